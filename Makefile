@@ -1,0 +1,98 @@
+# RA. `make` builds the programs in build/, `make check` tests them. Switches: V=1 shows commands, WERROR=1 makes
+# warnings errors, SAN=address,undefined or SAN=thread builds and checks in build-SAN/, COVERAGE=1 in build-coverage/.
+
+CC ?= gcc
+PROTOC_C ?= protoc-c
+comma := ,
+VARIANT := $(if $(SAN),-$(subst $(comma),-,$(SAN)),$(if $(COVERAGE),-coverage,))
+BUILD := build$(VARIANT)
+
+LIBRARIES := libevent_core libprotobuf-c openssl jansson
+CPPFLAGS += -D_GNU_SOURCE -I. -Icommon -I$(BUILD)/gen $(shell pkg-config --cflags $(LIBRARIES))
+WARNINGS := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wimplicit-fallthrough -Wshadow -Wvla \
+	-Wstrict-prototypes -Wmissing-prototypes -Wbidi-chars=any -Werror=format-security -Werror=implicit \
+	-Werror=incompatible-pointer-types -Werror=int-conversion $(if $(WERROR),-Werror)
+HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero \
+	-fno-strict-overflow -fno-delete-null-pointer-checks -fPIE
+SANITIZERS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+OPTIMISE := $(if $(SAN)$(COVERAGE),-O1 -U_FORTIFY_SOURCE,-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+CFLAGS += -std=c11 -g $(OPTIMISE) $(HARDENING) $(SANITIZERS) $(if $(COVERAGE),--coverage)
+LDFLAGS += -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code -Wl,--as-needed $(SANITIZERS) \
+	$(if $(COVERAGE),--coverage)
+LDLIBS := $(shell pkg-config --libs $(LIBRARIES)) -lpthread
+
+PROGRAMS := ra-primaryd ra-secondaryd ra-compare
+MAINS := primary/main.c secondary/main.c primary/compare/main.c
+COMMON := $(wildcard common/*/*.c)
+PARTS := $(filter-out $(MAINS),$(wildcard secondary/*.c primary/*.c primary/compare/*.c))
+SUPPORT := $(wildcard tests/support/*.c)
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+PRELOAD := $(patsubst tests/support/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/preload/*.c))
+
+OBJECT = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+GEN := $(BUILD)/gen/ra.pb-c.h
+GENERATED_OBJECT := $(BUILD)/obj/gen/ra.pb-c.o
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)";)
+
+.PHONY: all check check-unit fuzz clean tests
+.SECONDARY:
+.DELETE_ON_ERROR:
+all: $(addprefix $(BUILD)/,$(PROGRAMS))
+
+$(BUILD)/ra-primaryd: $(call OBJECT,primary/main.c)
+$(BUILD)/ra-secondaryd: $(call OBJECT,secondary/main.c)
+$(BUILD)/ra-compare: $(call OBJECT,primary/compare/main.c)
+$(addprefix $(BUILD)/,$(PROGRAMS)): $(BUILD)/libra.a
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libra.a $(LDLIBS)
+
+# All parts but the mains; the linker takes what a program needs.
+$(BUILD)/libra.a: $(call OBJECT,$(COMMON) $(PARTS)) $(GENERATED_OBJECT)
+	$(call say,AR $@)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/gen/ra.pb-c.c $(GEN) &: proto/ra.proto
+	@mkdir -p $(BUILD)/gen
+	$(call say,PROTOC $<)$(PROTOC_C) -Iproto --c_out=$(BUILD)/gen ra.proto
+
+$(GENERATED_OBJECT): $(BUILD)/gen/ra.pb-c.c
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.c | $(GEN)
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call OBJECT,$(SUPPORT)) $(BUILD)/libra.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+
+# The fuzz targets with a main that replays their corpus, for `make check`.
+$(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libra.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/%.so: tests/support/preload/%.c
+	@mkdir -p $(@D)
+	$(call say,CC $<)$(CC) -D_GNU_SOURCE -std=c11 -g -O1 $(WARNINGS) -fPIC -shared -o $@ $< -ldl
+
+# `make fuzz`, then build-fuzz/fuzz_NAME tests/fuzz/corpus/NAME -max_total_time=60
+fuzz: $(FUZZ)
+build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(COMMON) $(PARTS) $(GEN)
+	@mkdir -p $(@D)
+	$(call say,FUZZ $@)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -w \
+		-o $@ $< $(COMMON) $(PARTS) $(BUILD)/gen/ra.pb-c.c $(LDLIBS)
+
+tests: all $(UNIT) $(REPLAY) $(PRELOAD)
+
+check-unit: $(UNIT)
+	@BUILD=$(BUILD) SAN=$(SAN) tests/run unit
+
+check: tests
+	@BUILD=$(BUILD) SAN=$(SAN) CC="$(CC)" tests/run static unit corpus functional
+
+clean:
+	rm -rf build build-*
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

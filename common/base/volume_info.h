@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is known of an open volume: made by storage/volume, carried by wire/message, shown by the programs.
+ */
+#ifndef RA_BASE_VOLUME_INFO_H
+#define RA_BASE_VOLUME_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+
+enum volume_kind { VOLUME_KIND_UNSET = 0, VOLUME_KIND_FILE = 1, VOLUME_KIND_BLOCK = 2, VOLUME_KIND_COUNT };
+
+/* AUTO is only asked for: direct for block devices, buffered for files. */
+enum io_mode { IO_MODE_UNSET = 0, IO_MODE_BUFFERED = 1, IO_MODE_DIRECT = 2, IO_MODE_AUTO = 3, IO_MODE_COUNT };
+
+struct volume_info {
+	uint64_t size_bytes;
+	enum volume_kind kind;
+	enum io_mode io;    /* in force: BUFFERED or DIRECT */
+	uint64_t host_id;   /* hash of the boot id: the other two compare only when it is equal */
+	uint64_t device_id; /* file: st_dev; block device: st_rdev */
+	uint64_t inode;     /* file only */
+	char path[PATH_BYTES_MAX];
+};
+
+const char *io_mode_name(enum io_mode io);              /* "direct" */
+const char *volume_kind_name(enum volume_kind kind);    /* "file", "block device" */
+/* Both are the same file or device of the same machine. */
+bool volume_info_is_same(const struct volume_info *a, const struct volume_info *b);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The host program's end of the primary's socket: HostHello with the shared memory, then requests with their replies.
+ * Tags are its business. Loop thread only.
+ */
+#ifndef RA_LOCAL_CLIENT_H
+#define RA_LOCAL_CLIENT_H
+
+#include <stdint.h>
+
+#include "wire/message.h"
+
+struct client;
+struct clock;
+struct event_base;
+struct shm;
+
+struct client_ops {
+	void (*up)(void *arg); /* HostHelloReply accepted */
+	void (*lost)(void *arg, const char *reason); /* once; every request without a reply has ended */
+};
+
+/* Takes over fd; holds a reference to shm. memory_fd is sent and stays the caller's. */
+struct client *client_new(struct event_base *base, struct clock *clock, int fd, struct shm *shm, int memory_fd,
+	const struct client_ops *ops, void *arg);
+void client_free(struct client *client);
+
+/* Each reply is called once, later, unless the client is lost or freed first. The tag in the request is overwritten. */
+void client_open(struct client *client, const char *device, void (*reply)(void *arg, const struct msg_host_open_reply *),
+	void *arg);
+void client_status(struct client *client, void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg);
+void client_read(struct client *client, const struct msg_host_read *request,
+	void (*reply)(void *arg, const struct msg_host_read_reply *), void *arg);
+void client_release(struct client *client, void (*reply)(void *arg), void *arg);
+
+#endif

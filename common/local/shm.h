@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory shared by a host program and the primary (memory 37 of Fig. 1): a sealed memfd cut into slots. The host makes
+ * it and owns its slots; the primary maps it. Reference counted, because a DA thread or a TLS reader may still write
+ * into it after the host has gone. Loop thread only.
+ */
+#ifndef RA_LOCAL_SHM_H
+#define RA_LOCAL_SHM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct shm;
+
+/* Host: a new memfd, allocated in full, sealed against shrinking and growing, mapped. *fd is the caller's to close. */
+int shm_create(uint32_t slot_count, uint32_t slot_bytes, struct shm **out, int *fd);
+/* Primary: maps what a host sent, after checking type, seals and size; -EPROTO (logged with the reason) when something
+ * is wrong. The descriptor stays the caller's and may be closed at once. */
+int shm_accept(int fd, uint32_t slot_count, uint32_t slot_bytes, struct shm **out);
+struct shm *shm_ref(struct shm *shm);
+void shm_unref(struct shm *shm); /* NULL is fine */
+void *shm_slot(const struct shm *shm, uint32_t slot); /* slot < slot_count (asserted) */
+uint32_t shm_slot_count(const struct shm *shm);
+uint32_t shm_slot_bytes(const struct shm *shm);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the secondary knows of tracks (in memory 38 of Fig. 1): an index from (device, track) to an entry: data in a
+ * slot, all zero, a hole, or an error; each with the sequence number of the moment its disk read began. One mutex
+ * inside, held for lookups and pointer moves only, so that DA threads publish while the loop looks up and steps
+ * 76 -> 78 -> 80 of Fig. 4 (160 -> 162 -> 164 of Fig. 7) ask a real question.
+ *
+ * Eviction: claimed entries (answered at least once) go first, least recently used first. One that was never answered
+ * is kept CACHE_CLAIM_MS for the Read it was fetched for, so that small caches make progress; then it may go too. Locked
+ * entries never go. A locked entry that is replaced leaves the index and is freed at its unlock.
+ */
+#ifndef RA_STORAGE_CACHE_H
+#define RA_STORAGE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define CACHE_CLAIM_MS 5000
+#define CACHE_ERROR_MS 10000 /* how long an error answers */
+
+struct cache;
+struct cache_entry;
+
+/* A find's result: an entry and which use of it was meant. Plain data, may be kept and dropped freely. */
+struct cache_ref {
+	struct cache_entry *entry;
+	uint64_t sequence;
+	uint64_t generation; /* of the entry's memory: differs when it has been reused */
+};
+
+struct cache_counts {
+	uint64_t slots, slots_free, slots_locked, entries, hits, misses, evicted;
+};
+
+/* Time comes from the callers (cache_find, cache_take_slot …: now_ms) so that it can be virtual. NULL: no memory. */
+struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes);
+void cache_free(struct cache *cache); /* nothing may be locked (asserted) */
+/* Called, on any thread and without the mutex, when a slot may have become free after cache_take_slot said no. */
+void cache_on_room(struct cache *cache, void (*fn)(void *arg), void *arg);
+
+/* The next sequence number: 1, 2, … Any thread. */
+uint64_t cache_next_sequence(struct cache *cache);
+
+/* Loop thread. Is there an entry with sequence >= floor that has not expired? (Steps 76, 160.) */
+bool cache_find(struct cache *cache, uint32_t device, uint64_t track, uint64_t floor, int64_t now_ms,
+	struct cache_ref *ref);
+/* Locks the entry of a find, whatever has become of it. (Steps 78, 162.) Each lock needs its unlock. */
+void cache_lock(struct cache *cache, const struct cache_ref *ref);
+/* Is it still the entry that was found? (Steps 80, 164.) */
+bool cache_is_still_there(struct cache *cache, const struct cache_ref *ref);
+/* Of a locked entry that is still there: its state (or TIMEOUT as an error, see status) and data. Marks it claimed.
+ * (Steps 82, 168.) data is set for TRACK_DATA only and stays valid until the unlock. */
+enum track_state cache_load(struct cache *cache, const struct cache_ref *ref, const void **data, enum status *status);
+/* (Steps 84, 90, 166, 170.) */
+void cache_unlock(struct cache *cache, const struct cache_ref *ref);
+
+/* DA threads. A slot of track_bytes, page aligned, owned by the caller until published or given back; NULL when every
+ * slot is locked, owned or still waiting to be claimed. */
+void *cache_take_slot(struct cache *cache, int64_t now_ms);
+void cache_give_back(struct cache *cache, void *slot);
+/* Puts the outcome of a read in place; slot goes with TRACK_DATA and is NULL otherwise. Never replaces an entry with a
+ * higher sequence (the slot is then freed), nor, at the same sequence, anything but an error. Any thread.
+ * status: STATUS_OK, or the error that answers every asker (state TRACK_UNSET then). */
+void cache_publish(struct cache *cache, uint32_t device, uint64_t track, enum track_state state, enum status status,
+	void *slot, uint64_t sequence, int64_t now_ms);
+/* Forgets what is known of a device (it was detached); locked entries go at their unlock. Loop thread. */
+void cache_drop_device(struct cache *cache, uint32_t device);
+void cache_count(struct cache *cache, struct cache_counts *counts);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The disk adapter (DA 35, 36 of Fig. 1): a queue of DA requests and the threads that serve it. All open, size, read
+ * and close calls on volumes happen here. Results come to the loop thread through the mailbox.
+ *
+ * A request is QUEUED, RUNNING, DONE (its done is in the mailbox or was called) and at last released by its owner; or
+ * ABANDONED by its owner while a thread is stuck in it: then done is never called, what the read still brings is
+ * discarded, and the element is freed when the thread comes back. All functions but those of da_sink: loop thread.
+ *
+ * Threads: at most half of them work for one volume, and the last idle one only takes a volume that has none. An
+ * abandoned request's thread is replaced, at most extra_threads times at once.
+ */
+#ifndef RA_STORAGE_DA_H
+#define RA_STORAGE_DA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/volume_info.h"
+
+struct da;
+struct da_request;
+struct mailbox;
+struct volume;
+
+enum da_kind { DA_OPEN, DA_SIZE, DA_READ, DA_CLOSE };
+enum da_state { DA_FREE, DA_QUEUED, DA_RUNNING, DA_DONE, DA_ABANDONED };
+
+/* Where the tracks of a read go. slot, publish and drop are called on DA threads. */
+struct da_sink {
+	/* A thread starts (or starts again after it found no slot). Returns the sequence number of this read, at least 1. */
+	uint64_t (*begin)(void *arg);
+	/* Page-aligned memory for this track, or NULL: none now. */
+	void *(*slot)(void *arg, uint64_t track);
+	/* The outcome of a track, in ascending order; slot is taken over with TRACK_DATA, else NULL (drop came before). */
+	void (*publish)(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence);
+	/* The memory is not needed after all. */
+	void (*drop)(void *arg, uint64_t track, void *slot);
+	/* Loop thread, when the element is freed, however it ended: arg is not used any more. May be NULL. */
+	void (*finished)(void *arg);
+};
+
+struct da_result {
+	int error;             /* 0, or -errno of open and size; reads: 0 */
+	uint32_t tracks_done;  /* reads: published from first_track on; less than asked when slots ran out */
+	struct volume_info info; /* open: all of it; size: size_bytes */
+};
+
+struct da_spec {
+	enum da_kind kind;
+	struct volume *volume;
+	/* reads: */
+	uint64_t first_track;
+	uint32_t track_count;
+	uint32_t track_bytes;
+	uint64_t end_bytes; /* the device's size: the last track is short there */
+	const struct da_sink *sink;
+	void *sink_arg;
+	/* Loop thread, once, unless abandoned. The owner then releases the request. */
+	void (*done)(void *arg, struct da_request *request, const struct da_result *result);
+	void *arg;
+	/* Loop thread, once, after da_abandon of a RUNNING request, when its thread came back; the element is then freed by
+	 * the DA. The volume may be used and freed again from here on. May be NULL. */
+	void (*returned)(void *returned_arg);
+	void *returned_arg;
+};
+
+struct da_config {
+	unsigned threads;       /* 2 to 64 */
+	unsigned extra_threads; /* at most DA_EXTRA_THREADS_MAX */
+	unsigned queue_elements;
+};
+
+struct da_counts {
+	unsigned elements_used, queued, running, abandoned, threads, extra_threads;
+	uint64_t reads_started; /* disk reads begun since start */
+};
+
+/* NULL with errno when threads cannot be started. */
+struct da *da_new(const struct da_config *config, struct mailbox *mailbox);
+/* Requests that are QUEUED are dropped without done. Joins the threads; false when some are stuck in a volume: then
+ * the memory stays and the process should _exit. */
+bool da_free(struct da *da);
+
+/* Allocates an element and queues it in one step (steps 96, 178). NULL: the queue is full (98, 180). spec is copied. */
+struct da_request *da_submit(struct da *da, const struct da_spec *spec);
+/* The owner of a DONE request gives its element back (steps 116, 192). */
+void da_release(struct da *da, struct da_request *request);
+/* The owner of a QUEUED or RUNNING request wants it no more. QUEUED: freed at once. RUNNING: see above; returns true
+ * then. A DONE request whose done was not called yet is released; done is not called. */
+bool da_abandon(struct da *da, struct da_request *request);
+enum da_state da_request_state(const struct da_request *request);
+/* 0 until a thread has started it, then what sink->begin returned. */
+uint64_t da_request_sequence(const struct da_request *request);
+/* Requests that found no slot look again. Any thread. */
+void da_kick(struct da *da);
+/* fn runs on the loop thread each time an element becomes free after da_submit returned NULL. */
+void da_on_free_element(struct da *da, void (*fn)(void *arg), void *arg);
+void da_count(struct da *da, struct da_counts *counts);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A volume behind a table of five operations: a path (file or block device), or a faulty one of the tests. Volumes are
+ * opened O_RDONLY and never mapped. volume_new, volume_free: loop thread. The rest may hang as long as a disk hangs:
+ * DA threads only; several may read one volume at once.
+ */
+#ifndef RA_STORAGE_VOLUME_H
+#define RA_STORAGE_VOLUME_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/volume_info.h"
+
+struct volume;
+
+struct volume_ops {
+	int (*open)(void *arg, struct volume_info *info); /* 0 and all of info, or -errno */
+	int (*size)(void *arg, uint64_t *size_bytes);
+	/* Like preadv. Bytes read, less than asked only where the volume ends; or -errno. */
+	ssize_t (*read)(void *arg, const struct iovec *iov, int iov_count, uint64_t offset);
+	/* The first byte at or after offset that may hold data: offset itself where holes are not known, the volume's end
+	 * (UINT64_MAX) when there is none. */
+	int (*next_data)(void *arg, uint64_t offset, uint64_t *data_offset);
+	void (*close)(void *arg);
+};
+
+struct volume *volume_new(const char *path, enum io_mode io);
+struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg);
+/* Must be closed. NULL is fine. */
+void volume_free(struct volume *volume);
+
+/* -EISDIR, -EINVAL (neither file nor block device), -ENOENT …; -EOPNOTSUPP when direct was asked for and refused. */
+int volume_open(struct volume *volume, struct volume_info *info);
+int volume_size(struct volume *volume, uint64_t *size_bytes);
+/* Each buffer and length must be a multiple of 4096 (O_DIRECT); a read may ask beyond the end. Loops on short reads and
+ * EINTR. */
+ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset);
+int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset);
+void volume_close(struct volume *volume);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One framed connection, over TLS or over a plain Unix socket. It reads frames, checks them (frame, message), brings
+ * payload straight to where its owner wants it, writes queued frames, and keeps the deadlines: hello, output stall,
+ * ping. Loop thread only.
+ *
+ * Life: conn_new_* -> (TLS: handshake) -> up -> frames -> closed -> conn_free by the owner. closed is called exactly
+ * once unless the owner frees first, never from inside conn_send, and nothing is called after it. conn_free may be
+ * called from any callback.
+ */
+#ifndef RA_WIRE_CONN_H
+#define RA_WIRE_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/message.h"
+
+struct clock;
+struct conn;
+struct event_base;
+struct tls;
+
+struct conn_ops {
+	/* The transport is ready: TLS handshake done and the peer's key let in. Plain: at the first loop pass. */
+	void (*up)(void *arg);
+	/* The message of a frame with payload is here, the payload is not. Returns where payload_bytes bytes go (it must
+	 * stay valid until frame or closed), or NULL: protocol error, the connection closes. NULL op: no payload taken. */
+	void *(*payload)(void *arg, const struct message *message, uint32_t payload_bytes);
+	/* One whole frame. Not 0 (-EPROTO): the owner, who has logged why, wants the connection closed. The message is
+	 * valid only during the call. */
+	int (*frame)(void *arg, const struct message *message, uint32_t payload_bytes);
+	/* The connection is over; reason is words for a person, valid during the call. clean: the peer closed between
+	 * two frames. */
+	void (*closed)(void *arg, const char *reason, bool clean);
+};
+
+/* Both take over the descriptors (closed by conn_free) and make them non-blocking; tls is taken over too. name is for
+ * log lines. The hello deadline runs from here until conn_accept. */
+struct conn *conn_new_tls(struct event_base *base, struct clock *clock, struct tls *tls, int fd_in, int fd_out,
+	const char *name, const struct conn_ops *ops, void *arg);
+struct conn *conn_new_plain(struct event_base *base, struct clock *clock, int fd, const char *name,
+	const struct conn_ops *ops, void *arg);
+/* Frames still queued are dropped, their done is called with sent = false. NULL is fine. */
+void conn_free(struct conn *conn);
+/* Stops reading, writes what is queued, then closes: for a last frame before the end. closed follows. */
+void conn_finish(struct conn *conn, const char *reason);
+
+/* The peer's Hello was accepted: the hello deadline ends, messages may be 16 KiB. */
+void conn_accept(struct conn *conn);
+/* A Ping every 5 s; three unanswered ones close the connection. A process that was stopped and continued gets its
+ * full three. Pings of the peer are always answered, and seen by nobody else. */
+void conn_start_ping(struct conn *conn);
+
+struct conn_piece {
+	const void *data; /* stays valid and unchanged until done */
+	size_t bytes;
+};
+
+/* Queues one frame. done (may be NULL) is called on a later loop pass, when the transport has taken the last byte or
+ * the connection has ended; never from inside conn_send. At most RUN_TRACKS_MAX pieces. */
+void conn_send(struct conn *conn, const struct message *message, const struct conn_piece *pieces, unsigned piece_count,
+	void (*done)(void *arg, bool sent), void *arg);
+/* Plain only: the descriptor goes with the frame (SCM_RIGHTS); it stays the caller's. */
+void conn_send_fd(struct conn *conn, const struct message *message, int fd);
+/* Plain only, in frame: the descriptor that came with this frame, now the caller's, or -1. One that is not taken is
+ * closed. */
+int conn_take_fd(struct conn *conn);
+
+const char *conn_name(const struct conn *conn);
+const char *conn_peer_key(const struct conn *conn); /* TLS: "sha256:…" after up; plain: "" */
+uint64_t conn_wire_bytes(const struct conn *conn);  /* on the descriptors, both ways */
+size_t conn_queued_bytes(const struct conn *conn);
+
+/* Before an event loop exists (--once set-up): reads exactly one frame of the given type from a blocking descriptor.
+ * 0, -ENODATA at end of file, -EPROTO (logged). */
+int conn_read_one(int fd, enum message_type type, struct message *message);
+/* The other end of it: writes one frame to a blocking descriptor; 0 or -errno. */
+int conn_write_one(int fd, const struct message *message);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The messages of proto/ra.proto as plain structs, and the border where they are checked: a message that
+ * message_unpack returns is valid (enums in range, names well formed, counts within the limits), so the code behind it
+ * asserts. Only message.c knows the generated protobuf code. Fields are explained in ra.proto.
+ */
+#ifndef RA_WIRE_MESSAGE_H
+#define RA_WIRE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/status.h"
+#include "base/volume_info.h"
+#include "wire/frame.h"
+
+enum message_type {
+	MESSAGE_HELLO = 1,
+	MESSAGE_HELLO_REPLY = 2,
+	MESSAGE_DEVICE_QUERY = 3,
+	MESSAGE_DEVICE_REPLY = 4,
+	MESSAGE_DETACH = 5,
+	MESSAGE_READ = 6,
+	MESSAGE_READ_REPLY = 7, /* the only type with payload */
+	MESSAGE_RELEASE = 8,
+	MESSAGE_DONE = 9,
+	MESSAGE_PING = 10,
+	MESSAGE_PONG = 11,
+	MESSAGE_HOST_HELLO = 32,
+	MESSAGE_HOST_HELLO_REPLY = 33,
+	MESSAGE_HOST_OPEN = 34,
+	MESSAGE_HOST_STATUS = 35,
+	MESSAGE_HOST_OPEN_REPLY = 36,
+	MESSAGE_HOST_READ = 37,
+	MESSAGE_HOST_READ_REPLY = 38,
+	MESSAGE_HOST_RELEASE = 39,
+	MESSAGE_SETUP = 64,
+};
+
+#define PEER_KEY_CHARS 71u /* "sha256:" and 64 hex digits */
+#define IDENTITY_PEM_BYTES_MAX 8192u
+
+struct msg_hello {
+	uint32_t protocol_min, protocol_max;
+	uint64_t features;
+	char software[SOFTWARE_MAX + 1];
+};
+
+struct msg_hello_reply {
+	enum status status;
+	uint32_t protocol;
+	uint64_t features;
+	uint32_t window_reads;
+	uint32_t secondary_id;
+	char software[SOFTWARE_MAX + 1];
+};
+
+struct msg_device_query {
+	uint32_t tag;
+	char device[DEVICE_NAME_MAX + 1];
+};
+
+struct msg_device_reply {
+	uint32_t tag;
+	enum status status;
+	uint32_t device_number;
+	uint32_t track_bytes;
+	struct volume_info volume; /* all zero unless status is OK */
+	char detail[DETAIL_MAX + 1];
+};
+
+struct msg_detach {
+	uint32_t tag;
+	uint32_t device_number;
+};
+
+struct msg_read {
+	uint32_t tag;
+	uint64_t link_id;
+	uint32_t device_number;
+	uint64_t first_track;
+	uint32_t track_count; /* 0 only with link_id 0 */
+	enum delivery delivery;
+	uint64_t floor;
+	bool reread;
+};
+
+struct msg_read_reply {
+	uint32_t tag;
+	enum status status;
+	uint64_t link_id;
+	uint64_t floor;
+	uint32_t track_count; /* how many states */
+	uint8_t states[RUN_TRACKS_MAX]; /* enum track_state */
+	char detail[DETAIL_MAX + 1];
+};
+
+struct msg_release {
+	uint32_t tag;
+	uint64_t link_id;
+};
+
+struct msg_done {
+	uint32_t tag;
+	enum status status;
+};
+
+struct msg_ping { /* and Pong */
+	uint32_t tag;
+};
+
+struct msg_host_hello {
+	uint32_t protocol_min, protocol_max;
+	uint32_t slot_count;
+	uint32_t slot_bytes;
+	char software[SOFTWARE_MAX + 1];
+};
+
+struct msg_host_hello_reply {
+	enum status status;
+	uint32_t protocol;
+	char software[SOFTWARE_MAX + 1];
+};
+
+struct msg_host_open {
+	uint32_t tag;
+	char device[DEVICE_NAME_MAX + 1];
+};
+
+struct msg_host_status {
+	uint32_t tag;
+};
+
+struct msg_host_open_reply {
+	uint32_t tag;
+	enum status status;
+	enum side failed_side;
+	uint32_t track_bytes;
+	struct volume_info local, remote; /* all zero unless status is OK */
+	uint64_t wire_bytes;
+	char detail[DETAIL_MAX + 1];
+};
+
+struct msg_host_read {
+	uint32_t tag;
+	enum side side;
+	uint32_t stream;
+	uint64_t first_track;
+	uint32_t track_count;
+	uint32_t slot;
+	enum delivery delivery;
+	uint64_t floor;
+	bool reread;
+};
+
+struct msg_host_read_reply {
+	uint32_t tag;
+	enum status status;
+	uint64_t floor;
+	uint32_t track_count;
+	uint8_t states[RUN_TRACKS_MAX];
+	bool disconnected;
+	bool slot_lost;
+	char detail[DETAIL_MAX + 1];
+};
+
+struct msg_host_release {
+	uint32_t tag;
+};
+
+struct msg_setup {
+	char volume_path[PATH_BYTES_MAX];
+	char identity_pem[IDENTITY_PEM_BYTES_MAX];
+	char peer_key[PEER_KEY_CHARS + 1];
+	uint32_t track_bytes;
+	uint64_t cache_bytes;
+	enum io_mode io;
+	bool verbose;
+};
+
+/* About 13 KiB because of Setup and the paths: one per connection, on the stack only in tests. */
+struct message {
+	enum message_type type;
+	union {
+		struct msg_hello hello;
+		struct msg_hello_reply hello_reply;
+		struct msg_device_query device_query;
+		struct msg_device_reply device_reply;
+		struct msg_detach detach;
+		struct msg_read read;
+		struct msg_read_reply read_reply;
+		struct msg_release release;
+		struct msg_done done;
+		struct msg_ping ping;
+		struct msg_ping pong;
+		struct msg_host_hello host_hello;
+		struct msg_host_hello_reply host_hello_reply;
+		struct msg_host_open host_open;
+		struct msg_host_status host_status;
+		struct msg_host_open_reply host_open_reply;
+		struct msg_host_read host_read;
+		struct msg_host_read_reply host_read_reply;
+		struct msg_host_release host_release;
+		struct msg_setup setup;
+	};
+};
+
+const char *message_name(unsigned type); /* "Read"; "unknown" for a type that is not defined */
+/* The most payload that may follow this type; 0 for most and for unknown types. */
+uint32_t message_payload_bytes_max(unsigned type);
+/* Bytes written to out, at most FRAME_MESSAGE_BYTES_MAX. The message must be valid (asserted). */
+size_t message_pack(const struct message *message, uint8_t out[FRAME_MESSAGE_BYTES_MAX]);
+/* 0, or -EPROTO with words in why that name the field and the value. Takes at most 64 KiB while it works. */
+int message_unpack(unsigned type, const uint8_t *in, size_t in_bytes, struct message *message, char why[DETAIL_MAX + 1]);
+
+bool device_name_is_valid(const char *name); /* 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with '.' or '-' */
+bool peer_key_is_valid(const char *key);     /* "sha256:" and 64 lower-case hex digits */
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Mutual TLS 1.3 by hand. A peer is known by the SHA-256 of its public key (SubjectPublicKeyInfo) and by nothing else:
+ * no CA, no name, no clock. tls_* calls never block; the descriptors stay the caller's and must be non-blocking.
+ * Loop thread only.
+ */
+#ifndef RA_WIRE_TLS_H
+#define RA_WIRE_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "wire/message.h" /* PEER_KEY_CHARS */
+
+struct tls_identity; /* a private key and its certificate */
+struct tls_context;  /* an identity, a role and the peers that are let in */
+struct tls;          /* one session */
+
+enum tls_role { TLS_CLIENT, TLS_SERVER };
+
+/* A new P-256 key and a self-signed certificate for it. */
+int tls_identity_generate(struct tls_identity **out);
+/* PEM text: one private key and one certificate, which must belong together. */
+int tls_identity_from_pem(const char *pem, struct tls_identity **out);
+/* Key and certificate as PEM text of at most IDENTITY_PEM_BYTES_MAX with the NUL; to be cleared and freed by the caller. */
+char *tls_identity_to_pem(const struct tls_identity *identity);
+void tls_identity_key(const struct tls_identity *identity, char key[PEER_KEY_CHARS + 1]); /* "sha256:…" */
+void tls_identity_free(struct tls_identity *identity);
+
+/* Says whether the peer with this key is let in; asked once per handshake, before the session counts as up. */
+typedef bool tls_admit_fn(void *arg, const char *key);
+
+/* identity is only read here and may be freed after. NULL when OpenSSL refuses the identity (logged). */
+struct tls_context *tls_context_new(const struct tls_identity *identity, enum tls_role role, tls_admit_fn *admit, void *arg);
+void tls_context_free(struct tls_context *context);
+
+/* fd_in and fd_out may be the same. */
+struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out);
+void tls_free(struct tls *tls); /* sends close_notify when the session is still good */
+
+/* All return bytes > 0 or 0 (handshake, flush, update done), or
+ *   -EAGAIN      nothing more now; tls_wants_write says what to wait for,
+ *   -ENODATA     the peer closed,
+ *   -EACCES      the peer's key is not let in, or it has none,
+ *   -EPROTO      anything else; tls_error says what. After one of the last three the session is dead. */
+int tls_handshake(struct tls *tls);
+ssize_t tls_read(struct tls *tls, void *buffer, size_t bytes);
+/* May take less than all. After -EAGAIN the same bytes must be given again. Buffered: see tls_flush. */
+ssize_t tls_write(struct tls *tls, const void *data, size_t bytes);
+int tls_flush(struct tls *tls);
+/* New sending key (KeyUpdate); only between writes that were taken. */
+int tls_update_key(struct tls *tls);
+
+bool tls_wants_write(const struct tls *tls);
+/* There are bytes that were read from the descriptor and not yet by tls_read: no event will come for them. */
+bool tls_has_pending(const struct tls *tls);
+const char *tls_peer_key(const struct tls *tls); /* "sha256:…" as soon as it was seen, else "" */
+const char *tls_error(const struct tls *tls);
+/* Bytes on the descriptors, both ways. */
+uint64_t tls_wire_bytes(const struct tls *tls);
+
+#endif
