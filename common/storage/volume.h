@@ -13,15 +13,17 @@
 
 #include "base/volume_info.h"
 
+#define VOLUME_IOV_MAX 64 /* buffers of one read */
+
 struct volume;
 
 struct volume_ops {
 	int (*open)(void *arg, struct volume_info *info); /* 0 and all of info, or -errno */
 	int (*size)(void *arg, uint64_t *size_bytes);
-	/* Like preadv. Bytes read, less than asked only where the volume ends; or -errno. */
+	/* Like preadv: may be short, 0 only at or after the end; or -errno. */
 	ssize_t (*read)(void *arg, const struct iovec *iov, int iov_count, uint64_t offset);
-	/* The first byte at or after offset that may hold data: offset itself where holes are not known, the volume's end
-	 * (UINT64_MAX) when there is none. */
+	/* The first byte at or after offset that may hold data: offset itself where holes are not known or the volume ends
+	 * before it, the volume's present end when there is none. */
 	int (*next_data)(void *arg, uint64_t offset, uint64_t *data_offset);
 	void (*close)(void *arg);
 };
@@ -34,10 +36,10 @@ void volume_free(struct volume *volume);
 /* -EISDIR, -EINVAL (neither file nor block device), -ENOENT …; -EOPNOTSUPP when direct was asked for and refused. */
 int volume_open(struct volume *volume, struct volume_info *info);
 int volume_size(struct volume *volume, uint64_t *size_bytes);
-/* Each buffer and length must be a multiple of 4096 (O_DIRECT); a read may ask beyond the end. Loops on short reads and
- * EINTR. */
+/* At most VOLUME_IOV_MAX buffers; each address and length must be a multiple of 4096 (O_DIRECT); a read may ask beyond
+ * the end. Loops on short reads and EINTR: less than asked means that the volume ends there. */
 ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset);
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset);
-void volume_close(struct volume *volume);
+void volume_close(struct volume *volume); /* harmless when it is not open */
 
 #endif

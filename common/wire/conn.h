@@ -44,7 +44,8 @@ struct conn *conn_new_plain(struct event_base *base, struct clock *clock, int fd
 	const struct conn_ops *ops, void *arg);
 /* Frames still queued are dropped, their done is called with sent = false. NULL is fine. */
 void conn_free(struct conn *conn);
-/* Stops reading, writes what is queued, then closes: for a last frame before the end. closed follows. */
+/* Stops reading, writes what is queued, then closes: for a last frame before the end. closed follows. The owner logs
+ * why; every other end is logged here, in one line. */
 void conn_finish(struct conn *conn, const char *reason);
 
 /* The peer's Hello was accepted: the hello deadline ends, messages may be 16 KiB. */
@@ -72,6 +73,9 @@ const char *conn_name(const struct conn *conn);
 const char *conn_peer_key(const struct conn *conn); /* TLS: "sha256:…" after up; plain: "" */
 uint64_t conn_wire_bytes(const struct conn *conn);  /* on the descriptors, both ways */
 size_t conn_queued_bytes(const struct conn *conn);
+
+/* A new sending key after so many bytes instead of 64 GiB: for tests. */
+void conn_set_update_bytes(struct conn *conn, uint64_t bytes);
 
 /* Before an event loop exists (--once set-up): reads exactly one frame of the given type from a blocking descriptor.
  * 0, -ENODATA at end of file, -EPROTO (logged). */

@@ -2,7 +2,7 @@
  *
  * The messages of proto/ra.proto as plain structs, and the border where they are checked: a message that
  * message_unpack returns is valid (enums in range, names well formed, counts within the limits), so the code behind it
- * asserts. Only message.c knows the generated protobuf code. Fields are explained in ra.proto.
+ * asserts. Only message*.c know the generated protobuf code. Fields are explained in ra.proto.
  */
 #ifndef RA_WIRE_MESSAGE_H
 #define RA_WIRE_MESSAGE_H
@@ -213,7 +213,8 @@ uint32_t message_payload_bytes_max(unsigned type);
 /* Bytes written to out, at most FRAME_MESSAGE_BYTES_MAX. The message must be valid (asserted). */
 size_t message_pack(const struct message *message, uint8_t out[FRAME_MESSAGE_BYTES_MAX]);
 /* 0, or -EPROTO with words in why that name the field and the value. Takes at most 64 KiB while it works. */
-int message_unpack(unsigned type, const uint8_t *in, size_t in_bytes, struct message *message, char why[DETAIL_MAX + 1]);
+int message_unpack(unsigned type, const uint8_t *in, size_t in_bytes, struct message *message,
+	char why[DETAIL_MAX + 1]);
 
 bool device_name_is_valid(const char *name); /* 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with '.' or '-' */
 bool peer_key_is_valid(const char *key);     /* "sha256:" and 64 lower-case hex digits */

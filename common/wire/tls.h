@@ -22,9 +22,9 @@ enum tls_role { TLS_CLIENT, TLS_SERVER };
 
 /* A new P-256 key and a self-signed certificate for it. */
 int tls_identity_generate(struct tls_identity **out);
-/* PEM text: one private key and one certificate, which must belong together. */
+/* PEM text: one private key and one certificate, which must belong together; else -EINVAL (logged with the reason). */
 int tls_identity_from_pem(const char *pem, struct tls_identity **out);
-/* Key and certificate as PEM text of at most IDENTITY_PEM_BYTES_MAX with the NUL; to be cleared and freed by the caller. */
+/* Key and certificate as PEM text, at most IDENTITY_PEM_BYTES_MAX with the NUL; cleared and freed by the caller. */
 char *tls_identity_to_pem(const struct tls_identity *identity);
 void tls_identity_key(const struct tls_identity *identity, char key[PEER_KEY_CHARS + 1]); /* "sha256:…" */
 void tls_identity_free(struct tls_identity *identity);
@@ -33,7 +33,8 @@ void tls_identity_free(struct tls_identity *identity);
 typedef bool tls_admit_fn(void *arg, const char *key);
 
 /* identity is only read here and may be freed after. NULL when OpenSSL refuses the identity (logged). */
-struct tls_context *tls_context_new(const struct tls_identity *identity, enum tls_role role, tls_admit_fn *admit, void *arg);
+struct tls_context *tls_context_new(const struct tls_identity *identity, enum tls_role role, tls_admit_fn *admit,
+	void *arg);
 void tls_context_free(struct tls_context *context);
 
 /* fd_in and fd_out may be the same. */
@@ -44,7 +45,9 @@ void tls_free(struct tls *tls); /* sends close_notify when the session is still 
  *   -EAGAIN      nothing more now; tls_wants_write says what to wait for,
  *   -ENODATA     the peer closed,
  *   -EACCES      the peer's key is not let in, or it has none,
- *   -EPROTO      anything else; tls_error says what. After one of the last three the session is dead. */
+ *   -EPROTO      anything else; tls_error says what.
+ * After one of the last three the session is dead, with one exception: after -ENODATA from tls_write, tls_flush or
+ * tls_update_key, tls_read may still return what the peer said before it went. */
 int tls_handshake(struct tls *tls);
 ssize_t tls_read(struct tls *tls, void *buffer, size_t bytes);
 /* May take less than all. After -EAGAIN the same bytes must be given again. Buffered: see tls_flush. */
@@ -60,5 +63,6 @@ const char *tls_peer_key(const struct tls *tls); /* "sha256:…" as soon as it w
 const char *tls_error(const struct tls *tls);
 /* Bytes on the descriptors, both ways. */
 uint64_t tls_wire_bytes(const struct tls *tls);
+uint64_t tls_sent_bytes(const struct tls *tls); /* only those sent */
 
 #endif

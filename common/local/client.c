@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The host program's end of the primary's socket. It owns the tags: each request keeps what its answer must look like,
+ * and an answer that fits no request ends the connection. It knows nothing of volumes, runs or retries. Loop thread
+ * only. The hard thing: a reply callback may free the client, so nothing of it is touched after one.
+ */
+#include "local/client.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <uthash.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "local/shm.h"
+#include "wire/conn.h"
+
+#define CLIENT_MAGIC 0x434c4e54u
+
+enum client_state { CLIENT_HELLO, CLIENT_UP, CLIENT_LOST };
+
+struct request {
+	uint32_t tag;
+	enum message_type reply_type;
+	uint32_t track_count; /* reads: the most that may be answered */
+	union {
+		void (*open)(void *arg, const struct msg_host_open_reply *reply);
+		void (*read)(void *arg, const struct msg_host_read_reply *reply);
+		void (*release)(void *arg);
+	} reply;
+	void *arg;
+	UT_hash_handle hh;
+};
+
+struct client {
+	uint32_t magic;
+	enum client_state state;
+	struct conn *conn; /* NULL when lost */
+	struct shm *shm;
+	const struct client_ops *ops;
+	void *arg;
+	uint32_t last_tag;
+	struct request *requests; /* by tag */
+	struct message out;
+};
+
+static struct client *client_of(void *arg)
+{
+	struct client *client = arg;
+	assert(client->magic == CLIENT_MAGIC);
+	return client;
+}
+
+static void set_state(struct client *client, enum client_state state, const char *reason)
+{
+	static const char *const names[] = { "HELLO", "UP", "LOST" };
+	log_debug("client: %s -> %s: %s", names[client->state], names[state], reason);
+	client->state = state;
+}
+
+static void forget_requests(struct client *client)
+{
+	struct request *request, *next;
+	HASH_ITER(hh, client->requests, request, next) {
+		HASH_DEL(client->requests, request);
+		free(request);
+	}
+}
+
+static int accept_hello(struct client *client, const struct msg_host_hello_reply *reply)
+{
+	if (reply->status != STATUS_OK || reply->protocol != RA_PROTOCOL_VERSION) {
+		log_warning("the primary (%s) refused HostHello: %s, protocol %u", reply->software,
+			status_name(reply->status), reply->protocol);
+		return -EPROTO;
+	}
+	conn_accept(client->conn);
+	conn_start_ping(client->conn);
+	set_state(client, CLIENT_UP, "HostHelloReply");
+	client->ops->up(client->arg);
+	return 0;
+}
+
+static uint32_t tag_of(const struct message *message)
+{
+	switch (message->type) {
+	case MESSAGE_HOST_OPEN_REPLY:
+		return message->host_open_reply.tag;
+	case MESSAGE_HOST_READ_REPLY:
+		return message->host_read_reply.tag;
+	case MESSAGE_DONE:
+		return message->done.tag;
+	default:
+		return 0;
+	}
+}
+
+/* Takes the request that the message answers out of the table; NULL when there is none of that type. */
+static struct request *take_request(struct client *client, const struct message *message)
+{
+	uint32_t tag = tag_of(message);
+	struct request *request;
+	HASH_FIND(hh, client->requests, &tag, sizeof(tag), request);
+	if (!request || request->reply_type != message->type)
+		return NULL;
+	HASH_DEL(client->requests, request);
+	return request;
+}
+
+static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	struct client *client = client_of(arg);
+	assert(payload_bytes == 0);
+	if (client->state == CLIENT_HELLO && message->type == MESSAGE_HOST_HELLO_REPLY)
+		return accept_hello(client, &message->host_hello_reply);
+
+	struct request *found = client->state == CLIENT_UP ? take_request(client, message) : NULL;
+	if (!found) {
+		log_warning("%s from the primary answers no request (tag %u)", message_name(message->type), tag_of(message));
+		return -EPROTO;
+	}
+	struct request request = *found;
+	free(found);
+	if (request.reply_type == MESSAGE_HOST_READ_REPLY) {
+		if (message->host_read_reply.track_count > request.track_count) {
+			log_warning("HostReadReply from the primary has %u tracks, %u were asked for",
+				message->host_read_reply.track_count, request.track_count);
+			return -EPROTO;
+		}
+		request.reply.read(request.arg, &message->host_read_reply);
+	} else if (request.reply_type == MESSAGE_HOST_OPEN_REPLY) {
+		request.reply.open(request.arg, &message->host_open_reply);
+	} else {
+		request.reply.release(request.arg);
+	}
+	return 0;
+}
+
+static void on_closed(void *arg, const char *reason, bool clean)
+{
+	struct client *client = client_of(arg);
+	(void)clean;
+	set_state(client, CLIENT_LOST, reason);
+	char words[DETAIL_MAX + 1];
+	snprintf(words, sizeof(words), "%s", reason);
+	conn_free(client->conn);
+	client->conn = NULL;
+	forget_requests(client);
+	client->ops->lost(client->arg, words);
+}
+
+static void on_up(void *arg)
+{
+	(void)client_of(arg);
+}
+
+static const struct conn_ops conn_ops = { .up = on_up, .frame = on_frame, .closed = on_closed };
+
+struct client *client_new(struct event_base *base, struct clock *clock, int fd, struct shm *shm, int memory_fd,
+	const struct client_ops *ops, void *arg)
+{
+	struct client *client = xcalloc(1, sizeof(*client));
+	client->magic = CLIENT_MAGIC;
+	client->shm = shm_ref(shm);
+	client->ops = ops;
+	client->arg = arg;
+	client->conn = conn_new_plain(base, clock, fd, "primary", &conn_ops, client);
+
+	client->out.type = MESSAGE_HOST_HELLO;
+	struct msg_host_hello *hello = &client->out.host_hello;
+	hello->protocol_min = hello->protocol_max = RA_PROTOCOL_VERSION;
+	hello->slot_count = shm_slot_count(shm);
+	hello->slot_bytes = shm_slot_bytes(shm);
+	snprintf(hello->software, sizeof(hello->software), "ra %s", RA_VERSION);
+	conn_send_fd(client->conn, &client->out, memory_fd);
+	return client;
+}
+
+void client_free(struct client *client)
+{
+	if (!client)
+		return;
+	conn_free(client->conn);
+	forget_requests(client);
+	shm_unref(client->shm);
+	client->magic = 0;
+	free(client);
+}
+
+/* A new request with a tag of its own, in the table; NULL when the client is lost and nothing will be answered. */
+static struct request *new_request(struct client *client, enum message_type reply_type, void *arg)
+{
+	assert(client->state != CLIENT_HELLO);
+	if (client->state == CLIENT_LOST)
+		return NULL;
+	struct request *request = xcalloc(1, sizeof(*request)), *other;
+	do {
+		request->tag = ++client->last_tag;
+		HASH_FIND(hh, client->requests, &request->tag, sizeof(request->tag), other);
+	} while (other || request->tag == 0);
+	request->reply_type = reply_type;
+	request->arg = arg;
+	HASH_ADD(hh, client->requests, tag, sizeof(request->tag), request);
+	return request;
+}
+
+void client_open(struct client *client, const char *device, void (*reply)(void *arg, const struct msg_host_open_reply *),
+	void *arg)
+{
+	assert(device_name_is_valid(device));
+	struct request *request = new_request(client, MESSAGE_HOST_OPEN_REPLY, arg);
+	if (!request)
+		return;
+	request->reply.open = reply;
+	client->out.type = MESSAGE_HOST_OPEN;
+	client->out.host_open.tag = request->tag;
+	snprintf(client->out.host_open.device, sizeof(client->out.host_open.device), "%s", device);
+	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
+}
+
+void client_status(struct client *client, void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg)
+{
+	struct request *request = new_request(client, MESSAGE_HOST_OPEN_REPLY, arg);
+	if (!request)
+		return;
+	request->reply.open = reply;
+	client->out.type = MESSAGE_HOST_STATUS;
+	client->out.host_status.tag = request->tag;
+	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
+}
+
+void client_read(struct client *client, const struct msg_host_read *read,
+	void (*reply)(void *arg, const struct msg_host_read_reply *), void *arg)
+{
+	struct request *request = new_request(client, MESSAGE_HOST_READ_REPLY, arg);
+	if (!request)
+		return;
+	request->reply.read = reply;
+	request->track_count = read->track_count;
+	client->out.type = MESSAGE_HOST_READ;
+	client->out.host_read = *read;
+	client->out.host_read.tag = request->tag;
+	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
+}
+
+void client_release(struct client *client, void (*reply)(void *arg), void *arg)
+{
+	struct request *request = new_request(client, MESSAGE_DONE, arg);
+	if (!request)
+		return;
+	request->reply.release = reply;
+	client->out.type = MESSAGE_HOST_RELEASE;
+	client->out.host_release.tag = request->tag;
+	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
+}

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cache: slots in one mapping, a pool of entries, an index and four eviction lists (with or without a slot, claimed
+ * or not), all under one mutex. It does not read disks and waits for nothing. The memory of slots and entries is taken
+ * on first use and is never unmapped before cache_free.
+ *
+ * The hard thing is that a ref may be locked after its entry was replaced: locking is then still safe, because an
+ * entry's memory stays an entry. The lock count belongs to the memory, not to the track: it outlives a replacement and
+ * a reuse, so that an unlock undoes exactly its lock. A stale lock only pins what now lives there.
+ */
+#include "storage/cache.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#define uthash_fatal(message) log_abort("cache index: %s", (message))
+#include <uthash.h>
+#include <utlist.h>
+
+#define PAGE_BYTES 4096u
+/* Zeros, holes and errors need no slot. 4096: what the 64 unfinished fetches of one link may bring. */
+#define ENTRIES_PER_SLOT 4u
+#define ENTRIES_EXTRA 4096u
+
+enum entry_place { ENTRY_FREE, ENTRY_INDEXED, ENTRY_DETACHED };
+
+/* No padding: hashed and compared as bytes. */
+struct cache_key {
+	uint64_t track;
+	uint64_t device;
+};
+
+struct cache_entry {
+	struct cache_key key;
+	uint64_t sequence;
+	uint64_t generation;
+	int64_t published_ms;
+	void *slot; /* NULL unless state is TRACK_DATA */
+	uint32_t locks;
+	enum entry_place place;
+	enum track_state state;
+	enum status status;
+	bool is_claimed;
+	struct cache_entry *prev, *next; /* in an eviction list (indexed and not locked) or in the free list */
+	UT_hash_handle hh;
+};
+
+struct cache {
+	atomic_uint_fast64_t last_sequence;
+	uint32_t track_bytes;
+	size_t slot_count;
+	size_t entry_count;
+
+	pthread_mutex_t mutex; /* all below */
+	char *slots;
+	size_t slots_used; /* slots from here on were never taken */
+	uint32_t *free_slots; /* a stack of indexes of slots that came back */
+	size_t free_slot_count;
+	bool *slot_is_owned; /* taken, neither published nor given back */
+	size_t owned_count;
+
+	struct cache_entry *entries;
+	size_t entries_used; /* like slots_used */
+	struct cache_entry *free_entries;
+	struct cache_entry *index;
+	struct cache_entry *evictable[2][2]; /* [has slot][is claimed], first to go first */
+
+	uint64_t slots_locked, hits, misses, evicted;
+	bool is_starved;    /* cache_take_slot said no since room was last told */
+	bool may_have_room; /* something happened since it said no */
+	void (*on_room)(void *arg);
+	void *on_room_arg;
+};
+
+static void lock(struct cache *cache)
+{
+	int error = pthread_mutex_lock(&cache->mutex);
+
+	assert(error == 0);
+}
+
+static void unlock(struct cache *cache)
+{
+	int error = pthread_mutex_unlock(&cache->mutex);
+
+	assert(error == 0);
+}
+
+/* Every function that may make room ends with this. */
+static void unlock_and_tell_room(struct cache *cache)
+{
+	void (*fn)(void *arg) = NULL;
+	void *arg = NULL;
+
+	if (cache->is_starved && cache->may_have_room && cache->on_room) {
+		cache->is_starved = false;
+		fn = cache->on_room;
+		arg = cache->on_room_arg;
+	}
+	unlock(cache);
+	if (fn)
+		fn(arg);
+}
+
+/* ---- Slots ---- */
+
+static size_t slot_index(const struct cache *cache, const void *slot)
+{
+	size_t offset = (size_t)((const char *)slot - cache->slots);
+
+	assert(offset % cache->track_bytes == 0 && offset / cache->track_bytes < cache->slots_used);
+	return offset / cache->track_bytes;
+}
+
+static void free_slot(struct cache *cache, void *slot)
+{
+	assert(cache->free_slot_count < cache->slot_count);
+	cache->free_slots[cache->free_slot_count++] = (uint32_t)slot_index(cache, slot);
+	cache->may_have_room = true;
+}
+
+static void *take_free_slot(struct cache *cache)
+{
+	size_t index;
+
+	if (cache->free_slot_count > 0)
+		index = cache->free_slots[--cache->free_slot_count];
+	else if (cache->slots_used < cache->slot_count)
+		index = cache->slots_used++;
+	else
+		return NULL;
+	assert(!cache->slot_is_owned[index]);
+	cache->slot_is_owned[index] = true;
+	cache->owned_count++;
+	return cache->slots + index * cache->track_bytes;
+}
+
+/* The caller of cache_take_slot has it no more. */
+static void disown(struct cache *cache, const void *slot)
+{
+	size_t index = slot_index(cache, slot);
+
+	assert(cache->slot_is_owned[index]);
+	cache->slot_is_owned[index] = false;
+	cache->owned_count--;
+}
+
+/* ---- Entries ---- */
+
+static bool is_error(const struct cache_entry *entry)
+{
+	return entry->status != STATUS_OK || track_is_unreadable(entry->state);
+}
+
+static struct cache_entry **eviction_list(struct cache *cache, const struct cache_entry *entry)
+{
+	return &cache->evictable[entry->slot != NULL][entry->is_claimed];
+}
+
+/* By age, from the newest: an entry that was locked without being claimed goes back to its place. */
+static void insert_by_age(struct cache_entry **list, struct cache_entry *entry)
+{
+	struct cache_entry *older = *list ? (*list)->prev : NULL;
+
+	while (older && older->published_ms > entry->published_ms)
+		older = older == *list ? NULL : older->prev;
+	DL_APPEND_ELEM(*list, older, entry);
+}
+
+static void make_evictable(struct cache *cache, struct cache_entry *entry)
+{
+	struct cache_entry **list = eviction_list(cache, entry);
+
+	if (entry->is_claimed) {
+		DL_APPEND(*list, entry);
+		cache->may_have_room = true;
+	} else {
+		insert_by_age(list, entry);
+	}
+}
+
+static void make_not_evictable(struct cache *cache, struct cache_entry *entry)
+{
+	struct cache_entry **list = eviction_list(cache, entry);
+
+	DL_DELETE(*list, entry);
+}
+
+static void free_entry(struct cache *cache, struct cache_entry *entry)
+{
+	if (entry->slot)
+		free_slot(cache, entry->slot);
+	entry->slot = NULL;
+	entry->place = ENTRY_FREE;
+	LL_PREPEND(cache->free_entries, entry);
+}
+
+/* From here on refs to the entry are stale. A locked one keeps its slot until its unlock. */
+static void leave_index(struct cache *cache, struct cache_entry *entry)
+{
+	assert(entry->place == ENTRY_INDEXED);
+	HASH_DELETE(hh, cache->index, entry);
+	entry->generation++;
+	if (entry->locks > 0) {
+		entry->place = ENTRY_DETACHED;
+		return;
+	}
+	make_not_evictable(cache, entry);
+	free_entry(cache, entry);
+}
+
+/* The first to go among those with, or those without a slot; NULL when all are locked or wait to be claimed. */
+static struct cache_entry *find_victim(const struct cache *cache, bool with_slot, int64_t now_ms)
+{
+	struct cache_entry *claimed = cache->evictable[with_slot][true];
+	struct cache_entry *unclaimed = cache->evictable[with_slot][false];
+
+	if (claimed)
+		return claimed;
+	if (unclaimed && now_ms - unclaimed->published_ms >= CACHE_CLAIM_MS)
+		return unclaimed;
+	return NULL;
+}
+
+/* NULL when the pool is empty and nothing may go. */
+static struct cache_entry *take_entry(struct cache *cache, int64_t now_ms)
+{
+	struct cache_entry *entry;
+
+	if (!cache->free_entries && cache->entries_used < cache->entry_count)
+		return &cache->entries[cache->entries_used++];
+	if (!cache->free_entries) {
+		entry = find_victim(cache, false, now_ms);
+		if (!entry)
+			entry = find_victim(cache, true, now_ms);
+		if (!entry)
+			return NULL;
+		leave_index(cache, entry);
+		cache->evicted++;
+	}
+	entry = cache->free_entries;
+	LL_DELETE(cache->free_entries, entry);
+	entry->generation++;
+	return entry;
+}
+
+static struct cache_entry *look_up(struct cache *cache, uint32_t device, uint64_t track)
+{
+	struct cache_key key = { .track = track, .device = device };
+	struct cache_entry *entry;
+
+	HASH_FIND(hh, cache->index, &key, sizeof(key), entry);
+	return entry;
+}
+
+/* ---- Life ---- */
+
+struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
+{
+	struct cache *cache;
+	int error;
+
+	assert(track_bytes >= PAGE_BYTES && track_bytes % PAGE_BYTES == 0);
+	assert(cache_bytes >= track_bytes && cache_bytes / track_bytes <= UINT32_MAX);
+	cache = xcalloc(1, sizeof(*cache));
+	atomic_init(&cache->last_sequence, 0);
+	cache->track_bytes = track_bytes;
+	cache->slot_count = cache_bytes / track_bytes;
+	cache->entry_count = cache->slot_count * ENTRIES_PER_SLOT + ENTRIES_EXTRA;
+	cache->slots = mmap(NULL, cache->slot_count * track_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		-1, 0);
+	cache->free_slots = calloc(cache->slot_count, sizeof(*cache->free_slots));
+	cache->slot_is_owned = calloc(cache->slot_count, sizeof(*cache->slot_is_owned));
+	cache->entries = calloc(cache->entry_count, sizeof(*cache->entries));
+	if (cache->slots == MAP_FAILED || !cache->free_slots || !cache->slot_is_owned || !cache->entries)
+		goto fail;
+	error = pthread_mutex_init(&cache->mutex, NULL);
+	assert(error == 0);
+	return cache;
+
+fail:
+	if (cache->slots != MAP_FAILED)
+		munmap(cache->slots, cache->slot_count * track_bytes);
+	free(cache->free_slots);
+	free(cache->slot_is_owned);
+	free(cache->entries);
+	free(cache);
+	return NULL;
+}
+
+void cache_free(struct cache *cache)
+{
+	int error;
+
+	if (!cache)
+		return;
+	assert(cache->owned_count == 0);
+	for (size_t i = 0; i < cache->entries_used; i++)
+		assert(cache->entries[i].locks == 0);
+	HASH_CLEAR(hh, cache->index);
+	error = pthread_mutex_destroy(&cache->mutex);
+	assert(error == 0);
+	munmap(cache->slots, cache->slot_count * cache->track_bytes);
+	free(cache->free_slots);
+	free(cache->slot_is_owned);
+	free(cache->entries);
+	free(cache);
+}
+
+void cache_on_room(struct cache *cache, void (*fn)(void *arg), void *arg)
+{
+	lock(cache);
+	cache->on_room = fn;
+	cache->on_room_arg = arg;
+	unlock(cache);
+}
+
+uint64_t cache_next_sequence(struct cache *cache)
+{
+	return atomic_fetch_add(&cache->last_sequence, 1) + 1;
+}
+
+/* ---- The loop's side ---- */
+
+bool cache_find(struct cache *cache, uint32_t device, uint64_t track, uint64_t floor, int64_t now_ms,
+	struct cache_ref *ref)
+{
+	struct cache_entry *entry;
+	bool is_found;
+
+	lock(cache);
+	entry = look_up(cache, device, track);
+	if (entry && is_error(entry) && now_ms - entry->published_ms >= CACHE_ERROR_MS) {
+		leave_index(cache, entry);
+		entry = NULL;
+	}
+	is_found = entry && entry->sequence >= floor;
+	if (is_found) {
+		*ref = (struct cache_ref){ entry, entry->sequence, entry->generation };
+		cache->hits++;
+	} else {
+		cache->misses++;
+	}
+	unlock(cache);
+	return is_found;
+}
+
+void cache_lock(struct cache *cache, const struct cache_ref *ref)
+{
+	struct cache_entry *entry = ref->entry;
+
+	lock(cache);
+	if (entry->locks == 0 && entry->place == ENTRY_INDEXED)
+		make_not_evictable(cache, entry);
+	if (entry->locks == 0 && entry->slot)
+		cache->slots_locked++;
+	entry->locks++;
+	assert(entry->locks > 0);
+	unlock(cache);
+}
+
+bool cache_is_still_there(struct cache *cache, const struct cache_ref *ref)
+{
+	bool is_there;
+
+	lock(cache);
+	is_there = ref->entry->generation == ref->generation;
+	assert(!is_there || (ref->entry->place == ENTRY_INDEXED && ref->entry->sequence == ref->sequence));
+	unlock(cache);
+	return is_there;
+}
+
+enum track_state cache_load(struct cache *cache, const struct cache_ref *ref, const void **data, enum status *status)
+{
+	struct cache_entry *entry = ref->entry;
+	enum track_state state;
+
+	lock(cache);
+	assert(entry->locks > 0 && entry->place != ENTRY_FREE);
+	/* It may have left the index since the caller asked, but its lock keeps it from being reused. */
+	assert(entry->generation - ref->generation <= 1);
+	entry->is_claimed = true;
+	state = entry->state;
+	*status = entry->status;
+	*data = entry->slot;
+	unlock(cache);
+	return state;
+}
+
+void cache_unlock(struct cache *cache, const struct cache_ref *ref)
+{
+	struct cache_entry *entry = ref->entry;
+
+	lock(cache);
+	assert(entry->locks > 0);
+	entry->locks--;
+	if (entry->locks == 0) {
+		if (entry->slot)
+			cache->slots_locked--;
+		if (entry->place == ENTRY_INDEXED)
+			make_evictable(cache, entry);
+		else if (entry->place == ENTRY_DETACHED)
+			free_entry(cache, entry);
+	}
+	unlock_and_tell_room(cache);
+}
+
+void cache_drop_device(struct cache *cache, uint32_t device)
+{
+	struct cache_entry *entry, *next;
+
+	lock(cache);
+	HASH_ITER(hh, cache->index, entry, next) {
+		if (entry->key.device == device)
+			leave_index(cache, entry);
+	}
+	unlock_and_tell_room(cache);
+}
+
+/* ---- The disk threads' side ---- */
+
+void *cache_take_slot(struct cache *cache, int64_t now_ms)
+{
+	struct cache_entry *victim;
+	void *slot;
+
+	lock(cache);
+	slot = take_free_slot(cache);
+	victim = slot ? NULL : find_victim(cache, true, now_ms);
+	if (victim) {
+		leave_index(cache, victim);
+		cache->evicted++;
+		slot = take_free_slot(cache);
+	}
+	if (!slot) {
+		cache->is_starved = true;
+		cache->may_have_room = false;
+	}
+	unlock(cache);
+	return slot;
+}
+
+void cache_give_back(struct cache *cache, void *slot)
+{
+	lock(cache);
+	disown(cache, slot);
+	free_slot(cache, slot);
+	unlock_and_tell_room(cache);
+}
+
+/* The replacement rule. */
+static bool may_replace(const struct cache_entry *old, uint64_t sequence)
+{
+	return sequence > old->sequence || (sequence == old->sequence && is_error(old));
+}
+
+void cache_publish(struct cache *cache, uint32_t device, uint64_t track, enum track_state state, enum status status,
+	void *slot, uint64_t sequence, int64_t now_ms)
+{
+	struct cache_entry *entry, *old;
+
+	assert((slot != NULL) == (state == TRACK_DATA));
+	assert((state == TRACK_UNSET) == (status != STATUS_OK));
+	lock(cache);
+	if (slot)
+		disown(cache, slot);
+	old = look_up(cache, device, track);
+	entry = NULL;
+	if (!old || may_replace(old, sequence)) {
+		if (old)
+			leave_index(cache, old);
+		entry = take_entry(cache, now_ms);
+	}
+	if (!entry) {
+		if (slot)
+			free_slot(cache, slot);
+		unlock_and_tell_room(cache);
+		return;
+	}
+	entry->key = (struct cache_key){ .track = track, .device = device };
+	entry->sequence = sequence;
+	entry->published_ms = now_ms;
+	entry->slot = slot;
+	entry->place = ENTRY_INDEXED;
+	entry->state = state;
+	entry->status = status;
+	entry->is_claimed = false;
+	HASH_ADD(hh, cache->index, key, sizeof(entry->key), entry);
+	if (entry->locks == 0)
+		make_evictable(cache, entry);
+	else if (slot)
+		cache->slots_locked++; /* a stale lock pins it from the start */
+	unlock_and_tell_room(cache);
+}
+
+void cache_count(struct cache *cache, struct cache_counts *counts)
+{
+	lock(cache);
+	*counts = (struct cache_counts){
+		.slots = cache->slot_count,
+		.slots_free = cache->slot_count - cache->slots_used + cache->free_slot_count,
+		.slots_locked = cache->slots_locked,
+		.entries = HASH_COUNT(cache->index),
+		.hits = cache->hits,
+		.misses = cache->misses,
+		.evicted = cache->evicted,
+	};
+	unlock(cache);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The path volume (a file or a block device) and the dispatch to a volume's operations. It owns the descriptor and
+ * never opens for writing. It does not know of tracks, threads or time-outs.
+ *
+ * The hard thing is O_DIRECT at the end of a volume: a read that was cut short there ends at an odd offset, from which
+ * no direct read can go on. Whether that is the end or an error is decided by the size.
+ */
+#include "storage/volume.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+#define DIRECT_ALIGN_BYTES 4096u
+#define STAT_BLOCK_BYTES 512 /* unit of st_blocks, whatever the file system's blocks are */
+
+struct path_volume {
+	char *path;
+	enum io_mode io_asked;
+	int fd; /* -1: not open */
+	enum volume_kind kind;
+	bool is_direct;
+	bool has_holes; /* when it was opened; a hole made later is read as zeros */
+};
+
+struct volume {
+	const struct volume_ops *ops;
+	void *arg;
+	struct path_volume *path_volume; /* owned; NULL for other ops */
+	bool is_open;
+};
+
+static int kind_of(const struct stat *st, enum volume_kind *kind)
+{
+	if (S_ISDIR(st->st_mode))
+		return -EISDIR;
+	if (S_ISREG(st->st_mode))
+		*kind = VOLUME_KIND_FILE;
+	else if (S_ISBLK(st->st_mode))
+		*kind = VOLUME_KIND_BLOCK;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int path_size(void *arg, uint64_t *size_bytes)
+{
+	const struct path_volume *self = arg;
+	struct stat st;
+
+	if (self->kind == VOLUME_KIND_BLOCK)
+		return ioctl(self->fd, BLKGETSIZE64, size_bytes) < 0 ? -errno : 0;
+	if (fstat(self->fd, &st) < 0)
+		return -errno;
+	*size_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* FNV-1a of the boot id; 0 when there is none. */
+static uint64_t read_host_id(void)
+{
+	unsigned char text[64];
+	uint64_t hash = 0xcbf29ce484222325u;
+	ssize_t bytes;
+	int fd;
+
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	bytes = read(fd, text, sizeof(text));
+	close(fd);
+	if (bytes <= 0)
+		return 0;
+	for (ssize_t i = 0; i < bytes; i++)
+		hash = (hash ^ text[i]) * 0x100000001b3u;
+	return hash;
+}
+
+/* Sets the io mode of the open descriptor and clears O_NONBLOCK, which only served the open. */
+static int set_io(struct path_volume *self)
+{
+	self->is_direct = self->io_asked == IO_MODE_DIRECT ||
+		(self->io_asked == IO_MODE_AUTO && self->kind == VOLUME_KIND_BLOCK);
+	if (fcntl(self->fd, F_SETFL, self->is_direct ? O_DIRECT : 0) < 0)
+		return self->is_direct && errno == EINVAL ? -EOPNOTSUPP : -errno;
+	if (!self->is_direct)
+		(void)posix_fadvise(self->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice: a refusal changes nothing */
+	return 0;
+}
+
+static void path_close(void *arg)
+{
+	struct path_volume *self = arg;
+
+	if (self->fd >= 0)
+		close(self->fd);
+	self->fd = -1;
+}
+
+static int path_open(void *arg, struct volume_info *info)
+{
+	struct path_volume *self = arg;
+	struct stat st;
+	int error;
+
+	assert(self->fd < 0);
+	if (strlen(self->path) >= sizeof(info->path))
+		return -ENAMETOOLONG;
+	/* Asked before the open, because opening a tape or a watchdog does something to it. */
+	if (stat(self->path, &st) < 0)
+		return -errno;
+	error = kind_of(&st, &self->kind);
+	if (error)
+		return error;
+	/* O_NONBLOCK: should the name have become a FIFO in between, the open does not hang. */
+	self->fd = open(self->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (self->fd < 0)
+		return -errno;
+	if (fstat(self->fd, &st) < 0) {
+		error = -errno;
+		goto fail;
+	}
+	error = kind_of(&st, &self->kind);
+	if (error)
+		goto fail;
+	error = set_io(self);
+	if (error)
+		goto fail;
+
+	memset(info, 0, sizeof(*info));
+	error = path_size(self, &info->size_bytes);
+	if (error)
+		goto fail;
+	self->has_holes = self->kind == VOLUME_KIND_FILE && st.st_blocks < st.st_size / STAT_BLOCK_BYTES;
+	info->kind = self->kind;
+	info->io = self->is_direct ? IO_MODE_DIRECT : IO_MODE_BUFFERED;
+	info->host_id = read_host_id();
+	info->device_id = self->kind == VOLUME_KIND_BLOCK ? st.st_rdev : st.st_dev;
+	info->inode = self->kind == VOLUME_KIND_BLOCK ? 0 : st.st_ino;
+	memcpy(info->path, self->path, strlen(self->path) + 1);
+	return 0;
+
+fail:
+	path_close(self);
+	return error;
+}
+
+static ssize_t path_read(void *arg, const struct iovec *iov, int iov_count, uint64_t offset)
+{
+	const struct path_volume *self = arg;
+	uint64_t size_bytes;
+	ssize_t bytes;
+
+	if (self->is_direct && offset % DIRECT_ALIGN_BYTES != 0) {
+		int error = path_size(arg, &size_bytes);
+
+		if (error)
+			return error;
+		return offset >= size_bytes ? 0 : -EIO;
+	}
+	bytes = preadv(self->fd, iov, iov_count, (off_t)offset);
+	return bytes < 0 ? -errno : bytes;
+}
+
+static int path_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
+{
+	const struct path_volume *self = arg;
+	uint64_t size_bytes;
+	off_t data;
+	int error;
+
+	*data_offset = offset;
+	if (!self->has_holes)
+		return 0;
+	data = lseek(self->fd, (off_t)offset, SEEK_DATA);
+	if (data >= 0) {
+		*data_offset = (uint64_t)data;
+		return 0;
+	}
+	if (errno == EINVAL)
+		return 0; /* this file system does not know */
+	if (errno != ENXIO)
+		return -errno;
+	/* No data up to the end, or the end is before offset: only the size tells a hole from a volume that shrank. */
+	error = path_size(arg, &size_bytes);
+	if (error)
+		return error;
+	if (size_bytes > offset)
+		*data_offset = size_bytes;
+	return 0;
+}
+
+static const struct volume_ops path_ops = {
+	.open = path_open,
+	.size = path_size,
+	.read = path_read,
+	.next_data = path_next_data,
+	.close = path_close,
+};
+
+struct volume *volume_new(const char *path, enum io_mode io)
+{
+	struct path_volume *self;
+	struct volume *volume;
+
+	assert(io == IO_MODE_BUFFERED || io == IO_MODE_DIRECT || io == IO_MODE_AUTO);
+	self = xcalloc(1, sizeof(*self));
+	self->path = xstrdup(path);
+	self->io_asked = io;
+	self->fd = -1;
+	volume = volume_new_with_ops(&path_ops, self);
+	volume->path_volume = self;
+	return volume;
+}
+
+struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg)
+{
+	struct volume *volume;
+
+	assert(ops->open && ops->size && ops->read && ops->next_data && ops->close);
+	volume = xcalloc(1, sizeof(*volume));
+	volume->ops = ops;
+	volume->arg = arg;
+	return volume;
+}
+
+void volume_free(struct volume *volume)
+{
+	if (!volume)
+		return;
+	assert(!volume->is_open);
+	if (volume->path_volume)
+		free(volume->path_volume->path);
+	free(volume->path_volume);
+	free(volume);
+}
+
+int volume_open(struct volume *volume, struct volume_info *info)
+{
+	int error;
+
+	assert(!volume->is_open);
+	error = volume->ops->open(volume->arg, info);
+	volume->is_open = !error;
+	return error;
+}
+
+int volume_size(struct volume *volume, uint64_t *size_bytes)
+{
+	assert(volume->is_open);
+	return volume->ops->size(volume->arg, size_bytes);
+}
+
+/* Takes bytes away from the front. */
+static void advance(struct iovec **iov, int *iov_count, size_t bytes)
+{
+	while (*iov_count > 0 && bytes >= (*iov)->iov_len) {
+		bytes -= (*iov)->iov_len;
+		(*iov)++;
+		(*iov_count)--;
+	}
+	if (*iov_count > 0) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + bytes;
+		(*iov)->iov_len -= bytes;
+	}
+}
+
+ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
+{
+	struct iovec copy[VOLUME_IOV_MAX];
+	struct iovec *rest = copy;
+	ssize_t total_bytes = 0;
+
+	assert(volume->is_open);
+	assert(iov_count > 0 && iov_count <= VOLUME_IOV_MAX);
+	memcpy(copy, iov, (size_t)iov_count * sizeof(*iov));
+	while (iov_count > 0) {
+		ssize_t bytes = volume->ops->read(volume->arg, rest, iov_count, offset + (uint64_t)total_bytes);
+
+		if (bytes == -EINTR)
+			continue;
+		if (bytes < 0)
+			return bytes;
+		if (bytes == 0)
+			break;
+		total_bytes += bytes;
+		advance(&rest, &iov_count, (size_t)bytes);
+	}
+	return total_bytes;
+}
+
+int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset)
+{
+	assert(volume->is_open);
+	return volume->ops->next_data(volume->arg, offset, data_offset);
+}
+
+void volume_close(struct volume *volume)
+{
+	if (!volume->is_open)
+		return;
+	volume->is_open = false;
+	volume->ops->close(volume->arg);
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The messages as a table, and the rules between the fields of one message. A rule here is about the message alone:
+ * whether a track lies inside the device, or a link id exists, is the session's question. No state, any thread.
+ */
+#include "wire/message_table.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "ra.pb-c.h"
+
+#define SAME(ours, generated) static_assert((unsigned)(ours) == (unsigned)(generated), #ours)
+
+SAME(STATUS_UNSET, RA__STATUS__STATUS_UNSPECIFIED);
+SAME(STATUS_OK, RA__STATUS__STATUS_OK);
+SAME(STATUS_DATA_NOT_FOUND, RA__STATUS__STATUS_DATA_NOT_FOUND);
+SAME(STATUS_DISCONNECT, RA__STATUS__STATUS_DISCONNECT);
+SAME(STATUS_RECONNECT, RA__STATUS__STATUS_RECONNECT);
+SAME(STATUS_TIMEOUT, RA__STATUS__STATUS_TIMEOUT);
+SAME(STATUS_QUEUE_FULL, RA__STATUS__STATUS_QUEUE_FULL);
+SAME(STATUS_NO_FREE_JOB, RA__STATUS__STATUS_NO_FREE_JOB);
+SAME(STATUS_NOT_READY, RA__STATUS__STATUS_NOT_READY);
+SAME(STATUS_BUSY, RA__STATUS__STATUS_BUSY);
+SAME(STATUS_BAD_LINK_ID, RA__STATUS__STATUS_BAD_LINK_ID);
+SAME(STATUS_NO_SUCH_DEVICE, RA__STATUS__STATUS_NO_SUCH_DEVICE);
+SAME(STATUS_BAD_REQUEST, RA__STATUS__STATUS_BAD_REQUEST);
+SAME(STATUS_VOLUME_ERROR, RA__STATUS__STATUS_VOLUME_ERROR);
+SAME(STATUS_LINK_LOST, RA__STATUS__STATUS_LINK_LOST);
+SAME(STATUS_VERSION, RA__STATUS__STATUS_VERSION);
+SAME(STATUS_COUNT, RA__STATUS__STATUS_VERSION + 1);
+SAME(TRACK_UNSET, RA__TRACK_STATE__TRACK_STATE_UNSPECIFIED);
+SAME(TRACK_DATA, RA__TRACK_STATE__TRACK_STATE_DATA);
+SAME(TRACK_ZERO, RA__TRACK_STATE__TRACK_STATE_ZERO);
+SAME(TRACK_HOLE, RA__TRACK_STATE__TRACK_STATE_HOLE);
+SAME(TRACK_EIO, RA__TRACK_STATE__TRACK_STATE_EIO);
+SAME(TRACK_SHRUNK, RA__TRACK_STATE__TRACK_STATE_SHRUNK);
+SAME(TRACK_STATE_COUNT, RA__TRACK_STATE__TRACK_STATE_SHRUNK + 1);
+SAME(DELIVERY_DISCONNECT, RA__DELIVERY__DELIVERY_DISCONNECT);
+SAME(DELIVERY_POLL, RA__DELIVERY__DELIVERY_POLL);
+SAME(DELIVERY_HOLD, RA__DELIVERY__DELIVERY_HOLD);
+SAME(DELIVERY_COUNT, RA__DELIVERY__DELIVERY_HOLD + 1);
+SAME(SIDE_LOCAL, RA__SIDE__SIDE_LOCAL);
+SAME(SIDE_REMOTE, RA__SIDE__SIDE_REMOTE);
+SAME(SIDE_COUNT, RA__SIDE__SIDE_REMOTE + 1);
+SAME(VOLUME_KIND_FILE, RA__VOLUME_KIND__VOLUME_KIND_FILE);
+SAME(VOLUME_KIND_BLOCK, RA__VOLUME_KIND__VOLUME_KIND_BLOCK);
+SAME(VOLUME_KIND_COUNT, RA__VOLUME_KIND__VOLUME_KIND_BLOCK + 1);
+SAME(IO_MODE_BUFFERED, RA__IO_MODE__IO_MODE_BUFFERED);
+SAME(IO_MODE_DIRECT, RA__IO_MODE__IO_MODE_DIRECT);
+SAME(IO_MODE_AUTO, RA__IO_MODE__IO_MODE_AUTO);
+SAME(IO_MODE_COUNT, RA__IO_MODE__IO_MODE_AUTO + 1);
+static_assert(sizeof(enum status) == 4 && sizeof(enum delivery) == 4, "the table copies enums as 32 bits");
+
+#define PLACE(part, member) .offset = offsetof(struct part, member), .bytes = sizeof(((struct part *)NULL)->member)
+#define NUMBER(part, member, low, high) { .kind = FIELD_NUMBER, PLACE(part, member), .min = (low), .max = (high) }
+#define U32(part, member) NUMBER(part, member, 0, UINT32_MAX)
+#define U64(part, member) NUMBER(part, member, 0, UINT64_MAX)
+#define BOOL(part, member) NUMBER(part, member, 0, 1)
+#define STRING(as, part, member, low) \
+	{ .kind = (as), PLACE(part, member), .min = (low), .max = sizeof(((struct part *)NULL)->member) - 1 }
+#define TEXT(part, member) STRING(FIELD_TEXT, part, member, 0)
+#define STATES(part, member, count) \
+	{ .kind = FIELD_STATES, PLACE(part, member), .other_offset = offsetof(struct part, count), .max = RUN_TRACKS_MAX }
+#define VOLUME(part, member) \
+	{ .kind = FIELD_VOLUME, PLACE(part, member), .other_offset = offsetof(struct part, status) }
+#define STATUS(part) NUMBER(part, status, STATUS_OK, STATUS_COUNT - 1)
+
+static const struct message_field volume_fields[] = {
+	NUMBER(volume_info, size_bytes, 0, INT64_MAX),
+	NUMBER(volume_info, kind, VOLUME_KIND_FILE, VOLUME_KIND_COUNT - 1),
+	NUMBER(volume_info, io, IO_MODE_BUFFERED, IO_MODE_DIRECT),
+	U64(volume_info, host_id),
+	U64(volume_info, device_id),
+	U64(volume_info, inode),
+	STRING(FIELD_VERBATIM, volume_info, path, 0),
+};
+
+static const struct message_field hello_fields[] = {
+	NUMBER(msg_hello, protocol_min, 1, UINT32_MAX),
+	NUMBER(msg_hello, protocol_max, 1, UINT32_MAX),
+	U64(msg_hello, features),
+	TEXT(msg_hello, software),
+};
+
+static const struct message_field hello_reply_fields[] = {
+	STATUS(msg_hello_reply),
+	U32(msg_hello_reply, protocol),
+	U64(msg_hello_reply, features),
+	NUMBER(msg_hello_reply, window_reads, 0, WINDOW_READS_MAX),
+	NUMBER(msg_hello_reply, secondary_id, 0, UINT16_MAX),
+	TEXT(msg_hello_reply, software),
+};
+
+static const struct message_field device_query_fields[] = {
+	U32(msg_device_query, tag),
+	STRING(FIELD_NAME, msg_device_query, device, 1),
+};
+
+static const struct message_field device_reply_fields[] = {
+	U32(msg_device_reply, tag),
+	STATUS(msg_device_reply),
+	NUMBER(msg_device_reply, device_number, 0, DEVICES_MAX - 1),
+	NUMBER(msg_device_reply, track_bytes, 0, TRACK_BYTES_MAX),
+	VOLUME(msg_device_reply, volume),
+	TEXT(msg_device_reply, detail),
+};
+
+static const struct message_field detach_fields[] = {
+	U32(msg_detach, tag),
+	NUMBER(msg_detach, device_number, 0, DEVICES_MAX - 1),
+};
+
+static const struct message_field read_fields[] = {
+	U32(msg_read, tag),
+	U64(msg_read, link_id),
+	NUMBER(msg_read, device_number, 0, DEVICES_MAX - 1),
+	U64(msg_read, first_track),
+	NUMBER(msg_read, track_count, 0, RUN_TRACKS_MAX),
+	NUMBER(msg_read, delivery, 0, DELIVERY_COUNT - 1),
+	U64(msg_read, floor),
+	BOOL(msg_read, reread),
+};
+
+static const struct message_field read_reply_fields[] = {
+	U32(msg_read_reply, tag),
+	STATUS(msg_read_reply),
+	U64(msg_read_reply, link_id),
+	U64(msg_read_reply, floor),
+	STATES(msg_read_reply, states, track_count),
+	TEXT(msg_read_reply, detail),
+};
+
+static const struct message_field release_fields[] = {
+	U32(msg_release, tag),
+	U64(msg_release, link_id),
+};
+
+static const struct message_field done_fields[] = {
+	U32(msg_done, tag),
+	STATUS(msg_done),
+};
+
+static const struct message_field ping_fields[] = { U32(msg_ping, tag) };
+
+static const struct message_field host_hello_fields[] = {
+	NUMBER(msg_host_hello, protocol_min, 1, UINT32_MAX),
+	NUMBER(msg_host_hello, protocol_max, 1, UINT32_MAX),
+	NUMBER(msg_host_hello, slot_count, 1, HOST_SLOTS_MAX),
+	NUMBER(msg_host_hello, slot_bytes, 1, RUN_BYTES_MAX),
+	TEXT(msg_host_hello, software),
+};
+
+static const struct message_field host_hello_reply_fields[] = {
+	STATUS(msg_host_hello_reply),
+	U32(msg_host_hello_reply, protocol),
+	TEXT(msg_host_hello_reply, software),
+};
+
+static const struct message_field host_open_fields[] = {
+	U32(msg_host_open, tag),
+	STRING(FIELD_NAME, msg_host_open, device, 1),
+};
+
+static const struct message_field host_status_fields[] = { U32(msg_host_status, tag) };
+
+static const struct message_field host_open_reply_fields[] = {
+	U32(msg_host_open_reply, tag),
+	STATUS(msg_host_open_reply),
+	NUMBER(msg_host_open_reply, failed_side, 0, SIDE_COUNT - 1),
+	NUMBER(msg_host_open_reply, track_bytes, 0, TRACK_BYTES_MAX),
+	VOLUME(msg_host_open_reply, local),
+	VOLUME(msg_host_open_reply, remote),
+	U64(msg_host_open_reply, wire_bytes),
+	TEXT(msg_host_open_reply, detail),
+};
+
+static const struct message_field host_read_fields[] = {
+	U32(msg_host_read, tag),
+	NUMBER(msg_host_read, side, SIDE_LOCAL, SIDE_COUNT - 1),
+	NUMBER(msg_host_read, stream, 0, STREAMS_MAX - 1),
+	U64(msg_host_read, first_track),
+	NUMBER(msg_host_read, track_count, 1, RUN_TRACKS_MAX),
+	NUMBER(msg_host_read, slot, 0, HOST_SLOTS_MAX - 1),
+	NUMBER(msg_host_read, delivery, 0, DELIVERY_COUNT - 1),
+	U64(msg_host_read, floor),
+	BOOL(msg_host_read, reread),
+};
+
+static const struct message_field host_read_reply_fields[] = {
+	U32(msg_host_read_reply, tag),
+	STATUS(msg_host_read_reply),
+	U64(msg_host_read_reply, floor),
+	STATES(msg_host_read_reply, states, track_count),
+	BOOL(msg_host_read_reply, disconnected),
+	BOOL(msg_host_read_reply, slot_lost),
+	TEXT(msg_host_read_reply, detail),
+};
+
+static const struct message_field host_release_fields[] = { U32(msg_host_release, tag) };
+
+static const struct message_field setup_fields[] = {
+	STRING(FIELD_VERBATIM, msg_setup, volume_path, 1),
+	STRING(FIELD_VERBATIM, msg_setup, identity_pem, 1),
+	STRING(FIELD_KEY, msg_setup, peer_key, PEER_KEY_CHARS),
+	NUMBER(msg_setup, track_bytes, 0, TRACK_BYTES_MAX),
+	U64(msg_setup, cache_bytes),
+	NUMBER(msg_setup, io, IO_MODE_BUFFERED, IO_MODE_COUNT - 1),
+	BOOL(msg_setup, verbose),
+};
+
+int message_refuse(char why[DETAIL_MAX + 1], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, DETAIL_MAX + 1, format, args);
+	va_end(args);
+	return -EPROTO;
+}
+
+static int check_versions(const char *type, uint32_t low, uint32_t high, char *why)
+{
+	if (low > high)
+		return message_refuse(why, "%s.protocol_max is %u, less than protocol_min %u", type, high, low);
+	return 0;
+}
+
+static int check_track_bytes(const char *type, uint32_t track_bytes, char *why)
+{
+	if (track_bytes < TRACK_BYTES_MIN || track_bytes > TRACK_BYTES_MAX || (track_bytes & (track_bytes - 1)) != 0)
+		return message_refuse(why, "%s.track_bytes is %u, not a power of two from 4 KiB to 1 MiB", type, track_bytes);
+	return 0;
+}
+
+/* not_allowed: a set of 1 << status. */
+static int check_status(const char *type, enum status status, unsigned not_allowed, char *why)
+{
+	if ((1u << status & not_allowed) != 0)
+		return message_refuse(why, "%s.status is %u, which this message cannot have", type, (unsigned)status);
+	return 0;
+}
+
+/* Statuses that only a ReadReply has, or that only it does not have. */
+#define READ_ONLY (1u << STATUS_DATA_NOT_FOUND | 1u << STATUS_DISCONNECT | 1u << STATUS_RECONNECT)
+#define NOT_ON_LINK (1u << STATUS_LINK_LOST)
+#define NOT_AFTER_HELLO (1u << STATUS_VERSION)
+
+static int check_tracks(const char *type, uint64_t first_track, uint32_t track_count, char *why)
+{
+	if (first_track > UINT64_MAX - track_count)
+		return message_refuse(why, "%s.first_track is %llu, too large for %u tracks", type,
+			(unsigned long long)first_track, track_count);
+	return 0;
+}
+
+static int check_state_count(const char *type, enum status status, uint32_t track_count, bool is_expected, char *why)
+{
+	if (is_expected != (track_count > 0))
+		return message_refuse(why, "%s.states has %u bytes with status %u", type, track_count, (unsigned)status);
+	return 0;
+}
+
+static int check_hello(const struct message *message, char *why)
+{
+	return check_versions("Hello", message->hello.protocol_min, message->hello.protocol_max, why);
+}
+
+static int check_hello_reply(const struct message *message, char *why)
+{
+	const struct msg_hello_reply *reply = &message->hello_reply;
+
+	if (reply->status == STATUS_VERSION)
+		return 0;
+	if (reply->status != STATUS_OK)
+		return message_refuse(why, "HelloReply.status is %u, not OK or VERSION", (unsigned)reply->status);
+	if (reply->protocol == 0)
+		return message_refuse(why, "HelloReply.protocol is 0 with status OK");
+	if (reply->window_reads == 0)
+		return message_refuse(why, "HelloReply.window_reads is 0, not 1 to %u", WINDOW_READS_MAX);
+	if (reply->secondary_id == 0)
+		return message_refuse(why, "HelloReply.secondary_id is 0, not 1 to %u", UINT16_MAX);
+	return 0;
+}
+
+static int check_device_reply(const struct message *message, char *why)
+{
+	const struct msg_device_reply *reply = &message->device_reply;
+	int rc = check_status("DeviceReply", reply->status, READ_ONLY | NOT_ON_LINK | NOT_AFTER_HELLO, why);
+
+	if (rc == 0 && (reply->status == STATUS_OK || reply->track_bytes != 0))
+		rc = check_track_bytes("DeviceReply", reply->track_bytes, why);
+	return rc;
+}
+
+static int check_read(const struct message *message, char *why)
+{
+	const struct msg_read *read = &message->read;
+
+	if (read->link_id == 0) {
+		if (read->first_track != 0 || read->track_count != 0 || read->delivery != 0 || read->floor != 0 || read->reread)
+			return message_refuse(why, "Read.link_id is 0, and a field other than device_number is set");
+		return 0;
+	}
+	if (read->track_count == 0)
+		return message_refuse(why, "Read.track_count is 0, not 1 to %u", RUN_TRACKS_MAX);
+	if (read->delivery == DELIVERY_UNSET)
+		return message_refuse(why, "Read.delivery is 0, not 1 to %u", DELIVERY_COUNT - 1u);
+	return check_tracks("Read", read->first_track, read->track_count, why);
+}
+
+static int check_read_reply(const struct message *message, char *why)
+{
+	const struct msg_read_reply *reply = &message->read_reply;
+	int rc = check_status("ReadReply", reply->status, NOT_ON_LINK | NOT_AFTER_HELLO, why);
+	bool has_tracks = reply->status == STATUS_RECONNECT || (reply->status == STATUS_OK && reply->link_id == 0);
+
+	if (rc == 0 && reply->link_id != 0 && reply->status != STATUS_OK)
+		rc = message_refuse(why, "ReadReply.link_id is set with status %u", (unsigned)reply->status);
+	if (rc == 0)
+		rc = check_state_count("ReadReply", reply->status, reply->track_count, has_tracks, why);
+	return rc;
+}
+
+static int check_done(const struct message *message, char *why)
+{
+	return check_status("Done", message->done.status, READ_ONLY | NOT_AFTER_HELLO, why);
+}
+
+static int check_host_hello(const struct message *message, char *why)
+{
+	const struct msg_host_hello *hello = &message->host_hello;
+
+	if (hello->slot_bytes % 4096 != 0)
+		return message_refuse(why, "HostHello.slot_bytes is %u, not a multiple of 4096", hello->slot_bytes);
+	if ((uint64_t)hello->slot_count * hello->slot_bytes > HOST_MEMORY_BYTES_MAX)
+		return message_refuse(why, "HostHello.slot_count is %u: with slot_bytes %u that is more than 64 MiB",
+			hello->slot_count, hello->slot_bytes);
+	return check_versions("HostHello", hello->protocol_min, hello->protocol_max, why);
+}
+
+static int check_host_hello_reply(const struct message *message, char *why)
+{
+	const struct msg_host_hello_reply *reply = &message->host_hello_reply;
+	int rc = check_status("HostHelloReply", reply->status, READ_ONLY, why);
+
+	if (rc == 0 && reply->status == STATUS_OK && reply->protocol == 0)
+		rc = message_refuse(why, "HostHelloReply.protocol is 0 with status OK");
+	return rc;
+}
+
+static int check_host_open_reply(const struct message *message, char *why)
+{
+	const struct msg_host_open_reply *reply = &message->host_open_reply;
+	int rc = check_status("HostOpenReply", reply->status, READ_ONLY, why);
+
+	if (rc == 0 && (reply->status == STATUS_OK || reply->track_bytes != 0))
+		rc = check_track_bytes("HostOpenReply", reply->track_bytes, why);
+	return rc;
+}
+
+static int check_host_read(const struct message *message, char *why)
+{
+	const struct msg_host_read *read = &message->host_read;
+
+	if (read->side == SIDE_REMOTE && read->delivery == DELIVERY_UNSET)
+		return message_refuse(why, "HostRead.delivery is 0, not 1 to %u", DELIVERY_COUNT - 1u);
+	return check_tracks("HostRead", read->first_track, read->track_count, why);
+}
+
+static int check_host_read_reply(const struct message *message, char *why)
+{
+	const struct msg_host_read_reply *reply = &message->host_read_reply;
+	int rc = check_status("HostReadReply", reply->status,
+		1u << STATUS_DISCONNECT | 1u << STATUS_RECONNECT | NOT_AFTER_HELLO, why);
+
+	if (rc == 0)
+		rc = check_state_count("HostReadReply", reply->status, reply->track_count, reply->status == STATUS_OK, why);
+	return rc;
+}
+
+static int check_setup(const struct message *message, char *why)
+{
+	return check_track_bytes("Setup", message->setup.track_bytes, why);
+}
+
+#define FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof((table)[0])
+#define ROW(part, ...) { .descriptor = &ra__##part##__descriptor, FIELDS(part##_fields), __VA_ARGS__ }
+
+const struct message_row message_volume_row = { .descriptor = &ra__volume__descriptor, FIELDS(volume_fields) };
+
+static const struct message_row rows[MESSAGE_TYPES_END] = {
+	[MESSAGE_HELLO] = ROW(hello, .check = check_hello),
+	[MESSAGE_HELLO_REPLY] = ROW(hello_reply, .check = check_hello_reply),
+	[MESSAGE_DEVICE_QUERY] = ROW(device_query),
+	[MESSAGE_DEVICE_REPLY] = ROW(device_reply, .check = check_device_reply),
+	[MESSAGE_DETACH] = ROW(detach),
+	[MESSAGE_READ] = ROW(read, .check = check_read),
+	[MESSAGE_READ_REPLY] = ROW(read_reply, .check = check_read_reply, .payload_bytes_max = FRAME_PAYLOAD_BYTES_MAX),
+	[MESSAGE_RELEASE] = ROW(release),
+	[MESSAGE_DONE] = ROW(done, .check = check_done),
+	[MESSAGE_PING] = ROW(ping),
+	[MESSAGE_PONG] = { .descriptor = &ra__pong__descriptor, FIELDS(ping_fields) },
+	[MESSAGE_HOST_HELLO] = ROW(host_hello, .check = check_host_hello),
+	[MESSAGE_HOST_HELLO_REPLY] = ROW(host_hello_reply, .check = check_host_hello_reply),
+	[MESSAGE_HOST_OPEN] = ROW(host_open),
+	[MESSAGE_HOST_STATUS] = ROW(host_status),
+	[MESSAGE_HOST_OPEN_REPLY] = ROW(host_open_reply, .check = check_host_open_reply),
+	[MESSAGE_HOST_READ] = ROW(host_read, .check = check_host_read),
+	[MESSAGE_HOST_READ_REPLY] = ROW(host_read_reply, .check = check_host_read_reply),
+	[MESSAGE_HOST_RELEASE] = ROW(host_release),
+	[MESSAGE_SETUP] = ROW(setup, .check = check_setup),
+};
+
+const struct message_row *message_row(unsigned type)
+{
+	return type < MESSAGE_TYPES_END && rows[type].descriptor != NULL ? &rows[type] : NULL;
+}

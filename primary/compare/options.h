@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line of ra-compare. Everything a person typed is checked here, with words that name the option, the
+ * value and what was expected; the parts behind it take the numbers as good.
+ */
+#ifndef RA_COMPARE_OPTIONS_H
+#define RA_COMPARE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/volume_info.h"
+
+#define OPTIONS_REPEAT_FOREVER UINT64_MAX
+#define OPTIONS_WHY_BYTES 256u
+
+enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+
+struct options {
+	const char *path_local; /* A and B, as typed; of argv */
+	const char *path_remote;
+	enum delivery delivery;
+	uint32_t jobs;
+	uint32_t track_bytes;
+	uint32_t run_tracks; /* times track_bytes: at most RUN_BYTES_MAX */
+	int64_t retry_delay_ms;
+	int64_t read_timeout_ms;
+	bool has_tracks;
+	uint64_t first_track; /* with has_tracks */
+	uint64_t last_track;  /* inclusive; UINT64_MAX: to the end */
+	uint64_t repeat;      /* passes; OPTIONS_REPEAT_FOREVER */
+	uint64_t cache_bytes;
+	enum io_mode io;
+	uint64_t exact_tracks;
+	enum progress_mode progress;
+	bool json;
+	bool quiet;
+	bool verbose;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
+
+/* OPTIONS_BAD: why has the reason; json, quiet and verbose are set all the same. Uses getopt's global state. */
+enum options_result options_parse(int argc, char *argv[], struct options *options, char why[OPTIONS_WHY_BYTES]);
+
+extern const char options_help[];
+
+#endif

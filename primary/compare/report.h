@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What one pass found: one state per track, counted, and the ranges of bytes that are not proven equal. The states sum
+ * to the tracks of the larger volume; report_finish asserts it. The report knows no I/O and no clock: times come in.
+ * report_print.h makes text and JSON of it.
+ */
+#ifndef RA_COMPARE_REPORT_H
+#define RA_COMPARE_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/volume_info.h"
+
+#define REPORT_RANGES_MAX 262144u
+
+/* What a track ends in. Unsettled and invalid tracks need a replication that is asked; nobody asks one here. */
+enum report_state {
+	REPORT_IDENTICAL,
+	REPORT_DIFFERENT,
+	REPORT_UNSETTLED,
+	REPORT_INVALID,
+	REPORT_UNREADABLE,
+	REPORT_NOT_COMPARED,
+	REPORT_STATE_COUNT
+};
+
+/* Why tracks were not compared. */
+enum report_reason {
+	REASON_NOT_ASKED,   /* outside --tracks */
+	REASON_INTERRUPTED,
+	REASON_TIMED_OUT,   /* TIMEOUT, four times */
+	REASON_REFUSED,     /* QUEUE_FULL or NO_FREE_JOB, four times */
+	REASON_NOT_READY,   /* a read of the volume hangs */
+	REASON_NOT_FOUND,   /* poll: nothing within --read-timeout */
+	REASON_NO_MEMORY,   /* reads that hang hold the slots */
+	REASON_LOST,        /* link or daemon */
+	REASON_COUNT
+};
+
+struct report_setup {
+	struct volume_info local, remote; /* as they are when the pass begins */
+	const char *name_local;           /* as typed; must outlive the report */
+	const char *name_remote;
+	uint32_t track_bytes;
+	bool has_tracks; /* only first_track to last_track are compared */
+	uint64_t first_track, last_track;
+	uint64_t exact_tracks;
+	enum delivery delivery;
+	uint64_t pass; /* from 1 */
+	int64_t started_wall_s;
+};
+
+/* Counters of the link in this pass; their owner is whoever sends the reads. */
+struct report_link {
+	uint32_t jobs;
+	uint64_t reads, data_not_found, disconnects, reconnects, timeouts;
+};
+
+struct report_end {
+	int64_t ended_wall_s;
+	int64_t took_ms;
+	uint64_t wire_bytes;   /* of this pass */
+	bool has_sizes;        /* the volumes were asked again */
+	uint64_t local_bytes;  /* with has_sizes */
+	uint64_t remote_bytes;
+	bool is_lost;          /* ended because link or daemon was lost */
+};
+
+struct report_range {
+	uint64_t offset_bytes, length_bytes;
+	enum report_state state;
+	bool is_exact; /* false: whole tracks */
+};
+
+/* All that is known, for those who show it. */
+struct report_figures {
+	struct report_setup setup;
+	struct report_link link;
+	struct report_end end;
+	uint64_t total_tracks; /* of the larger volume */
+	uint64_t tracks[REPORT_STATE_COUNT];
+	uint64_t reasons[REASON_COUNT]; /* sum: tracks[REPORT_NOT_COMPARED] */
+	uint64_t compared_bytes;        /* read on both sides and compared */
+	uint64_t hole_bytes;            /* of those: a hole on at least one side */
+	uint64_t different_bytes;       /* lengths of all ranges that differ */
+	uint64_t different_ranges_inexact;
+	bool is_only_tail; /* every difference lies beyond the end of the smaller volume */
+	size_t range_count;
+	uint64_t ranges_omitted;
+};
+
+struct report;
+
+struct report *report_new(const struct report_setup *setup);
+void report_free(struct report *report);
+const struct report_figures *report_figures(const struct report *report);
+struct report_link *report_link(struct report *report);
+/* In order of offset, never overlapping; index < range_count. */
+const struct report_range *report_range(const struct report *report, size_t index);
+const char *report_state_name(enum report_state state);
+
+/* The tracks that must be read, [first, end): asked for, and in both volumes at least in part. */
+uint64_t report_first_track(const struct report *report);
+uint64_t report_end_track(const struct report *report);
+/* Bytes of the track that both volumes have. */
+uint32_t report_common_bytes(const struct report *report, uint64_t track);
+
+/* Each of the tracks above is told exactly once, before report_finish. */
+void report_identical(struct report *report, uint64_t track, bool is_hole);
+/* local and remote: report_common_bytes each, not equal. */
+void report_different(struct report *report, uint64_t track, bool is_hole, const uint8_t *local, const uint8_t *remote);
+void report_unreadable(struct report *report, uint64_t track);
+void report_not_compared(struct report *report, uint64_t first_track, uint64_t count, enum report_reason reason);
+void report_finish(struct report *report, const struct report_end *end);
+
+/* 0, 1, 3, 4 or 5 (of report_finish). */
+int report_exit_code(const struct report *report);
+/* Both volumes kept their size to the end, as far as it is known; false spoils a proof. */
+bool report_sizes_held(const struct report *report);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A local device: its volume, opened by the DA while somebody uses it, and the DA reads of its tracks straight into the
+ * memory of a host, with their time-outs. A volume with a read or open that hangs is NOT_READY until that returns.
+ * Loop thread only. Callbacks come from the loop, never from inside the call that asked.
+ */
+#ifndef RA_PRIMARY_LOCAL_H
+#define RA_PRIMARY_LOCAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/volume_info.h"
+
+struct clock;
+struct da;
+struct local;
+struct local_user; /* one host that has the device attached */
+struct post;
+struct shm;
+struct volume;
+
+struct local_config {
+	struct clock *clock;
+	struct da *da;
+	struct post *post;
+	const char *device;    /* its name, copied */
+	const char *path;      /* for words only, copied */
+	struct volume *volume; /* taken over */
+	uint32_t track_bytes;
+};
+
+struct local *local_new(const struct local_config *config);
+void local_free(struct local *local); /* must be idle (asserted); NULL is fine */
+/* The volume is closed, nobody has it attached and no thread is in it. */
+bool local_is_idle(const struct local *local);
+/* fn is called each time the device becomes idle, also from inside local_detach; it may free the device. */
+void local_on_idle(struct local *local, void (*fn)(void *arg), void *arg);
+uint32_t local_track_bytes(const struct local *local);
+
+struct local_user *local_attach(struct local *local);
+/* None of the user's callbacks comes any more; memory that a disk may still write is kept by its reference. NULL is
+ * fine. */
+void local_detach(struct local_user *user);
+
+/* Opens the volume if nobody had it open and asks for its size of now. One at a time per user. OK: fn comes later, with
+ * info when its status is OK, else with words in detail. Else: why it cannot be asked now. */
+typedef void local_info_fn(void *arg, enum status status, const struct volume_info *info, const char *detail);
+enum status local_query(struct local_user *user, local_info_fn *fn, void *arg);
+/* The size that reads of this user go by: the largest that local_query told it. */
+uint64_t local_end_bytes(const struct local_user *user);
+
+struct local_read_spec {
+	uint64_t first_track;
+	uint32_t track_count; /* 1 to RUN_TRACKS_MAX, inside local_end_bytes */
+	void *memory;         /* page aligned, track_count * track_bytes, part of shm */
+	struct shm *shm;
+};
+
+struct local_read_result {
+	enum status status;
+	uint32_t track_count;  /* OK: how many states, at least 1 */
+	const uint8_t *states; /* enum track_state; each DATA track stands at its own place in the run */
+	bool memory_lost;      /* TIMEOUT: a disk may still write into the memory */
+};
+
+typedef void local_read_fn(void *arg, const struct local_read_result *result);
+/* OK: fn comes later. Else, posted: QUEUE_FULL (98), or NOT_READY while the volume hangs. */
+enum status local_read(struct local_user *user, const struct local_read_spec *spec, local_read_fn *fn, void *arg);
+
+void local_dump(const struct local *local); /* to the log, whatever its level */
+
+#endif

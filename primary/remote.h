@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The requesting remote adapter (RA 30 of Fig. 1): one link to one secondary. Hosts attach devices of the secondary,
+ * make link jobs for them and read on these. When the link is lost every outstanding request ends with LINK_LOST, and
+ * each later one is refused with it. Loop thread only. Callbacks come from the loop, never from inside the call that
+ * asked; what is freed by its owner calls nothing any more.
+ */
+#ifndef RA_PRIMARY_REMOTE_H
+#define RA_PRIMARY_REMOTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/volume_info.h"
+
+struct clock;
+struct event_base;
+struct post;
+struct remote;
+struct remote_device; /* a device of the secondary, as one host has it attached */
+struct remote_job;    /* one link job: one read at a time */
+struct shm;
+struct tls;
+
+struct remote_config {
+	struct event_base *base;
+	struct clock *clock;
+	struct post *post;
+	const char *peer_key; /* "sha256:…" of the secondary, copied: for posted errors */
+};
+
+/* Takes over tls and the descriptors, which may be the same. */
+struct remote *remote_new(const struct remote_config *config, struct tls *tls, int fd_in, int fd_out);
+/* Nothing may be attached any more (asserted). NULL is fine. */
+void remote_free(struct remote *remote);
+bool remote_is_lost(const struct remote *remote);
+uint64_t remote_wire_bytes(const struct remote *remote); /* so far, both ways; kept when the link is lost */
+
+struct remote_device *remote_attach(struct remote *remote, const char *device);
+/* Its jobs must have been given up by remote_job_free or remote_job_release. NULL is fine. */
+void remote_detach(struct remote_device *device);
+
+/* Attaches the device at the secondary (once) and asks for its volume of now. One at a time per device. OK: fn comes
+ * later, with track_bytes and info when its status is OK, else words in detail. Else: LINK_LOST. */
+typedef void remote_info_fn(void *arg, enum status status, uint32_t track_bytes, const struct volume_info *info,
+	const char *detail);
+enum status remote_query(struct remote_device *device, remote_info_fn *fn, void *arg);
+/* The size that Reads go by: as it was told last while the device had no link job. 0 before the first answer. */
+uint64_t remote_end_bytes(const struct remote_device *device);
+
+struct remote_read_spec {
+	uint64_t first_track;
+	uint32_t track_count; /* 1 to RUN_TRACKS_MAX, inside remote_end_bytes */
+	enum delivery delivery;
+	uint64_t floor;
+	bool reread;
+	void *memory; /* for the DATA tracks back to back; part of shm */
+	uint32_t memory_bytes; /* at least track_count * track_bytes */
+	struct shm *shm;
+};
+
+struct remote_read_result {
+	enum status status;    /* OK, DATA_NOT_FOUND or an error; LINK_LOST */
+	uint64_t floor;        /* DATA_NOT_FOUND: for the retry */
+	uint32_t track_count;  /* OK: how many states, at least 1 */
+	const uint8_t *states; /* enum track_state */
+	bool disconnected;     /* it waited for its RECONNECT (136) */
+	const char *detail;
+};
+
+typedef void remote_read_fn(void *arg, const struct remote_read_result *result);
+
+/* Nothing is sent until the first read of the job. */
+struct remote_job *remote_job_new(struct remote_device *device);
+/* OK: fn comes later. Else BUSY (the job has a read, or is being released) or LINK_LOST. The first read makes the link
+ * job first (Fig. 14); a failure of that is its result. */
+enum status remote_read(struct remote_job *job, const struct remote_read_spec *spec, remote_read_fn *fn, void *arg);
+bool remote_job_has_read(const struct remote_job *job);
+/* Gives the job up; it must have no read. True: fn comes when the secondary has answered the Release, or the link is
+ * lost, and until then the owner may still call remote_job_free. False: nothing had to be sent. */
+bool remote_job_release(struct remote_job *job, void (*fn)(void *arg), void *arg);
+/* Gives the job up, whatever it is doing: a read of it that was sent keeps its memory until it has ended. NULL is
+ * fine. */
+void remote_job_free(struct remote_job *job);
+
+void remote_dump(const struct remote *remote); /* to the log, whatever its level */
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fig. 7: Reads by disconnect, and by hold (without steps 176, 184 and 194). Loop thread only.
+ */
+#ifndef RA_SECONDARY_DELIVERY_H
+#define RA_SECONDARY_DELIVERY_H
+
+struct read;
+
+/* From step 156 on. */
+void delivery_look(struct read *read);
+/* Step 190, yes: the fetch that this Read waited for has ended, its DA request is deallocated (192). */
+void delivery_disk_was_read(struct read *read);
+/* A DA element or fetch job is free for a Read that waited for one after step 182; it has left its list. */
+void delivery_element_is_free(struct read *read);
+/* The timers of a Read. */
+void delivery_request_timer(void *read); /* 156 */
+void delivery_da_timer(void *read);      /* 186 */
+
+#endif

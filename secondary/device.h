@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Figs. 9, 10 and 12: the array of device records, and a record with its ring of jobs. A slot of the array is NULL
+ * while its device is not accessed: the record is made when the first session attaches the device (its volume is opened
+ * on a DA thread) and freed when the last one has detached it, its last job has gone and its volume is closed.
+ * Loop thread only.
+ */
+#ifndef RA_SECONDARY_DEVICE_H
+#define RA_SECONDARY_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "base/volume_info.h"
+
+struct attach;
+struct cache;
+struct da_request;
+struct job;
+struct ra;
+struct volume;
+
+/* Constants 10: fixed while the job count is above 0; a job record has a copy. */
+struct device_constants {
+	uint32_t number; /* slot in the device record array */
+	uint32_t track_bytes;
+	uint64_t size_bytes;
+	uint64_t track_count; /* the last track may be short */
+	const char *name;     /* lives as long as the array */
+};
+
+/* Shared parameters 257: volatile, per device, reached from any record by its shared pointer. */
+struct device_shared_parameters {
+	unsigned hung_requests; /* abandoned DA requests whose thread is still stuck: not ready while above 0 */
+	uint64_t floor;         /* no Read of this device is answered by an older disk read */
+};
+
+enum device_state { DEVICE_OPENING, DEVICE_OPEN, DEVICE_FAILED, DEVICE_CLOSING };
+
+/* What DA threads may know of a device; never changes while the record exists. */
+struct device_target {
+	struct cache *cache;
+	struct clock *clock;
+	uint32_t number;
+};
+
+struct device {
+	struct job *active;     /* active job pointer 264; NULL while job_count is 0 */
+	unsigned job_count;     /* job counter 266 */
+	struct device_constants constants;
+	struct device *shared;  /* shared pointer 258: this record */
+	struct device_shared_parameters parameters;
+
+	struct ra *ra;
+	struct volume *volume; /* the array's */
+	enum device_state state;
+	unsigned attach_count; /* sessions that have it */
+	struct attach *attaches; /* queries that wait for open or size */
+	struct da_request *request; /* open or close in flight */
+	struct timer open_timer;
+	struct device_target target;
+};
+
+struct device_array;
+
+struct device_array *device_array_new(struct ra *ra);
+void device_array_free(struct device_array *array); /* every record must be gone (asserted) */
+/* Makes a device known; volume is taken over. Its number, or -EEXIST, or -ENOSPC when the array is full. */
+int device_array_add(struct device_array *array, const char *name, struct volume *volume);
+int device_array_find(const struct device_array *array, const char *name); /* number or -ENOENT */
+struct device *device_array_record(const struct device_array *array, uint32_t number); /* NULL: not accessed */
+
+/* What a query is told. info and number only with STATUS_OK; detail is words for a person. */
+typedef void attach_fn(void *arg, enum status status, uint32_t number, const struct volume_info *info,
+	const char *detail);
+
+/* Opens the device's volume if it is not open, else asks its size; then calls fn once, later. counted: the caller
+ * already has the device. With STATUS_OK and not counted the caller has it from then on and must device_detach. */
+struct attach *device_attach(struct device_array *array, uint32_t number, bool counted, attach_fn *fn, void *arg);
+void attach_cancel(struct attach *attach); /* fn is not called */
+/* The caller's jobs on the device must be gone. */
+void device_detach(struct device *device);
+/* Closes the volume and frees the record when nothing uses it any more. Called after a job has gone. */
+void device_close_if_unused(struct device *device);
+/* A DA element became free: closes that found the queue full are tried again. */
+void device_array_retry(struct device_array *array);
+
+bool device_is_ready(const struct device *device);
+/* A DA request of this device was abandoned while it ran / its thread came back. */
+void device_request_hangs(struct device *device);
+void device_request_returned(void *device);
+/* Bytes of tracks first … first + count - 1; the last track may be short. */
+uint64_t device_run_bytes(const struct device_constants *constants, uint64_t first_track, uint32_t track_count);
+/* Is any record in use? */
+bool device_array_is_idle(const struct device_array *array);
+/* One line per record and per job of its ring, forward from the active job, to the log. */
+void device_array_dump(const struct device_array *array);
+
+#endif

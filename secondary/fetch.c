@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fetches: see fetch.h. The DA thread writes into cache slots through the sink below; it knows the cache and the
+ * device's number, nothing else. A fetch ends once: when its disk read is reported (fetch_done), or when the last one
+ * who waited has timed out (fetch_give_up_if_unwanted), whichever the loop handles first.
+ */
+#include "secondary/fetch.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/post.h"
+#include "secondary/delivery.h"
+#include "secondary/job.h"
+#include "secondary/ra.h"
+#include "secondary/read.h"
+#include "secondary/session.h"
+#include "secondary/wait.h"
+#include "storage/da.h"
+
+#define FETCH_MAGIC 0x46455443u
+
+/* ---- The sink: DA threads ---- */
+
+static uint64_t sink_begin(void *arg)
+{
+	const struct device_target *target = arg;
+
+	return cache_next_sequence(target->cache);
+}
+
+static void *sink_slot(void *arg, uint64_t track)
+{
+	const struct device_target *target = arg;
+
+	(void)track;
+	return cache_take_slot(target->cache, clock_now_ms(target->clock));
+}
+
+static void sink_publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+{
+	const struct device_target *target = arg;
+
+	cache_publish(target->cache, target->number, track, state, STATUS_OK, slot, sequence,
+		clock_now_ms(target->clock));
+}
+
+static void sink_drop(void *arg, uint64_t track, void *slot)
+{
+	const struct device_target *target = arg;
+
+	(void)track;
+	cache_give_back(target->cache, slot);
+}
+
+static const struct da_sink cache_sink = {
+	.begin = sink_begin, .slot = sink_slot, .publish = sink_publish, .drop = sink_drop
+};
+
+/* ---- The fetch: loop thread ---- */
+
+uint64_t fetch_sequence(const struct fetch *fetch)
+{
+	uint64_t sequence = da_request_sequence(fetch->request);
+
+	return sequence != 0 ? sequence : cache_next_sequence(fetch->ra->cache);
+}
+
+struct fetch *fetch_find(struct device *device, uint64_t track, uint64_t floor)
+{
+	struct job *job;
+
+	RING_FOREACH(device, job, forward) {
+		struct fetch *fetch = job->specific.fetch;
+		uint64_t sequence;
+
+		if (job->specific.kind != JOB_FETCH || track < fetch->first_track ||
+		    track - fetch->first_track >= fetch->track_count)
+			continue;
+		sequence = da_request_sequence(fetch->request);
+		if (sequence == 0 || sequence >= floor)
+			return fetch;
+	}
+	return NULL;
+}
+
+/* How many tracks from the Read's first on are missing and not being fetched; the first one is. */
+static uint32_t missing_tracks(const struct read *read)
+{
+	struct job *job = read->job;
+	struct cache_ref ref;
+	uint32_t count = 1;
+
+	for (; count < job->track_count; count++) {
+		uint64_t track = job->tracks[count].number;
+
+		if (cache_find(read->ra->cache, job->constants.number, track, read->floor,
+			    clock_now_ms(read->ra->clock), &ref) ||
+		    fetch_find(job->shared, track, read->floor) != NULL)
+			break;
+	}
+	return count;
+}
+
+/* The fetch leaves its session's share and its job is deallocated (118). */
+static void free_job(struct fetch *fetch)
+{
+	struct ra *ra = fetch->ra;
+	struct session *session = fetch->session;
+
+	timer_cancel(&fetch->orphan_timer);
+	job_free(ra, fetch->job); /* 118 */
+	fetch->job = NULL;
+	if (session != NULL) {
+		fetch->session = NULL;
+		session->fetches--;
+		session_next_turn(session);
+	}
+}
+
+/* Step 120 or 190, yes: the disk was read, as far as there were slots. */
+static void fetch_done(void *arg, struct da_request *request, const struct da_result *result)
+{
+	struct fetch *fetch = arg;
+	struct ra *ra = fetch->ra;
+
+	(void)result;
+	assert(fetch->magic == FETCH_MAGIC && fetch->request == request);
+	if (fetch->wait_task != NULL)
+		wait_task_disk_was_read(fetch->wait_task); /* 120 */
+	da_release(ra->da, request); /* 116, 192 */
+	fetch->request = NULL;
+	free_job(fetch); /* 118 */
+	while (fetch->readers != NULL) {
+		struct read *read = fetch->readers;
+
+		fetch_leave(fetch, read);
+		delivery_disk_was_read(read); /* 190 */
+	}
+	fetch->magic = 0;
+	free(fetch);
+	ra_element_is_free(ra);
+}
+
+/* Nobody waits any more, and da-timeout has passed since the last one was lost. */
+static void orphan_timer(void *arg)
+{
+	struct fetch *fetch = arg;
+	const struct post_where where = { .device = fetch->job->constants.name, .first_track = fetch->first_track,
+		.track_count = fetch->track_count };
+
+	assert(fetch->magic == FETCH_MAGIC);
+	fetch->ra->counts.timeouts++;
+	post_error(fetch->ra->post, STATUS_TIMEOUT, &where, "a disk read that nobody waits for did not end in time");
+	fetch_give_up_if_unwanted(fetch);
+}
+
+enum status fetch_start(struct read *read, struct fetch **out)
+{
+	struct ra *ra = read->ra;
+	struct device *device = read->job->shared;
+	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
+	const struct job_specific specific = { .kind = JOB_FETCH, .fetch = fetch };
+	struct da_spec spec = { .kind = DA_READ, .volume = device->volume, .sink = &cache_sink,
+		.sink_arg = &device->target, .done = fetch_done, .arg = fetch, .returned = device_request_returned,
+		.returned_arg = device };
+	enum status status = STATUS_NO_FREE_JOB;
+
+	fetch->magic = FETCH_MAGIC;
+	fetch->ra = ra;
+	fetch->first_track = read->parameters.first_track;
+	fetch->track_count = missing_tracks(read);
+	fetch->session = read->session;
+	timer_init(&fetch->orphan_timer, ra->clock, orphan_timer, fetch);
+	fetch->job = job_create(ra, device, &specific); /* 94 */
+	if (fetch->job == NULL)
+		goto fail;
+	job_set_tracks(fetch->job, fetch->first_track, fetch->track_count);
+	spec.first_track = fetch->first_track;
+	spec.track_count = fetch->track_count;
+	spec.track_bytes = device->constants.track_bytes;
+	spec.end_bytes = device->constants.size_bytes;
+	fetch->request = da_submit(ra->da, &spec); /* 96, 178 */
+	status = STATUS_QUEUE_FULL;
+	if (fetch->request == NULL) /* 98, 180 */
+		goto fail;
+	read->session->fetches++;
+	ra_watch_slots(ra);
+	*out = fetch;
+	return STATUS_OK;
+fail:
+	if (fetch->job != NULL)
+		job_free(ra, fetch->job); /* 102 */
+	fetch->magic = 0;
+	free(fetch);
+	return status;
+}
+
+void fetch_join(struct fetch *fetch, struct read *read)
+{
+	assert(fetch->magic == FETCH_MAGIC && read->fetch == NULL);
+	timer_cancel(&fetch->orphan_timer);
+	read->fetch = fetch;
+	DL_APPEND(fetch->readers, read);
+}
+
+void fetch_leave(struct fetch *fetch, struct read *read)
+{
+	assert(fetch->magic == FETCH_MAGIC && read->fetch == fetch);
+	read->fetch = NULL;
+	DL_DELETE(fetch->readers, read);
+}
+
+void fetch_give_up_if_unwanted(struct fetch *fetch)
+{
+	struct ra *ra = fetch->ra;
+
+	assert(fetch->magic == FETCH_MAGIC);
+	if (fetch->readers != NULL || fetch->wait_task != NULL)
+		return;
+	if (da_abandon(ra->da, fetch->request)) /* 116, 192 */
+		device_request_hangs(fetch->job->shared);
+	fetch->request = NULL;
+	free_job(fetch); /* 118 */
+	fetch->magic = 0;
+	free(fetch);
+	ra_element_is_free(ra);
+}
+
+void fetch_survive(struct fetch *fetch)
+{
+	assert(fetch->magic == FETCH_MAGIC);
+	if (fetch->readers == NULL && fetch->wait_task == NULL)
+		timer_set(&fetch->orphan_timer, fetch->ra->config.da_timeout_ms);
+}
+
+void fetch_forget_session(struct ra *ra, struct session *session)
+{
+	for (uint32_t i = 0; i < ra->config.jobs; i++) {
+		struct job *job = job_array_element(ra->jobs, i);
+
+		if (job->specific.kind == JOB_FETCH && job->specific.fetch->session == session)
+			job->specific.fetch->session = NULL;
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A fetch: one disk read in flight, made of an RA job (94) and a DA request (96, 178) for one contiguous missing range
+ * of tracks. All Reads that want those tracks share it: Reads by hold or disconnect wait for it (186), a poll adds a
+ * wait task (104). It belongs to no link and survives those who asked for it. Loop thread only.
+ */
+#ifndef RA_SECONDARY_FETCH_H
+#define RA_SECONDARY_FETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+struct da_request;
+struct device;
+struct job;
+struct ra;
+struct read;
+struct session;
+struct wait_task;
+
+struct fetch {
+	uint32_t magic;
+	struct ra *ra;
+	struct job *job;            /* NULL once deallocated */
+	struct da_request *request; /* NULL once deallocated */
+	uint64_t first_track;
+	uint32_t track_count;
+	struct session *session;     /* the one whose share it counts in; NULL when that has gone */
+	struct read *readers;        /* Reads at step 186 */
+	struct wait_task *wait_task; /* NULL: no poll asked for it */
+	struct timer orphan_timer;   /* set when nobody waits for it any more */
+};
+
+/* Step 92: walks the ring of the device for a fetch of this track that began, or will begin, at or above the floor. */
+struct fetch *fetch_find(struct device *device, uint64_t track, uint64_t floor);
+/* Steps 94 and 96, or 178, for the missing range that begins with the Read's first track. STATUS_OK; or NO_FREE_JOB
+ * (posted at 326) or QUEUE_FULL, and then what was made is freed again (102). */
+enum status fetch_start(struct read *read, struct fetch **out);
+/* The Read waits for it (186) / does not any more. */
+void fetch_join(struct fetch *fetch, struct read *read);
+void fetch_leave(struct fetch *fetch, struct read *read);
+/* After a waiter has timed out: deallocates DA request (116, 192) and job (118) unless somebody else still waits. */
+void fetch_give_up_if_unwanted(struct fetch *fetch);
+/* After a waiter was lost with its link: the fetch goes on by itself, for da-timeout at most. */
+void fetch_survive(struct fetch *fetch);
+/* The session has gone: its fetches count for nobody. */
+void fetch_forget_session(struct ra *ra, struct session *session);
+/* Sequence number of the disk read, or the next one while it has not begun. */
+uint64_t fetch_sequence(const struct fetch *fetch);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The secondary's remote adapter (RA 32): the struct that ties its parts together, and its settings. Loop thread only.
+ */
+#ifndef RA_SECONDARY_RA_H
+#define RA_SECONDARY_RA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+struct cache;
+struct da;
+struct device_array;
+struct job_array;
+struct mailbox;
+struct post;
+struct read;
+struct session;
+
+struct ra_config {
+	uint16_t secondary_id; /* not 0 */
+	uint32_t jobs;         /* elements of the job array; half of them can be link jobs */
+	uint32_t track_bytes;
+	size_t cache_bytes;    /* at least da_threads * 4 MiB */
+	unsigned da_threads, da_extra_threads, da_queue_elements;
+	uint32_t window_reads;
+	uint32_t fetches_per_link;
+	int64_t request_timeout_ms, da_timeout_ms, wait_task_timeout_ms;
+};
+
+struct ra_counts {
+	uint64_t reads, data_not_found, disconnects, reconnects, timeouts;
+};
+
+struct ra {
+	struct ra_config config;
+	struct clock *clock;     /* the caller's, as are mailbox and post */
+	struct mailbox *mailbox;
+	struct post *post;
+	struct cache *cache;
+	struct da *da;
+	struct device_array *devices;
+	struct job_array *jobs;
+	struct session *sessions;     /* list */
+	struct read *element_waiters; /* Reads after step 180: they wait for a free DA element or fetch job, oldest first */
+	struct timer kick_timer;      /* set while DA requests may be waiting for slots */
+	uint32_t locks_per_link;      /* tracks: a quarter of the cache's slots */
+	struct ra_counts counts;
+};
+
+void ra_config_default(struct ra_config *config);
+/* NULL when something cannot be had or the cache is too small (logged). */
+struct ra *ra_new(const struct ra_config *config, struct clock *clock, struct mailbox *mailbox, struct post *post);
+/* Ends all sessions. false: DA threads are stuck in a volume; then the memory stays and the process should _exit. */
+bool ra_free(struct ra *ra);
+/* A DA request was queued: looks after it from time to time, in case slots become free by age alone. */
+void ra_watch_slots(struct ra *ra);
+/* A DA element or a fetch job has become free: the oldest Read that waits for one goes on. */
+void ra_element_is_free(struct ra *ra);
+/* Devices with their rings, the cache and the DA, to the log (SIGUSR2). */
+void ra_dump(struct ra *ra);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The common steps of a Read, and Fig. 4: see read.h. The figures unlock the cache slot (84, 170) before the reply; here
+ * the lock passes to the scratch buffer, because the reply is sent from the slot itself, and the slot is unlocked when
+ * the transport has taken the last byte.
+ */
+#include "secondary/read.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/post.h"
+#include "secondary/delivery.h"
+#include "secondary/fetch.h"
+#include "secondary/job.h"
+#include "secondary/link_id.h"
+#include "secondary/ra.h"
+#include "secondary/session.h"
+#include "secondary/wait.h"
+#include "wire/conn.h"
+
+#define READ_MAGIC 0x52454144u
+
+static void poll_look(struct read *read);
+
+static const char *read_state_name(enum read_state state)
+{
+	static const char *const names[] = { [READ_LOOKING] = "looking", [READ_WAITING_TURN] = "waiting for its turn",
+		[READ_WAITING_ELEMENT] = "waiting for a free element", [READ_WAITING_DISK] = "waiting for the disk",
+		[READ_WAITING_PLACE] = "waiting for a place", [READ_SENDING] = "sending" };
+
+	return names[state];
+}
+
+void read_enter(struct read *read, enum read_state state, const char *reason)
+{
+	log_debug("device %s: read of %" PRIu32 " tracks from %" PRIu64 ": %s -> %s (%s)",
+		read->job != NULL ? read->job->constants.name : "?", read->parameters.track_count,
+		read->parameters.first_track, read_state_name(read->state), read_state_name(state), reason);
+	read->state = state;
+}
+
+void read_post(const struct read *read, enum status status, const char *text)
+{
+	const struct post_where where = { .device = read->job->constants.name, .peer = session_peer(read->session),
+		.first_track = read->parameters.first_track, .track_count = read->parameters.track_count,
+		.link_id = read->parameters.link_id };
+
+	if (status == STATUS_TIMEOUT)
+		read->ra->counts.timeouts++;
+	post_error(read->ra->post, status, &where, "%s", text);
+}
+
+/* The moment that disk reads must not be older than. A floor from the peer cannot lie in the future. */
+static uint64_t floor_of(struct ra *ra, const struct job *job, const struct msg_read *message)
+{
+	uint64_t now = cache_next_sequence(ra->cache);
+	uint64_t floor = message->floor > job->specific.floor ? message->floor : job->specific.floor;
+
+	if (job->shared->parameters.floor > floor)
+		floor = job->shared->parameters.floor;
+	return message->reread || floor > now ? now : floor;
+}
+
+void read_start(struct ra *ra, struct session *session, struct job *job, const struct msg_read *message)
+{
+	struct read *read = xcalloc(1, sizeof(*read)); /* 72, 152 */
+
+	assert(job->specific.kind == JOB_LINK && job->specific.read == NULL);
+	assert(message->track_count >= 1 && message->track_count <= RUN_TRACKS_MAX);
+	assert(message->first_track + message->track_count <= job->constants.track_count);
+	read->magic = READ_MAGIC;
+	read->ra = ra;
+	read->session = session;
+	read->job = job;
+	read->parameters = *message; /* 74, 154 */
+	read->floor = floor_of(ra, job, message);
+	read->started_ms = clock_now_ms(ra->clock);
+	read->place = READ_PLACE_READ;
+	timer_init(&read->request_timer, ra->clock, delivery_request_timer, read);
+	timer_init(&read->da_timer, ra->clock, delivery_da_timer, read);
+	job->specific.read = read;
+	job_set_tracks(job, message->first_track, message->track_count);
+	job_enter(job, JOB_STATE_READING, delivery_name(message->delivery));
+	job_activate(job);
+	ra->counts.reads++;
+	if (message->delivery != DELIVERY_POLL)
+		timer_set(&read->request_timer, ra->config.request_timeout_ms);
+	read_look_again(read);
+}
+
+void read_look_again(struct read *read)
+{
+	assert(read->magic == READ_MAGIC && read->state != READ_SENDING);
+	if (read->parameters.delivery == DELIVERY_POLL)
+		poll_look(read);
+	else
+		delivery_look(read);
+}
+
+void read_leave_list(struct read *read)
+{
+	switch (read->state) {
+	case READ_WAITING_TURN:
+		DL_DELETE(read->session->turn_waiters, read);
+		break;
+	case READ_WAITING_ELEMENT:
+		DL_DELETE(read->ra->element_waiters, read);
+		break;
+	case READ_WAITING_DISK:
+		timer_cancel(&read->da_timer);
+		fetch_leave(read->fetch, read);
+		break;
+	case READ_WAITING_PLACE:
+		DL_DELETE(read->session->place_waiters, read);
+		break;
+	case READ_LOOKING:
+	case READ_SENDING:
+		break;
+	}
+}
+
+void read_give_place_back(struct read *read)
+{
+	enum read_place place = read->place;
+
+	read->place = READ_PLACE_NONE;
+	if (place == READ_PLACE_READ)
+		read->session->connected_reads--;
+	else if (place == READ_PLACE_ANSWER)
+		read->session->reconnected_reads--;
+	if (place != READ_PLACE_NONE)
+		session_place_is_free(read->session);
+}
+
+/* Steps 88, 174: frees the scratch buffer. */
+static void read_free(struct read *read)
+{
+	assert(read->magic == READ_MAGIC && read->lock_count == 0 && read->place == READ_PLACE_NONE);
+	timer_cancel(&read->request_timer);
+	timer_cancel(&read->da_timer);
+	read->magic = 0;
+	free(read);
+}
+
+/* The job is free for its next command. */
+static void leave_job(struct read *read, const char *reason)
+{
+	struct job *job = read->job;
+
+	assert(job->specific.read == read);
+	job->specific.read = NULL;
+	job_enter(job, JOB_STATE_IDLE, reason);
+	read->job = NULL;
+}
+
+void read_cancel(struct read *read)
+{
+	struct fetch *fetch = read->state == READ_WAITING_DISK ? read->fetch : NULL;
+
+	assert(read->magic == READ_MAGIC && read->state != READ_SENDING);
+	read_leave_list(read);
+	read_enter(read, READ_LOOKING, "cancelled");
+	if (fetch != NULL)
+		fetch_survive(fetch);
+	leave_job(read, "cancelled");
+	read_give_place_back(read);
+	read_free(read);
+}
+
+uint32_t read_lock_share(const struct read *read, uint32_t track_count)
+{
+	uint32_t left = read->ra->locks_per_link - read->session->locked_tracks;
+
+	assert(read->session->locked_tracks <= read->ra->locks_per_link);
+	return track_count < left ? track_count : left;
+}
+
+bool read_may_fetch(const struct read *read)
+{
+	return read->session->fetches < read->ra->config.fetches_per_link;
+}
+
+void read_wait_turn(struct read *read, const char *reason)
+{
+	read_enter(read, READ_WAITING_TURN, reason);
+	DL_APPEND(read->session->turn_waiters, read);
+}
+
+uint32_t read_find(struct read *read)
+{
+	struct job *job = read->job;
+	uint32_t found = 0;
+
+	for (; found < job->track_count; found++) {
+		struct job_track *track = &job->tracks[found];
+
+		track->state = JOB_TRACK_WANTED;
+		if (!cache_find(read->ra->cache, job->constants.number, track->number, read->floor,
+			    clock_now_ms(read->ra->clock), &track->entry))
+			break;
+		track->state = JOB_TRACK_FOUND;
+	}
+	return found;
+}
+
+void read_lock(struct read *read, uint32_t track_count)
+{
+	assert(read->lock_count == 0);
+	for (uint32_t i = 0; i < track_count; i++) {
+		read->locks[i] = read->job->tracks[i].entry;
+		cache_lock(read->ra->cache, &read->locks[i]);
+	}
+	read->lock_count = track_count;
+	read->session->locked_tracks += track_count;
+}
+
+/* Unlocks all but the first `keep` tracks. */
+static void unlock_after(struct read *read, uint32_t keep)
+{
+	while (read->lock_count > keep) {
+		cache_unlock(read->ra->cache, &read->locks[--read->lock_count]);
+		read->session->locked_tracks--;
+	}
+}
+
+uint32_t read_still_there(struct read *read, uint32_t track_count)
+{
+	uint32_t there = 0;
+
+	while (there < track_count && cache_is_still_there(read->ra->cache, &read->locks[there]))
+		there++;
+	unlock_after(read, there); /* 90, 166 */
+	return there;
+}
+
+/* The transport took the last byte, or the link has ended. */
+static void read_is_sent(void *arg, bool sent)
+{
+	struct read *read = arg;
+	struct session *session = read->session;
+
+	(void)sent;
+	assert(read->magic == READ_MAGIC && read->state == READ_SENDING);
+	unlock_after(read, 0); /* 84, 170 */
+	read_give_place_back(read);
+	read_free(read); /* 88, 174 */
+	session_next_turn(session);
+}
+
+/* Steps 82, 168: states and data of the locked tracks up to the first one that is an error of the request, not of the
+ * track. Returns how many; 0 with *error when the first one is. */
+static uint32_t load(struct read *read, struct msg_read_reply *reply, struct conn_piece *pieces, unsigned *piece_count,
+	enum status *error)
+{
+	struct job *job = read->job;
+	uint32_t loaded = 0;
+
+	*piece_count = 0;
+	for (; loaded < read->lock_count; loaded++) {
+		const void *data = NULL;
+		enum track_state state = cache_load(read->ra->cache, &read->locks[loaded], &data, error);
+
+		if (state == TRACK_UNSET)
+			break;
+		reply->states[loaded] = (uint8_t)state;
+		job->tracks[loaded].state = JOB_TRACK_LOADED;
+		if (state == TRACK_DATA)
+			pieces[(*piece_count)++] = (struct conn_piece){ .data = data,
+				.bytes = device_run_bytes(&job->constants, job->tracks[loaded].number, 1) };
+	}
+	reply->track_count = loaded;
+	return loaded;
+}
+
+void read_reply_data(struct read *read, uint32_t track_count)
+{
+	struct message message = { .type = MESSAGE_READ_REPLY };
+	struct msg_read_reply *reply = &message.read_reply;
+	struct conn_piece pieces[RUN_TRACKS_MAX];
+	unsigned piece_count;
+	enum status error = STATUS_OK;
+
+	assert(track_count == read->lock_count && track_count > 0);
+	if (load(read, reply, pieces, &piece_count, &error) == 0) {
+		unlock_after(read, 0);
+		read_reply_status(read, error, "an earlier disk read of these tracks failed");
+		return;
+	}
+	unlock_after(read, reply->track_count);
+	reply->tag = read->parameters.tag;
+	reply->status = read->was_disconnected ? STATUS_RECONNECT : STATUS_OK;
+	if (read->was_disconnected)
+		read->ra->counts.reconnects++;
+	timer_cancel(&read->request_timer);
+	read_enter(read, READ_SENDING, status_name(reply->status));
+	leave_job(read, "answered");
+	if (read->place == READ_PLACE_READ)
+		read_give_place_back(read);
+	conn_send(read->session->conn, &message, pieces, piece_count, read_is_sent, read); /* 86, 172 */
+}
+
+void read_reply_status(struct read *read, enum status status, const char *detail)
+{
+	struct message message = { .type = MESSAGE_READ_REPLY };
+	struct msg_read_reply *reply = &message.read_reply;
+	struct session *session = read->session;
+
+	assert(read->lock_count == 0);
+	reply->tag = read->parameters.tag;
+	reply->status = status;
+	if (status == STATUS_DATA_NOT_FOUND) {
+		reply->floor = read->floor;
+		read->ra->counts.data_not_found++;
+	}
+	if (detail != NULL)
+		strncpy(reply->detail, detail, sizeof(reply->detail) - 1);
+	leave_job(read, status_name(status));
+	conn_send(session->conn, &message, NULL, 0, NULL, NULL); /* 86, 172 */
+	read_give_place_back(read);
+	read_free(read); /* 88, 174 */
+}
+
+/* Steps 92 to 106: sees to it that the tracks are being fetched and have a wait task, and answers DATA_NOT_FOUND. */
+static void poll_fetch(struct read *read)
+{
+	struct device *device = read->job->shared;
+	struct fetch *fetch = fetch_find(device, read->parameters.first_track, read->floor);
+	enum status status;
+
+	if (fetch == NULL || fetch->wait_task == NULL) { /* 92 */
+		if (fetch == NULL) {
+			if (!device_is_ready(device)) {
+				read_reply_status(read, STATUS_NOT_READY, "a read of this volume hangs");
+				return;
+			}
+			if (!read_may_fetch(read)) {
+				read_wait_turn(read, "the link has its most fetches");
+				return;
+			}
+			status = fetch_start(read, &fetch); /* 94, 96 */
+			if (status != STATUS_OK) {          /* 98 */
+				if (status == STATUS_QUEUE_FULL)
+					read_post(read, status, "the DA queue is full"); /* 100 */
+				read_reply_status(read, status, NULL);                   /* 102 is done; 86, 88 */
+				return;
+			}
+		}
+		wait_task_add(fetch); /* 104 */
+	}
+	read_reply_status(read, STATUS_DATA_NOT_FOUND, NULL); /* 106, 86, 88 */
+}
+
+/* Fig. 4 from step 76 on. */
+static void poll_look(struct read *read)
+{
+	uint32_t tracks = read_find(read); /* 76 */
+
+	read_enter(read, READ_LOOKING, "poll");
+	if (tracks > 0) {
+		tracks = read_lock_share(read, tracks);
+		if (tracks == 0) {
+			read_wait_turn(read, "the link has its most locks");
+			return;
+		}
+		read_lock(read, tracks);                 /* 78 */
+		tracks = read_still_there(read, tracks); /* 80, 90 */
+		if (tracks > 0) {
+			read_reply_data(read, tracks); /* 82 to 88 */
+			return;
+		}
+	}
+	poll_fetch(read);
+}

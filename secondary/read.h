@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A Read on the secondary and its scratch buffer: what it was asked, how far it is, and the cache locks that it holds
+ * until TLS has taken the last byte. This module has the steps that Figs. 4 and 7 share and Fig. 4 itself (poll);
+ * delivery.h has Fig. 7. Loop thread only.
+ *
+ *   LOOKING --> SENDING --> freed            in the cache
+ *   LOOKING --> WAITING_TURN --> LOOKING     the link has its share of locks or of fetches
+ *   LOOKING --> WAITING_ELEMENT --> LOOKING  no free DA element or fetch job (182)
+ *   LOOKING --> WAITING_DISK (186) --> WAITING_PLACE (194) --> LOOKING
+ */
+#ifndef RA_SECONDARY_READ_H
+#define RA_SECONDARY_READ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "storage/cache.h"
+#include "wire/message.h"
+
+struct fetch;
+struct job;
+struct ra;
+struct session;
+
+enum read_state {
+	READ_LOOKING,
+	READ_WAITING_TURN,
+	READ_WAITING_ELEMENT,
+	READ_WAITING_DISK,
+	READ_WAITING_PLACE,
+	READ_SENDING
+};
+
+/* Its place in the window: as a Read that was received, as an answer after RECONNECT, or none. */
+enum read_place { READ_PLACE_NONE, READ_PLACE_READ, READ_PLACE_ANSWER };
+
+/* The scratch buffer of one command (72, 152). */
+struct read {
+	uint32_t magic;
+	struct ra *ra;
+	struct session *session;
+	struct job *job; /* NULL once the reply is queued */
+	struct msg_read parameters; /* 74, 154 */
+	uint64_t floor;
+	int64_t started_ms;
+	enum read_state state; /* written by read_enter only; says which list prev and next are of */
+	enum read_place place;
+	bool was_disconnected; /* DISCONNECT was sent: the answer is RECONNECT */
+	bool has_timed_out;    /* step 156 said yes; posted */
+	bool disk_timed_out;   /* step 186 said yes for its latest DA request */
+	struct fetch *fetch;   /* WAITING_DISK */
+	struct timer request_timer; /* 156 */
+	struct timer da_timer;      /* 186 */
+	struct cache_ref locks[RUN_TRACKS_MAX]; /* SENDING: passed to the scratch buffer at 82, 168 */
+	uint32_t lock_count;
+	struct read *prev, *next;
+};
+
+/* Steps 72 and 74, or 152 and 154, then on by the Read's delivery. message is valid and within the device. */
+void read_start(struct ra *ra, struct session *session, struct job *job, const struct msg_read *message);
+/* The Read ends without an answer: its job was released or its link is lost. Not for one that is SENDING. */
+void read_cancel(struct read *read);
+/* A waiting Read looks at the cache again. It has left its list. */
+void read_look_again(struct read *read);
+
+/* The steps that the figures share: */
+/* 76, 160: how many tracks from the first on are in the cache. */
+uint32_t read_find(struct read *read);
+/* 78, 162 */
+void read_lock(struct read *read, uint32_t track_count);
+/* 80, 164: how many of the locked tracks, from the first on, are still the ones that were found; the locks of the rest
+ * are given back (90, 166). */
+uint32_t read_still_there(struct read *read, uint32_t track_count);
+/* 82 and 86, or 168 and 172: answers with the locked tracks. The scratch buffer is freed (88, 174) when they are sent. */
+void read_reply_data(struct read *read, uint32_t track_count);
+/* 86 and 88, or 172 and 174, for an answer without tracks. The Read is gone after it. */
+void read_reply_status(struct read *read, enum status status, const char *detail);
+/* The link's share: how many of these tracks it may lock now, and whether it may begin a fetch; if not, the Read waits
+ * its turn. */
+uint32_t read_lock_share(const struct read *read, uint32_t track_count);
+bool read_may_fetch(const struct read *read);
+void read_wait_turn(struct read *read, const char *reason);
+/* The Read needs its place in the window no more (176, or the answer is queued or sent). */
+void read_give_place_back(struct read *read);
+/* The only writer of a Read's state. */
+void read_enter(struct read *read, enum read_state state, const char *reason);
+/* Takes a waiting Read off its list. */
+void read_leave_list(struct read *read);
+/* Posts an error with this Read's device, tracks, link id and peer. */
+void read_post(const struct read *read, enum status status, const char *text);
+
+#endif

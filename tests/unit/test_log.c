@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The lines of base/log as they arrive on standard error, and what ends the program: log_abort, and base/alloc where
+ * there is no memory. Standard error is one end of a packet socket meanwhile, so that each write(2) is seen by itself.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+
+struct capture {
+	int saved_stderr;
+	int reader;
+};
+
+static void capture_start(struct capture *capture)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	capture->saved_stderr = dup(STDERR_FILENO);
+	assert_true(capture->saved_stderr >= 0);
+	assert_int_equal(dup2(pair[1], STDERR_FILENO), STDERR_FILENO);
+	close(pair[1]);
+	capture->reader = pair[0];
+}
+
+/* Standard error is back after it; nothing may be asserted between the two. */
+static void capture_stop(struct capture *capture)
+{
+	dup2(capture->saved_stderr, STDERR_FILENO);
+	close(capture->saved_stderr);
+}
+
+/* What one write(2) brought, "" when there is no more. */
+static size_t capture_next(struct capture *capture, char *line, size_t line_bytes)
+{
+	ssize_t bytes = recv(capture->reader, line, line_bytes - 1, MSG_DONTWAIT);
+
+	if (bytes < 0)
+		bytes = 0;
+	line[bytes] = '\0';
+	return (size_t)bytes;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	log_start("ra-test", LOG_LEVEL_DEBUG);
+	return 0;
+}
+
+static void each_level_has_its_word(void **state)
+{
+	static const char *const expected[] = {
+		"ra-test: error: a 1\n", "ra-test: warning: b 2\n", "ra-test: info: c 3\n", "ra-test: debug: d 4\n", ""};
+	struct capture capture;
+	char line[128];
+
+	(void)state;
+	capture_start(&capture);
+	log_error("a %d", 1);
+	log_warning("b %d", 2);
+	log_info("c %d", 3);
+	log_debug("d %d", 4);
+	capture_stop(&capture);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		capture_next(&capture, line, sizeof(line));
+		assert_string_equal(line, expected[i]);
+	}
+	close(capture.reader);
+}
+
+static int evaluations;
+
+static int evaluated(void)
+{
+	return ++evaluations;
+}
+
+static void a_level_that_is_off_is_not_evaluated(void **state)
+{
+	struct capture capture;
+	char line[128];
+
+	(void)state;
+	evaluations = 0;
+	log_start("ra-test", LOG_LEVEL_WARNING);
+	capture_start(&capture);
+	log_info("%d", evaluated());
+	log_warning("%d", evaluated());
+	capture_stop(&capture);
+	capture_next(&capture, line, sizeof(line));
+	assert_string_equal(line, "ra-test: warning: 1\n");
+	assert_int_equal(capture_next(&capture, line, sizeof(line)), 0);
+	close(capture.reader);
+}
+
+static void control_bytes_cannot_forge_a_line(void **state)
+{
+	struct capture capture;
+	char line[128];
+
+	(void)state;
+	capture_start(&capture);
+	log_info("%s", "a\nb\rc\x1b[1m\t\x7f \xc3\xa4");
+	capture_stop(&capture);
+	capture_next(&capture, line, sizeof(line));
+	assert_string_equal(line, "ra-test: info: a?b?c?[1m?? \xc3\xa4\n");
+	close(capture.reader);
+}
+
+static void a_long_line_is_cut_and_marked(void **state)
+{
+	struct capture capture;
+	char line[2 * PIPE_BUF];
+	char *text = xcalloc(2, PIPE_BUF);
+
+	(void)state;
+	memset(text, 'x', 2 * PIPE_BUF - 1);
+	capture_start(&capture);
+	log_info("%s", text);
+	capture_stop(&capture);
+	free(text);
+	assert_int_equal(capture_next(&capture, line, sizeof(line)), PIPE_BUF);
+	assert_string_equal(line + PIPE_BUF - 5, "x...\n");
+	assert_int_equal(capture_next(&capture, line, sizeof(line)), 0);
+	close(capture.reader);
+}
+
+/* The longest line that fits has no mark. */
+static void a_line_that_just_fits_is_whole(void **state)
+{
+	struct capture capture;
+	char line[2 * PIPE_BUF];
+	size_t text_bytes = PIPE_BUF - strlen("ra-test: info: \n");
+	char *text = xcalloc(text_bytes + 1, 1);
+
+	(void)state;
+	memset(text, 'x', text_bytes);
+	capture_start(&capture);
+	log_info("%s", text);
+	capture_stop(&capture);
+	free(text);
+	assert_int_equal(capture_next(&capture, line, sizeof(line)), PIPE_BUF);
+	assert_string_equal(line + PIPE_BUF - 5, "xxxx\n");
+	close(capture.reader);
+}
+
+static void logging_keeps_errno(void **state)
+{
+	struct capture capture;
+	int after;
+
+	(void)state;
+	capture_start(&capture);
+	close(capture.reader);
+	signal(SIGPIPE, SIG_IGN);
+	errno = ENOTTY;
+	log_info("nobody reads this");
+	after = errno;
+	capture_stop(&capture);
+	assert_int_equal(after, ENOTTY);
+}
+
+/* Runs fn in a child; its one line goes to line. True when it ended by SIGABRT. */
+static bool aborts(void (*fn)(void), char *line, size_t line_bytes)
+{
+	struct capture capture;
+	int status = 0;
+
+	capture_start(&capture);
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct rlimit none = {0, 0};
+
+		setrlimit(RLIMIT_CORE, &none);
+		fn();
+		_exit(0);
+	}
+	capture_stop(&capture);
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	capture_next(&capture, line, line_bytes);
+	close(capture.reader);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void abort_with_words(void)
+{
+	log_abort("step %d cannot happen", 186);
+}
+
+static void log_abort_says_why_and_aborts(void **state)
+{
+	char line[256];
+
+	(void)state;
+	log_start("ra-test", LOG_LEVEL_ERROR);
+	assert_true(aborts(abort_with_words, line, sizeof(line)));
+	assert_string_equal(line, "ra-test: error: step 186 cannot happen\n");
+}
+
+static void grow_without_end(void)
+{
+	static volatile size_t many = SIZE_MAX / 2;
+
+	free(xrealloc(NULL, many, 4));
+}
+
+static void a_size_that_overflows_aborts(void **state)
+{
+	char line[256];
+
+	(void)state;
+	assert_true(aborts(grow_without_end, line, sizeof(line)));
+	assert_non_null(strstr(line, "out of memory"));
+}
+
+static void xcalloc_is_zeroed_and_xrealloc_keeps_bytes(void **state)
+{
+	static const unsigned char zeros[64];
+	unsigned char *memory = xcalloc(8, 8);
+
+	(void)state;
+	assert_memory_equal(memory, zeros, sizeof(zeros));
+	memory[63] = 5;
+	memory = xrealloc(memory, 8, 4096);
+	assert_int_equal(memory[63], 5);
+	free(memory);
+}
+
+static void xasprintf_and_xstrdup_make_text(void **state)
+{
+	char *made = xasprintf("%s-%04d", "track", 42);
+	char *copy = xstrdup(made);
+
+	(void)state;
+	assert_string_equal(made, "track-0042");
+	assert_string_equal(copy, made);
+	assert_ptr_not_equal(copy, made);
+	free(made);
+	free(copy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(each_level_has_its_word, setup),
+		cmocka_unit_test_setup(a_level_that_is_off_is_not_evaluated, setup),
+		cmocka_unit_test_setup(control_bytes_cannot_forge_a_line, setup),
+		cmocka_unit_test_setup(a_long_line_is_cut_and_marked, setup),
+		cmocka_unit_test_setup(a_line_that_just_fits_is_whole, setup),
+		cmocka_unit_test_setup(logging_keeps_errno, setup),
+		cmocka_unit_test_setup(log_abort_says_why_and_aborts, setup),
+		cmocka_unit_test_setup(a_size_that_overflows_aborts, setup),
+		cmocka_unit_test_setup(xcalloc_is_zeroed_and_xrealloc_keeps_bytes, setup),
+		cmocka_unit_test_setup(xasprintf_and_xstrdup_make_text, setup),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
