@@ -35,7 +35,6 @@ struct remote {
 	struct post *post;
 	char peer_key[PEER_KEY_CHARS + 1];
 	uint64_t wire_bytes; /* when lost */
-	uint32_t secondary_id;
 	uint32_t last_tag;
 	uint32_t window_reads;
 	uint32_t connected;         /* Reads that were sent and neither answered nor disconnected */
@@ -59,6 +58,34 @@ struct remote_device {
 	struct request request;
 	struct remote_job *jobs;
 	struct remote_device *prev, *next;
+};
+
+enum job_state { JOB_NEW, JOB_CREATING, JOB_READY, JOB_RELEASING };
+
+/* Where a job's read stands in Fig. 6. */
+enum read_state { READ_NONE, READ_WAITING, READ_REQUESTED, READ_DISCONNECTED, READ_RECEIVING };
+
+struct remote_job {
+	struct remote_device *device;
+	enum job_state state;
+	uint64_t link_id;       /* READY, RELEASING */
+	bool is_given_up;       /* by remote_job_free: calls nobody any more */
+	bool is_waiting;        /* in remote->waiting */
+	bool has_place;         /* in the window */
+	struct request request; /* CREATE or READ */
+	struct request release;
+	void (*released_fn)(void *arg);
+	void *released_arg;
+
+	enum read_state read_state;
+	struct remote_read_spec spec; /* with a reference to shm of its own */
+	uint64_t end_bytes;           /* of the device when the read began */
+	bool was_disconnected;
+	remote_read_fn *fn; /* NULL: nobody waits any more */
+	void *arg;
+
+	struct remote_job *prev, *next;           /* in device->jobs */
+	struct remote_job *wait_prev, *wait_next; /* in remote->waiting */
 };
 
 /* Gives the request a tag of its own and puts it into the table. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of one connection: its states, events, deadlines, back-pressure and pings. Bytes are moved by transport,
- * taken apart by reader and queued by output; what a frame means is the owner's business. Loop thread only.
+ * The life of one connection: its states, events and back-pressure. Bytes are moved by transport, taken apart by reader and queued by output; what a frame means is the owner's business. Loop thread only.
  *
  * The hard thing: any callback may free the connection, and TLS may hold bytes that no event will announce. So whoever
  * enters from the loop holds the connection until it leaves, looks at is_open after each callback, and reading that
  * stops early comes back by the work event, a timer of 0 s, which lets the other descriptors of the loop go first.
  */
-#include "wire/conn.h"
+#include "wire/conn_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,55 +17,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "wire/output.h"
-#include "wire/reader.h"
-#include "wire/transport.h"
 
 #define CONN_MAGIC 0x434f4e4eu
 #define PASS_BYTES_MAX (1u * MIB)    /* read, and written, in one call from the loop */
 #define OUTPUT_PAUSE_BYTES (4u * MIB) /* more queued than this: the peer is not read from */
 #define UPDATE_BYTES_DEFAULT (64ull * 1024 * MIB)
-
-enum conn_state { CONN_NEW, CONN_HANDSHAKE, CONN_UP, CONN_FINISHING, CONN_CLOSED };
-
-enum conn_end {
-	END_CLEAN,
-	END_FAILED,
-	END_BY_OWNER, /* who has logged why */
-};
-
-struct conn {
-	uint32_t magic;
-	enum conn_state state;
-	unsigned holds;
-	bool is_freed;
-	char *name;
-	const struct conn_ops *ops;
-	void *arg;
-	struct transport *transport;
-	struct reader *reader;
-	struct output *output;
-	struct event *readable, *writable, *work;
-	bool is_readable_set, is_writable_set;
-	bool reads_after_write; /* the transport must write before it can read */
-	bool is_write_blocked;
-	bool reads_again; /* bytes may wait that no event announces */
-	bool was_paused;
-	bool is_output_closed; /* the peer takes no more; its end is still to be read */
-	int fd_error;          /* errno of a descriptor that could not be duplicated for sending */
-	struct timer hello_deadline, stall_deadline, ping_timer;
-	uint64_t stall_sent_bytes;    /* on the wire when the stall deadline was set */
-	uint64_t ping_received_bytes; /* on the wire at the last tick */
-	unsigned pings_unanswered;
-	bool is_ping_queued;
-	char reason[DETAIL_MAX + 1];
-	struct message ping; /* what Ping and Pong are packed from */
-};
 
 static const char *state_name(enum conn_state state)
 {
@@ -86,19 +43,14 @@ static bool is_open(const struct conn *conn)
 	return !conn->is_freed && conn->state == CONN_UP;
 }
 
-static bool is_over(const struct conn *conn)
+bool conn_is_over(const struct conn *conn)
 {
 	return conn->is_freed || conn->state == CONN_CLOSED;
 }
 
-static bool is_paused(const struct conn *conn)
+bool conn_is_paused(const struct conn *conn)
 {
 	return output_queued_bytes(conn->output) > OUTPUT_PAUSE_BYTES && !conn->is_output_closed;
-}
-
-static uint64_t received_bytes(const struct conn *conn)
-{
-	return transport_wire_bytes(conn->transport) - transport_sent_bytes(conn->transport);
 }
 
 static void destroy(struct conn *conn)
@@ -110,13 +62,13 @@ static void destroy(struct conn *conn)
 	free(conn);
 }
 
-static void hold(struct conn *conn)
+void conn_hold(struct conn *conn)
 {
 	assert(conn->magic == CONN_MAGIC);
 	conn->holds++;
 }
 
-static void release(struct conn *conn)
+void conn_release(struct conn *conn)
 {
 	assert(conn->holds > 0);
 	if (--conn->holds == 0 && conn->is_freed)
@@ -126,7 +78,7 @@ static void release(struct conn *conn)
 static void schedule(struct conn *conn)
 {
 	static const struct timeval now = { 0, 0 };
-	int rc = is_over(conn) ? 0 : event_add(conn->work, &now);
+	int rc = conn_is_over(conn) ? 0 : event_add(conn->work, &now);
 
 	assert(rc == 0);
 }
@@ -136,9 +88,7 @@ static void stop(struct conn *conn)
 	event_del(conn->readable);
 	event_del(conn->writable);
 	event_del(conn->work);
-	timer_cancel(&conn->hello_deadline);
-	timer_cancel(&conn->stall_deadline);
-	timer_cancel(&conn->ping_timer);
+	conn_deadlines_stop(conn);
 }
 
 static void report_sent(struct conn *conn, bool is_end)
@@ -148,18 +98,24 @@ static void report_sent(struct conn *conn, bool is_end)
 	bool sent;
 
 	/* Without is_end it leaves the rest to whoever frees the connection in a callback. */
-	while ((is_end || !is_over(conn)) && output_pop(conn->output, is_end, &done, &arg, &sent)) {
+	while ((is_end || !conn_is_over(conn)) && output_pop(conn->output, is_end, &done, &arg, &sent)) {
 		if (done != NULL)
 			done(arg, sent);
 	}
 }
 
-__attribute__((format(printf, 3, 4)))
-static void end(struct conn *conn, enum conn_end how, const char *format, ...)
+void conn_send_ping(struct conn *conn, enum message_type type, uint32_t tag, void (*done)(void *arg, bool sent))
+{
+	conn->ping.type = type;
+	conn->ping.ping.tag = tag;
+	conn_send(conn, &conn->ping, NULL, 0, done, conn);
+}
+
+void conn_end(struct conn *conn, enum conn_end how, const char *format, ...)
 {
 	va_list args;
 
-	assert(conn->holds > 0 && !is_over(conn));
+	assert(conn->holds > 0 && !conn_is_over(conn));
 	va_start(args, format);
 	vsnprintf(conn->reason, sizeof(conn->reason), format, args);
 	va_end(args);
@@ -174,20 +130,13 @@ static void end(struct conn *conn, enum conn_end how, const char *format, ...)
 		conn->ops->closed(conn->arg, conn->reason, how == END_CLEAN);
 }
 
-static void send_ping(struct conn *conn, enum message_type type, uint32_t tag, void (*done)(void *arg, bool sent))
-{
-	conn->ping.type = type;
-	conn->ping.ping.tag = tag;
-	conn_send(conn, &conn->ping, NULL, 0, done, conn);
-}
-
 static void take_frame(struct conn *conn)
 {
 	const struct message *message = reader_message(conn->reader);
 	int fd, rc = 0;
 
 	if (message->type == MESSAGE_PING)
-		send_ping(conn, MESSAGE_PONG, message->ping.tag, NULL);
+		conn_send_ping(conn, MESSAGE_PONG, message->ping.tag, NULL);
 	else if (message->type == MESSAGE_PONG)
 		conn->pings_unanswered = 0;
 	else
@@ -198,7 +147,7 @@ static void take_frame(struct conn *conn)
 	if (fd >= 0)
 		close(fd);
 	if (rc != 0)
-		end(conn, END_BY_OWNER, "%s was refused", message_name(message->type));
+		conn_end(conn, END_BY_OWNER, "%s was refused", message_name(message->type));
 }
 
 static void take_payload_place(struct conn *conn)
@@ -212,17 +161,17 @@ static void take_payload_place(struct conn *conn)
 	if (place != NULL)
 		reader_set_payload(conn->reader, place);
 	else
-		end(conn, END_FAILED, "%s with a payload of %u bytes was not expected", message_name(message->type), bytes);
+		conn_end(conn, END_FAILED, "%s with a payload of %u bytes was not expected", message_name(message->type), bytes);
 }
 
 static void read_ended(struct conn *conn, int rc)
 {
 	if (rc != -ENODATA)
-		end(conn, END_FAILED, "%s", transport_error(conn->transport));
+		conn_end(conn, END_FAILED, "%s", transport_error(conn->transport));
 	else if (reader_is_between_frames(conn->reader))
-		end(conn, END_CLEAN, "the peer closed the connection");
+		conn_end(conn, END_CLEAN, "the peer closed the connection");
 	else
-		end(conn, END_FAILED, "the peer closed the connection inside a frame");
+		conn_end(conn, END_FAILED, "the peer closed the connection inside a frame");
 }
 
 static void read_frames(struct conn *conn)
@@ -232,7 +181,7 @@ static void read_frames(struct conn *conn)
 
 	conn->reads_again = false;
 	conn->reads_after_write = false;
-	while (is_open(conn) && !is_paused(conn) && budget_bytes > 0) {
+	while (is_open(conn) && !conn_is_paused(conn) && budget_bytes > 0) {
 		void *at;
 		size_t wanted = reader_want(conn->reader, &at);
 		ssize_t taken = transport_read(conn->transport, at, wanted < budget_bytes ? wanted : budget_bytes);
@@ -249,7 +198,7 @@ static void read_frames(struct conn *conn)
 		budget_bytes -= (size_t)taken;
 		event = reader_took(conn->reader, (size_t)taken, why);
 		if (event < 0)
-			end(conn, END_FAILED, "%s", why);
+			conn_end(conn, END_FAILED, "%s", why);
 		else if (event == READER_PAYLOAD)
 			take_payload_place(conn);
 		else if (event == READER_FRAME)
@@ -259,18 +208,6 @@ static void read_frames(struct conn *conn)
 		conn->reads_again = true;
 		schedule(conn);
 	}
-}
-
-/* Moves the stall deadline when the wire took something; a queue without progress keeps it. */
-static void watch_output(struct conn *conn)
-{
-	uint64_t sent_bytes = transport_sent_bytes(conn->transport);
-
-	if (output_is_idle(conn->output))
-		timer_cancel(&conn->stall_deadline);
-	else if (!conn->stall_deadline.is_set || sent_bytes != conn->stall_sent_bytes)
-		timer_set(&conn->stall_deadline, OUTPUT_STALL_MS);
-	conn->stall_sent_bytes = sent_bytes;
 }
 
 static void write_frames(struct conn *conn)
@@ -284,16 +221,16 @@ static void write_frames(struct conn *conn)
 		conn->is_write_blocked = transport_wants_write(conn->transport);
 	else if (rc == -ENODATA)
 		conn->is_output_closed = true; /* the cause stands in the input, if anywhere */
-	watch_output(conn);
+	conn_watch_output(conn);
 	report_sent(conn, false);
-	if (is_over(conn))
+	if (conn_is_over(conn))
 		return;
 	if (rc == -EINPROGRESS)
 		schedule(conn);
 	else if (rc < 0 && rc != -EAGAIN && rc != -ENODATA)
-		end(conn, END_FAILED, "%s", transport_error(conn->transport));
+		conn_end(conn, END_FAILED, "%s", transport_error(conn->transport));
 	else if (conn->state == CONN_FINISHING && (conn->is_output_closed || output_is_idle(conn->output)))
-		end(conn, END_BY_OWNER, "%s", conn->reason);
+		conn_end(conn, END_BY_OWNER, "%s", conn->reason);
 }
 
 static void become_up(struct conn *conn, const char *why)
@@ -311,9 +248,9 @@ static void shake_hands(struct conn *conn)
 	if (rc == 0)
 		become_up(conn, transport_peer_key(conn->transport));
 	else if (rc == -ENODATA)
-		end(conn, END_FAILED, "the peer closed the connection during the TLS handshake");
+		conn_end(conn, END_FAILED, "the peer closed the connection during the TLS handshake");
 	else if (rc != -EAGAIN)
-		end(conn, END_FAILED, "%s", transport_error(conn->transport));
+		conn_end(conn, END_FAILED, "%s", transport_error(conn->transport));
 }
 
 static int set_event(struct event *event, bool *is_set, bool wanted)
@@ -326,7 +263,7 @@ static int set_event(struct event *event, bool *is_set, bool wanted)
 
 static void update_events(struct conn *conn)
 {
-	bool paused = is_paused(conn);
+	bool paused = conn_is_paused(conn);
 	bool reads = (conn->state == CONN_HANDSHAKE || conn->state == CONN_UP) && !paused && !conn->reads_after_write;
 
 	if (conn->was_paused && !paused) {
@@ -336,33 +273,33 @@ static void update_events(struct conn *conn)
 	conn->was_paused = paused;
 	if (set_event(conn->readable, &conn->is_readable_set, reads) != 0 ||
 	    set_event(conn->writable, &conn->is_writable_set, conn->is_write_blocked || conn->reads_after_write) != 0)
-		end(conn, END_FAILED, "the descriptor is of a kind that cannot be waited for");
+		conn_end(conn, END_FAILED, "the descriptor is of a kind that cannot be waited for");
 }
 
 /* One pass over the connection, entered from the loop. */
 static void run(struct conn *conn, bool reads)
 {
-	hold(conn);
-	if (conn->fd_error != 0 && !is_over(conn))
-		end(conn, END_FAILED, "cannot send a descriptor: %s", strerror(conn->fd_error));
-	if (!is_over(conn) && conn->state == CONN_NEW) {
+	conn_hold(conn);
+	if (conn->fd_error != 0 && !conn_is_over(conn))
+		conn_end(conn, END_FAILED, "cannot send a descriptor: %s", strerror(conn->fd_error));
+	if (!conn_is_over(conn) && conn->state == CONN_NEW) {
 		if (transport_is_tls(conn->transport))
 			set_state(conn, CONN_HANDSHAKE, "start");
 		else
 			become_up(conn, "plain");
 	}
-	if (!is_over(conn) && conn->state == CONN_HANDSHAKE)
+	if (!conn_is_over(conn) && conn->state == CONN_HANDSHAKE)
 		shake_hands(conn);
 	if (is_open(conn) && (reads || conn->reads_again))
 		read_frames(conn);
-	if (!is_over(conn) && (conn->state == CONN_UP || conn->state == CONN_FINISHING))
+	if (!conn_is_over(conn) && (conn->state == CONN_UP || conn->state == CONN_FINISHING))
 		write_frames(conn);
-	if (!is_over(conn))
+	if (!conn_is_over(conn))
 		update_events(conn);
-	release(conn);
+	conn_release(conn);
 }
 
-static struct conn *checked(void *arg)
+struct conn *conn_checked(void *arg)
 {
 	struct conn *conn = arg;
 
@@ -373,12 +310,12 @@ static struct conn *checked(void *arg)
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	run(checked(arg), true);
+	run(conn_checked(arg), true);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
-	struct conn *conn = checked(arg);
+	struct conn *conn = conn_checked(arg);
 
 	(void)fd, (void)what;
 	run(conn, conn->reads_after_write);
@@ -387,54 +324,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 static void on_work(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	run(checked(arg), false);
-}
-
-static void on_hello_deadline(void *arg)
-{
-	struct conn *conn = checked(arg);
-
-	hold(conn);
-	end(conn, END_FAILED, "no Hello within %d s", HELLO_DEADLINE_MS / 1000);
-	release(conn);
-}
-
-static void on_stall_deadline(void *arg)
-{
-	struct conn *conn = checked(arg);
-
-	hold(conn);
-	end(conn, END_FAILED, "the peer took no output for %d s", OUTPUT_STALL_MS / 1000);
-	release(conn);
-}
-
-static void on_ping_sent(void *arg, bool sent)
-{
-	(void)sent;
-	checked(arg)->is_ping_queued = false;
-}
-
-/* Counts pings, not time. Bytes that arrive are an answer too: a Pong may stand behind many of them. While this side
- * does not read, or its Ping is still queued, the silence is its own: the stall deadline has those cases. */
-static void on_ping_timer(void *arg)
-{
-	struct conn *conn = checked(arg);
-
-	hold(conn);
-	if (received_bytes(conn) != conn->ping_received_bytes || is_paused(conn))
-		conn->pings_unanswered = 0;
-	conn->ping_received_bytes = received_bytes(conn);
-	if (conn->pings_unanswered == PINGS_UNANSWERED_MAX) {
-		end(conn, END_FAILED, "no answer to %d pings", PINGS_UNANSWERED_MAX);
-	} else {
-		if (!conn->is_ping_queued && conn->state == CONN_UP) {
-			conn->is_ping_queued = true;
-			conn->pings_unanswered++;
-			send_ping(conn, MESSAGE_PING, conn->pings_unanswered, on_ping_sent);
-		}
-		timer_set(&conn->ping_timer, PING_PERIOD_MS);
-	}
-	release(conn);
+	run(conn_checked(arg), false);
 }
 
 static struct conn *new_conn(struct event_base *base, struct clock *clock, struct transport *transport,
@@ -454,10 +344,7 @@ static struct conn *new_conn(struct event_base *base, struct clock *clock, struc
 	conn->work = evtimer_new(base, on_work, conn);
 	if (conn->readable == NULL || conn->writable == NULL || conn->work == NULL)
 		log_abort("%s: no memory for its events", name);
-	timer_init(&conn->hello_deadline, clock, on_hello_deadline, conn);
-	timer_init(&conn->stall_deadline, clock, on_stall_deadline, conn);
-	timer_init(&conn->ping_timer, clock, on_ping_timer, conn);
-	timer_set(&conn->hello_deadline, HELLO_DEADLINE_MS);
+	conn_deadlines_start(conn, clock);
 	schedule(conn);
 	return conn;
 }
@@ -492,7 +379,7 @@ void conn_free(struct conn *conn)
 
 void conn_finish(struct conn *conn, const char *reason)
 {
-	if (is_over(conn) || conn->state == CONN_FINISHING)
+	if (conn_is_over(conn) || conn->state == CONN_FINISHING)
 		return;
 	snprintf(conn->reason, sizeof(conn->reason), "%s", reason);
 	if (conn->state != CONN_UP)
@@ -505,13 +392,6 @@ void conn_accept(struct conn *conn)
 {
 	timer_cancel(&conn->hello_deadline);
 	reader_set_message_bytes_max(conn->reader, FRAME_MESSAGE_BYTES_MAX);
-}
-
-void conn_start_ping(struct conn *conn)
-{
-	assert(!is_over(conn));
-	conn->ping_received_bytes = received_bytes(conn);
-	timer_set(&conn->ping_timer, PING_PERIOD_MS);
 }
 
 void conn_send(struct conn *conn, const struct message *message, const struct conn_piece *pieces, unsigned piece_count,

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ra-secondaryd: builds the parts in order and runs the loop. With --once it serves one primary on its standard input
+ * and output: the first frame there is Setup, TLS follows, and the process ends with the connection.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/daemon.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/post.h"
+#include "secondary/device.h"
+#include "secondary/ra.h"
+#include "secondary/session.h"
+#include "storage/volume.h"
+#include "wire/conn.h"
+#include "wire/tls.h"
+
+#define ONCE_DEVICE "volume"
+
+struct once {
+	struct daemon *daemon;
+	struct mailbox *mailbox;
+	struct post *post;
+	struct ra *ra;
+	struct tls_context *tls;
+	char peer_key[PEER_KEY_CHARS + 1];
+};
+
+static bool admit(void *arg, const char *key)
+{
+	const struct once *once = arg;
+
+	return strcmp(once->peer_key, key) == 0;
+}
+
+static void link_ended(void *arg)
+{
+	struct once *once = arg;
+
+	daemon_stop(once->daemon, 0);
+}
+
+static void on_stop(int signal_number, void *arg)
+{
+	struct once *once = arg;
+
+	log_info("signal %d: ending", signal_number);
+	daemon_stop(once->daemon, 0);
+}
+
+static void on_dump(int signal_number, void *arg)
+{
+	struct once *once = arg;
+
+	(void)signal_number;
+	ra_dump(once->ra);
+}
+
+/* A link id of an earlier process must not mean anything here. */
+static uint16_t new_secondary_id(void)
+{
+	uint16_t id = 0;
+
+	while (id == 0)
+		if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+			log_abort("getrandom failed");
+	return id;
+}
+
+static bool build(struct once *once, const struct msg_setup *setup)
+{
+	struct ra_config config;
+	struct tls_identity *identity = NULL;
+	struct session *session;
+	struct tls *tls;
+
+	ra_config_default(&config);
+	config.secondary_id = new_secondary_id();
+	config.track_bytes = setup->track_bytes;
+	config.cache_bytes = setup->cache_bytes;
+	if (tls_identity_from_pem(setup->identity_pem, &identity) != 0)
+		return false;
+	memcpy(once->peer_key, setup->peer_key, sizeof(once->peer_key));
+	once->tls = tls_context_new(identity, TLS_SERVER, admit, once);
+	tls_identity_free(identity);
+	if (once->tls == NULL)
+		return false;
+	once->mailbox = mailbox_new(daemon_base(once->daemon));
+	if (once->mailbox == NULL)
+		return false;
+	once->ra = ra_new(&config, daemon_clock(once->daemon), once->mailbox, once->post);
+	if (once->ra == NULL)
+		return false;
+	device_array_add(once->ra->devices, ONCE_DEVICE, volume_new(setup->volume_path, setup->io));
+	tls = tls_new(once->tls, STDIN_FILENO, STDOUT_FILENO);
+	if (tls == NULL)
+		return false;
+	session = session_new(once->ra, "primary", link_ended, once);
+	session_start(session, conn_new_tls(daemon_base(once->daemon), daemon_clock(once->daemon), tls, STDIN_FILENO,
+		STDOUT_FILENO, "primary", &session_conn_ops, session));
+	return true;
+}
+
+/* Serves one primary; the exit code. */
+static int run_once(void)
+{
+	struct message *setup = xcalloc(1, sizeof(*setup));
+	struct once once = { .daemon = daemon_new(), .post = post_new() };
+	int code = 1;
+
+	if (conn_read_one(STDIN_FILENO, MESSAGE_SETUP, setup) != 0)
+		goto out;
+	log_start("ra-secondaryd", setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
+	/* ^C in a terminal reaches the whole process group: ra-compare decides, and closes the link. */
+	signal(SIGINT, SIG_IGN);
+	daemon_on_signal(once.daemon, SIGTERM, on_stop, &once);
+	daemon_on_signal(once.daemon, SIGUSR2, on_dump, &once);
+	if (build(&once, &setup->setup))
+		code = daemon_run(once.daemon);
+out:
+	explicit_bzero(setup, sizeof(*setup));
+	free(setup);
+	if (!ra_free(once.ra)) {
+		log_warning("a disk read hangs: leaving it behind");
+		_exit(code);
+	}
+	tls_context_free(once.tls);
+	mailbox_free(once.mailbox);
+	post_free(once.post);
+	daemon_free(once.daemon);
+	return code;
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out, "Usage: ra-secondaryd --once\n"
+		     "Serves one primary on standard input and output; ra-compare starts it.\n"
+		     "  --once     serve one connection and end with it\n"
+		     "  --help     show this text\n"
+		     "  --version  show the version\n");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "once", no_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
+	bool once = false;
+	int option;
+
+	log_start("ra-secondaryd", LOG_LEVEL_WARNING);
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'h') {
+			usage(stdout);
+			return 0;
+		}
+		if (option == 'V') {
+			printf("ra-secondaryd %s\n", RA_VERSION);
+			return 0;
+		}
+		if (option == '?') {
+			usage(stderr);
+			return 2;
+		}
+		once = true;
+	}
+	if (!once || optind != argc) {
+		log_error("this version runs with --once only, and takes no arguments");
+		usage(stderr);
+		return 2;
+	}
+	return run_once();
+}
