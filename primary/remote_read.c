@@ -276,6 +276,8 @@ static int on_created(struct remote_job *job, const struct msg_read_reply *reply
 	}
 	remote_remove_request(remote, &job->request);
 	give_place(job);
+	if (job->is_given_up)
+		drop_read(job, "its owner has gone");
 	if (is_made) {
 		job->link_id = reply->link_id;
 		set_job_state(job, JOB_READY, "made by the secondary");
@@ -352,6 +354,7 @@ void remote_job_lost(struct remote_job *job)
 	if (job->state == JOB_CREATING)
 		set_job_state(job, JOB_NEW, "the link is lost");
 	if (job->is_given_up) {
+		drop_read(job, "the link is lost");
 		destroy(job);
 		return;
 	}

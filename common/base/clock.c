@@ -27,7 +27,7 @@ struct clock {
 	bool is_running;       /* inside run_due: it arms the event when it is through */
 	struct timer *first;   /* sorted by due_ms */
 	struct event *event;   /* real clock only */
-	int64_t virtual_now_ms;
+	_Atomic int64_t virtual_now_ms; /* DA threads read it too */
 };
 
 static void on_event(evutil_socket_t fd, short what, void *arg);

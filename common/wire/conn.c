@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of one connection: its states, events and back-pressure. Bytes are moved by transport, taken apart by reader and queued by output; what a frame means is the owner's business. Loop thread only.
+ * The life of one connection: its states, events and back-pressure. Bytes are moved by transport, taken apart by reader
+ * and queued by output; time-outs stand in conn_deadline.c; what a frame means is the owner's business. Loop thread only.
  *
  * The hard thing: any callback may free the connection, and TLS may hold bytes that no event will announce. So whoever
  * enters from the loop holds the connection until it leaves, looks at is_open after each callback, and reading that
@@ -21,8 +22,9 @@
 #include "base/log.h"
 
 #define CONN_MAGIC 0x434f4e4eu
-#define PASS_BYTES_MAX (1u * MIB)    /* read, and written, in one call from the loop */
+#define PASS_BYTES_MAX (1u * MIB)     /* read, and written, in one call from the loop */
 #define OUTPUT_PAUSE_BYTES (4u * MIB) /* more queued than this: the peer is not read from */
+#define OUTPUT_PAUSE_FRAMES 4096u     /* likewise: a peer that asks with tiny frames must not fill the memory */
 #define UPDATE_BYTES_DEFAULT (64ull * 1024 * MIB)
 
 static const char *state_name(enum conn_state state)
@@ -50,7 +52,8 @@ bool conn_is_over(const struct conn *conn)
 
 bool conn_is_paused(const struct conn *conn)
 {
-	return output_queued_bytes(conn->output) > OUTPUT_PAUSE_BYTES && !conn->is_output_closed;
+	return !conn->is_output_closed && (output_queued_bytes(conn->output) > OUTPUT_PAUSE_BYTES ||
+		output_queued_frames(conn->output) > OUTPUT_PAUSE_FRAMES);
 }
 
 static void destroy(struct conn *conn)
@@ -230,7 +233,7 @@ static void write_frames(struct conn *conn)
 	else if (rc < 0 && rc != -EAGAIN && rc != -ENODATA)
 		conn_end(conn, END_FAILED, "%s", transport_error(conn->transport));
 	else if (conn->state == CONN_FINISHING && (conn->is_output_closed || output_is_idle(conn->output)))
-		conn_end(conn, END_BY_OWNER, "%s", conn->reason);
+		conn_end(conn, END_BY_OWNER, "%s", conn->finish_reason);
 }
 
 static void become_up(struct conn *conn, const char *why)
@@ -381,7 +384,7 @@ void conn_finish(struct conn *conn, const char *reason)
 {
 	if (conn_is_over(conn) || conn->state == CONN_FINISHING)
 		return;
-	snprintf(conn->reason, sizeof(conn->reason), "%s", reason);
+	snprintf(conn->finish_reason, sizeof(conn->finish_reason), "%s", reason);
 	if (conn->state != CONN_UP)
 		conn->is_output_closed = true; /* nothing can be said yet */
 	set_state(conn, CONN_FINISHING, reason);

@@ -46,6 +46,7 @@ struct conn {
 	unsigned pings_unanswered;
 	bool is_ping_queued;
 	char reason[DETAIL_MAX + 1];
+	char finish_reason[DETAIL_MAX + 1]; /* of conn_finish */
 	struct message ping; /* what Ping and Pong are packed from */
 };
 

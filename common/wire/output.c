@@ -32,6 +32,7 @@ struct out_frame {
 struct output {
 	struct out_frame *waiting, *sent;
 	size_t queued_bytes;
+	unsigned queued_frames;
 	bool is_flush_due;
 	uint64_t update_bytes, since_update_bytes;
 };
@@ -82,6 +83,7 @@ void output_push(struct output *output, const struct message *message, const str
 	frame->done = done;
 	frame->arg = arg;
 	output->queued_bytes += head_bytes + payload_bytes;
+	output->queued_frames++;
 	DL_APPEND(output->waiting, frame);
 }
 
@@ -140,6 +142,7 @@ int output_write(struct output *output, struct transport *transport, size_t budg
 			return rc;
 		DL_DELETE(output->waiting, frame);
 		DL_APPEND(output->sent, frame);
+		output->queued_frames--;
 	}
 	if (output->is_flush_due) {
 		rc = transport_flush(transport);
@@ -168,6 +171,7 @@ bool output_pop(struct output *output, bool is_end, void (**done)(void *arg, boo
 		frame = output->waiting;
 		DL_DELETE(output->waiting, frame);
 		output->queued_bytes -= unsent_bytes(frame);
+		output->queued_frames--;
 	} else {
 		return false;
 	}
@@ -181,6 +185,11 @@ bool output_pop(struct output *output, bool is_end, void (**done)(void *arg, boo
 size_t output_queued_bytes(const struct output *output)
 {
 	return output->queued_bytes;
+}
+
+unsigned output_queued_frames(const struct output *output)
+{
+	return output->queued_frames;
 }
 
 bool output_is_idle(const struct output *output)

@@ -26,6 +26,7 @@ int output_write(struct output *output, struct transport *transport, size_t budg
 bool output_pop(struct output *output, bool is_end, void (**done)(void *arg, bool sent), void **arg, bool *sent);
 
 size_t output_queued_bytes(const struct output *output); /* not yet taken by the transport */
-bool output_is_idle(const struct output *output);        /* nothing queued, nothing to flush */
+unsigned output_queued_frames(const struct output *output);
+bool output_is_idle(const struct output *output); /* nothing queued, nothing to flush */
 
 #endif

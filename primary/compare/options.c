@@ -3,7 +3,7 @@
  * Command line of ra-compare: getopt_long and one small parser per kind of value. A wrong option does not end the
  * parsing: the rest is still read, so that a --json that comes later is known when the error is told.
  */
-#include "compare/options.h"
+#include "primary/compare/options.h"
 
 #include <ctype.h>
 #include <errno.h>

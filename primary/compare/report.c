@@ -4,16 +4,18 @@
  * almost every insertion is at the end. Where the volumes have unequal sizes, the tail is a difference from the start;
  * the boundary track, whose first bytes both have, is counted then and only its ranges are added later.
  */
-#include "compare/report.h"
+#include "primary/compare/report.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/post.h"
 
 struct report {
 	struct report_figures figures;
+	struct post *post;
 	uint64_t smaller_bytes, larger_bytes;
 	uint64_t tail_track; /* the first that is not wholly in both; total_tracks when the sizes are equal */
 	uint64_t first_track, end_track;
@@ -224,6 +226,7 @@ struct report *report_new(const struct report_setup *setup)
 	uint64_t asked_first = 0, asked_end;
 
 	report->figures.setup = *setup;
+	report->post = post_new();
 	report->smaller_bytes = min_u64(setup->local.size_bytes, setup->remote.size_bytes);
 	report->larger_bytes = max_u64(setup->local.size_bytes, setup->remote.size_bytes);
 	report->figures.total_tracks = tracks_of(report->larger_bytes, setup->track_bytes);
@@ -251,6 +254,7 @@ void report_free(struct report *report)
 {
 	if (!report)
 		return;
+	post_free(report->post);
 	free(report->ranges);
 	free(report);
 }
@@ -263,6 +267,11 @@ const struct report_figures *report_figures(const struct report *report)
 struct report_link *report_link(struct report *report)
 {
 	return &report->figures.link;
+}
+
+struct post *report_post(const struct report *report)
+{
+	return report->post;
 }
 
 const struct report_range *report_range(const struct report *report, size_t index)

@@ -92,12 +92,15 @@ struct report_figures {
 	uint64_t ranges_omitted;
 };
 
+struct post;
 struct report;
 
 struct report *report_new(const struct report_setup *setup);
 void report_free(struct report *report);
 const struct report_figures *report_figures(const struct report *report);
 struct report_link *report_link(struct report *report);
+/* Where the errors of this pass are posted (step 50). */
+struct post *report_post(const struct report *report);
 /* In order of offset, never overlapping; index < range_count. */
 const struct report_range *report_range(const struct report *report, size_t index);
 const char *report_state_name(enum report_state state);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Text and JSON of a finished report. Reads figures only, decides nothing: the result comes from report_exit_code.
+ * Ranges are printed one by one and not as jansson objects: 262144 of those would take 200 MB. Paths are bytes: what is
+ * no UTF-8 or would move a terminal's cursor is shown as '?'.
+ */
+#include "primary/compare/report_print.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "base/alloc.h"
+#include "base/post.h"
+#include "primary/compare/report.h"
+
+#define TEXT_RANGES_MAX 100u
+#define TIME_CHARS 32u
+
+static const char *const reason_words[REASON_COUNT] = {
+	[REASON_NOT_ASKED] = "outside --tracks",
+	[REASON_INTERRUPTED] = "interrupted",
+	[REASON_TIMED_OUT] = "timed out",
+	[REASON_REFUSED] = "refused for want of room",
+	[REASON_NOT_READY] = "on a volume that hangs",
+	[REASON_NOT_FOUND] = "not found within --read-timeout",
+	[REASON_NO_MEMORY] = "without memory, because reads hang",
+	[REASON_LOST] = "after the link or a daemon was lost",
+};
+
+static void format_time(int64_t wall_s, char out[TIME_CHARS])
+{
+	time_t when = (time_t)wall_s;
+	struct tm parts;
+
+	if (!gmtime_r(&when, &parts) || strftime(out, TIME_CHARS, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+		snprintf(out, TIME_CHARS, "an unknown time");
+}
+
+static void print_name(const char *name, FILE *out)
+{
+	for (; *name; name++)
+		fputc((unsigned char)*name < 32 || *name == 127 ? '?' : *name, out);
+}
+
+static void print_names(const struct report_setup *setup, FILE *out)
+{
+	print_name(setup->name_local, out);
+	fputs(" and ", out);
+	print_name(setup->name_remote, out);
+}
+
+static const char *track_word(uint64_t count)
+{
+	return count == 1 ? "track" : "tracks";
+}
+
+static const char *byte_word(uint64_t count)
+{
+	return count == 1 ? "byte" : "bytes";
+}
+
+static void print_head(const struct report *report, FILE *out)
+{
+	const struct report_figures *figures = report_figures(report);
+	uint64_t identical = figures->tracks[REPORT_IDENTICAL], different = figures->tracks[REPORT_DIFFERENT];
+	uint64_t asked = figures->total_tracks - figures->reasons[REASON_NOT_ASKED];
+
+	switch (report_exit_code(report)) {
+	case 0:
+		fprintf(out, "IDENTICAL: %" PRIu64 " %s (%" PRIu64 " %s) of ", figures->compared_bytes,
+			byte_word(figures->compared_bytes), identical, track_word(identical));
+		print_names(&figures->setup, out);
+		fputs(" are equal", out);
+		return;
+	case 1:
+		fprintf(out, "DIFFERENT: %" PRIu64 " of %" PRIu64 " %s of ", different, figures->total_tracks,
+			track_word(figures->total_tracks));
+		print_names(&figures->setup, out);
+		fprintf(out, " %s (%s%" PRIu64 " %s)", different == 1 ? "differs" : "differ",
+			figures->different_ranges_inexact ? "at most " : "", figures->different_bytes,
+			byte_word(figures->different_bytes));
+		return;
+	default:
+		if (figures->setup.has_tracks && identical == asked)
+			fprintf(out, "NOT PROVEN: the %" PRIu64 " %s asked for of ", identical, track_word(identical));
+		else
+			fprintf(out, "NOT PROVEN: %" PRIu64 " of %" PRIu64 " %s of ", identical, figures->total_tracks,
+				track_word(figures->total_tracks));
+		print_names(&figures->setup, out);
+		fputs(identical == 1 ? " is identical" : " are identical", out);
+	}
+}
+
+static void print_not_compared(const struct report_figures *figures, FILE *out)
+{
+	uint64_t count = figures->tracks[REPORT_NOT_COMPARED];
+	const char *before = " (";
+
+	fprintf(out, ", %" PRIu64 " %s not compared", count, count == 1 ? "was" : "were");
+	for (int reason = 0; reason < REASON_COUNT; reason++) {
+		if (figures->reasons[reason] == 0)
+			continue;
+		fprintf(out, "%s%" PRIu64 " %s", before, figures->reasons[reason], reason_words[reason]);
+		before = ", ";
+	}
+	fputc(')', out);
+}
+
+static void print_size_change(const char *name, uint64_t before, uint64_t after, FILE *out)
+{
+	if (before == after)
+		return;
+	fputs(", ", out);
+	print_name(name, out);
+	fprintf(out, " %s from %" PRIu64 " to %" PRIu64 " bytes during the run%s", after > before ? "grew" : "shrank", before,
+		after, after > before ? " and the new part was not compared" : "");
+}
+
+static void print_parts(const struct report *report, FILE *out)
+{
+	const struct report_figures *figures = report_figures(report);
+	uint64_t unreadable = figures->tracks[REPORT_UNREADABLE];
+
+	if (unreadable > 0)
+		fprintf(out, ", %" PRIu64 " could not be read", unreadable);
+	if (figures->tracks[REPORT_NOT_COMPARED] > 0)
+		print_not_compared(figures, out);
+	if (figures->end.has_sizes) {
+		print_size_change(figures->setup.name_local, figures->setup.local.size_bytes, figures->end.local_bytes, out);
+		print_size_change(figures->setup.name_remote, figures->setup.remote.size_bytes, figures->end.remote_bytes, out);
+	} else {
+		fputs(", whether a size changed is not known", out);
+	}
+}
+
+void report_print_sentence(const struct report *report, uint64_t passes, FILE *out)
+{
+	const struct report_figures *figures = report_figures(report);
+	char started[TIME_CHARS], ended[TIME_CHARS];
+
+	format_time(figures->setup.started_wall_s, started);
+	format_time(figures->end.ended_wall_s, ended);
+	print_head(report, out);
+	print_parts(report, out);
+	fprintf(out, ", each track read between %s and %s (local %s, remote %s", started, ended,
+		io_mode_name(figures->setup.local.io), io_mode_name(figures->setup.remote.io));
+	if (passes > 1)
+		fprintf(out, "; pass %" PRIu64 " of %" PRIu64, figures->setup.pass, passes);
+	fputs(").\n", out);
+}
+
+static void print_range(const struct report_range *range, FILE *out)
+{
+	fprintf(out, "%s: offset %" PRIu64 ", %" PRIu64 " %s%s\n",
+		range->state == REPORT_NOT_COMPARED ? "not compared" : report_state_name(range->state), range->offset_bytes,
+		range->length_bytes, byte_word(range->length_bytes),
+		range->state == REPORT_DIFFERENT && !range->is_exact ? " (whole tracks)" : "");
+}
+
+static void print_notes(const struct report_figures *figures, FILE *out)
+{
+	const struct report_setup *setup = &figures->setup;
+	bool is_local_larger = setup->local.size_bytes > setup->remote.size_bytes;
+
+	if (setup->local.size_bytes == setup->remote.size_bytes)
+		return;
+	fputs("note: unequal sizes: ", out);
+	print_name(setup->name_local, out);
+	fprintf(out, " has %" PRIu64 " bytes, ", setup->local.size_bytes);
+	print_name(setup->name_remote, out);
+	fprintf(out, " has %" PRIu64 "\n", setup->remote.size_bytes);
+	if (!figures->is_only_tail)
+		return;
+	fputs("note: no difference was found but the tail of ", out);
+	print_name(is_local_larger ? setup->name_local : setup->name_remote, out);
+	fputs(": it may be metadata of the replication (DRBD keeps it at the end of a disk) or a size that was rounded up "
+	      "(LVM, ZFS)\n", out);
+}
+
+void report_print_text(const struct report *report, uint64_t passes, FILE *out)
+{
+	const struct report_figures *figures = report_figures(report);
+	size_t shown = figures->range_count < TEXT_RANGES_MAX ? figures->range_count : TEXT_RANGES_MAX;
+	uint64_t more = figures->range_count - shown + figures->ranges_omitted;
+
+	for (size_t i = 0; i < shown; i++)
+		print_range(report_range(report, i), out);
+	if (more > 0)
+		fprintf(out, "and %" PRIu64 " more (--json lists %s)\n", more,
+			figures->ranges_omitted > 0 ? "those that were kept" : "them");
+	print_notes(figures, out);
+	report_print_sentence(report, passes, out);
+}
+
+/* jansson takes UTF-8 only. */
+static json_t *json_text(const char *text)
+{
+	json_t *json = json_string(text);
+	char *copy;
+
+	if (json)
+		return json;
+	copy = xstrdup(text);
+	for (char *at = copy; *at; at++)
+		if ((unsigned char)*at >= 128)
+			*at = '?';
+	json = json_string(copy);
+	free(copy);
+	return json;
+}
+
+static json_t *json_count(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *json_time(int64_t wall_s)
+{
+	char text[TIME_CHARS];
+
+	format_time(wall_s, text);
+	return json_string(text);
+}
+
+static json_t *json_volume(const struct volume_info *volume)
+{
+	return json_pack("{s:o, s:o, s:s, s:s}", "path", json_text(volume->path), "size_bytes",
+		json_count(volume->size_bytes), "kind", volume_kind_name(volume->kind), "io", io_mode_name(volume->io));
+}
+
+static json_t *json_tracks(const struct report_figures *figures)
+{
+	json_t *tracks = json_pack("{s:o}", "total", json_count(figures->total_tracks));
+
+	for (enum report_state state = 0; state < REPORT_STATE_COUNT; state++)
+		json_object_set_new(tracks, report_state_name(state), json_count(figures->tracks[state]));
+	return tracks;
+}
+
+static json_t *json_link(const struct report_figures *figures)
+{
+	const struct report_link *link = &figures->link;
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "delivery", delivery_name(figures->setup.delivery),
+		"jobs", json_count(link->jobs), "reads", json_count(link->reads), "data_not_found",
+		json_count(link->data_not_found), "disconnects", json_count(link->disconnects), "reconnects",
+		json_count(link->reconnects), "timeouts", json_count(link->timeouts), "relinks", 0);
+}
+
+static json_t *json_posted(const struct posted_error *error)
+{
+	json_t *json = json_pack("{s:s, s:o}", "status", status_name(error->status), "text", json_text(error->text));
+
+	if (error->track_count > 0) {
+		json_object_set_new(json, "first_track", json_count(error->first_track));
+		json_object_set_new(json, "track_count", json_count(error->track_count));
+	}
+	return json;
+}
+
+static json_t *json_errors(const struct post *post)
+{
+	json_t *errors = json_array();
+
+	for (unsigned back = POST_KEPT; back-- > 0;)
+		if (post_recent(post, back))
+			json_array_append_new(errors, json_posted(post_recent(post, back)));
+	return errors;
+}
+
+static const char *json_result(const struct report *report)
+{
+	switch (report_exit_code(report)) {
+	case 0:
+		return "identical";
+	case 1:
+		return "different";
+	default:
+		return "not-proven";
+	}
+}
+
+static json_t *json_figures(const struct report *report, uint64_t passes)
+{
+	const struct report_figures *figures = report_figures(report);
+	const struct report_setup *setup = &figures->setup;
+	uint64_t compared = figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT];
+	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:n, s:o, s:o, s:s, s:n}", "format", "ra-compare/1", "result",
+		json_result(report), "complete", compared == figures->total_tracks && report_sizes_held(report), "as_of",
+		"per-track", "started", json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s),
+		"device", "local", json_volume(&setup->local), "remote", json_volume(&setup->remote), "by", "data", "digest");
+
+	assert(json);
+	json_object_set_new(json, "track_size", json_count(setup->track_bytes));
+	json_object_set_new(json, "bytes", json_count(figures->compared_bytes));
+	json_object_set_new(json, "hole_bytes", json_count(figures->hole_bytes));
+	json_object_set_new(json, "wire_bytes", json_count(figures->end.wire_bytes));
+	json_object_set_new(json, "seconds", json_real((double)figures->end.took_ms / 1000.0));
+	json_object_set_new(json, "pass", json_count(setup->pass));
+	json_object_set_new(json, "passes", json_count(passes));
+	json_object_set_new(json, "tracks", json_tracks(figures));
+	json_object_set_new(json, "link", json_link(figures));
+	json_object_set_new(json, "errors", json_errors(report_post(report)));
+	if (figures->ranges_omitted > 0)
+		json_object_set_new(json, "ranges_omitted", json_count(figures->ranges_omitted));
+	return json;
+}
+
+static void print_json_ranges(const struct report *report, FILE *out)
+{
+	size_t count = report_figures(report)->range_count;
+
+	fputs(",\n \"ranges\": [", out);
+	for (size_t i = 0; i < count; i++) {
+		const struct report_range *range = report_range(report, i);
+
+		fprintf(out, "%s\n  {\"state\": \"%s\", \"offset\": %" PRIu64 ", \"length\": %" PRIu64 ", \"exact\": %s}",
+			i > 0 ? "," : "", report_state_name(range->state), range->offset_bytes, range->length_bytes,
+			range->is_exact ? "true" : "false");
+	}
+	fputs(count > 0 ? "\n ]" : "]", out);
+}
+
+void report_print_json(const struct report *report, uint64_t passes, FILE *out)
+{
+	json_t *json = json_figures(report, passes);
+	/* JSON_EMBED leaves out the outer braces, so that the ranges can follow. */
+	char *text = json_dumps(json, JSON_INDENT(1) | JSON_EMBED);
+
+	assert(text);
+	fprintf(out, "{\n %s", text);
+	print_json_ranges(report, out);
+	fputs("\n}\n", out);
+	free(text);
+	json_decref(json);
+}
+
+void report_print_json_error(const char *text, FILE *out)
+{
+	json_t *json = json_pack("{s:s, s:s, s:b, s:[{s:o}]}", "format", "ra-compare/1", "result", "error", "complete", 0,
+		"errors", "text", json_text(text));
+
+	assert(json);
+	json_dumpf(json, out, JSON_INDENT(1));
+	fputc('\n', out);
+	json_decref(json);
+}

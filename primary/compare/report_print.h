@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A finished report as text for people and as the JSON document "ra-compare/1". passes is how many passes were made;
+ * the report printed is one of them.
+ */
+#ifndef RA_COMPARE_REPORT_PRINT_H
+#define RA_COMPARE_REPORT_PRINT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct report;
+
+/* The verdict: one line, one sentence. */
+void report_print_sentence(const struct report *report, uint64_t passes, FILE *out);
+/* The first ranges, notes, and the verdict as last line. */
+void report_print_text(const struct report *report, uint64_t passes, FILE *out);
+void report_print_json(const struct report *report, uint64_t passes, FILE *out);
+/* The document when there is no report: text says why. */
+void report_print_json_error(const char *text, FILE *out);
+
+#endif
