@@ -48,7 +48,7 @@ void local_detach(struct local_user *user);
  * info when its status is OK, else with words in detail. Else: why it cannot be asked now. */
 typedef void local_info_fn(void *arg, enum status status, const struct volume_info *info, const char *detail);
 enum status local_query(struct local_user *user, local_info_fn *fn, void *arg);
-/* The size that reads of this user go by: the largest that local_query told it. */
+/* The size that reads of this user go by: the first that local_query told it. */
 uint64_t local_end_bytes(const struct local_user *user);
 
 struct local_read_spec {

@@ -181,12 +181,12 @@ static int on_device_reply(struct remote_device *device, const struct msg_device
 			reply->device_number, reply->track_bytes, device->number, device->track_bytes);
 		return -EPROTO;
 	}
-	device->is_attached = true;
-	device->number = reply->device_number;
-	device->track_bytes = reply->track_bytes;
-	/* The constants of a device are fixed while it has a job (Fig. 10). */
-	if (!device->jobs)
+	if (!device->is_attached) { /* the constants of Fig. 10 are fixed from here on */
+		device->is_attached = true;
+		device->number = reply->device_number;
+		device->track_bytes = reply->track_bytes;
 		device->end_bytes = reply->volume.size_bytes;
+	}
 	end_device_request(device, STATUS_OK, &reply->volume, "");
 	return 0;
 }

@@ -46,7 +46,7 @@ void remote_detach(struct remote_device *device);
 typedef void remote_info_fn(void *arg, enum status status, uint32_t track_bytes, const struct volume_info *info,
 	const char *detail);
 enum status remote_query(struct remote_device *device, remote_info_fn *fn, void *arg);
-/* The size that Reads go by: as it was told last while the device had no link job. 0 before the first answer. */
+/* The size that Reads go by: the first that remote_query told. 0 before. */
 uint64_t remote_end_bytes(const struct remote_device *device);
 
 struct remote_read_spec {

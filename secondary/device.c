@@ -185,8 +185,8 @@ static void open_done(void *arg, struct da_request *request, const struct da_res
 	char detail[DETAIL_MAX + 1];
 
 	timer_cancel(&device->open_timer);
-	da_release(device->ra->da, request);
 	device->request = NULL;
+	da_release(device->ra->da, request);
 	if (result->error == 0) {
 		set_constants(device, &result->info);
 		enter(device, DEVICE_OPEN, "volume opened");
@@ -249,8 +249,8 @@ static void size_done(void *arg, struct da_request *request, const struct da_res
 	struct attach *attach = arg;
 	struct device *device = attach->device;
 
-	da_release(device->ra->da, request);
 	attach->request = NULL;
+	da_release(device->ra->da, request);
 	if (result->error == 0)
 		slot_of(device)->info.size_bytes = result->info.size_bytes;
 	answer(attach, result->error == 0 ? STATUS_OK : STATUS_VOLUME_ERROR,
@@ -333,8 +333,8 @@ static void close_done(void *arg, struct da_request *request, const struct da_re
 	struct device *device = arg;
 
 	(void)result;
-	da_release(device->ra->da, request);
 	device->request = NULL;
+	da_release(device->ra->da, request);
 	cache_drop_device(device->ra->cache, device->constants.number);
 	if (device->attaches != NULL) { /* asked for again meanwhile */
 		start_open(device);

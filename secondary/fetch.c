@@ -78,8 +78,8 @@ struct fetch *fetch_find(struct device *device, uint64_t track, uint64_t floor)
 		struct fetch *fetch = job->specific.fetch;
 		uint64_t sequence;
 
-		if (job->specific.kind != JOB_FETCH || track < fetch->first_track ||
-		    track - fetch->first_track >= fetch->track_count)
+		if (job->specific.kind != JOB_FETCH || fetch->request == NULL || track < fetch->first_track ||
+			track - fetch->first_track >= fetch->track_count)
 			continue;
 		sequence = da_request_sequence(fetch->request);
 		if (sequence == 0 || sequence >= floor)
@@ -132,8 +132,8 @@ static void fetch_done(void *arg, struct da_request *request, const struct da_re
 	assert(fetch->magic == FETCH_MAGIC && fetch->request == request);
 	if (fetch->wait_task != NULL)
 		wait_task_disk_was_read(fetch->wait_task); /* 120 */
-	da_release(ra->da, request); /* 116, 192 */
 	fetch->request = NULL;
+	da_release(ra->da, request); /* 116, 192 */
 	free_job(fetch); /* 118 */
 	while (fetch->readers != NULL) {
 		struct read *read = fetch->readers;
@@ -218,13 +218,14 @@ void fetch_leave(struct fetch *fetch, struct read *read)
 void fetch_give_up_if_unwanted(struct fetch *fetch)
 {
 	struct ra *ra = fetch->ra;
+	struct da_request *request = fetch->request;
 
 	assert(fetch->magic == FETCH_MAGIC);
 	if (fetch->readers != NULL || fetch->wait_task != NULL)
 		return;
-	if (da_abandon(ra->da, fetch->request)) /* 116, 192 */
-		device_request_hangs(fetch->job->shared);
 	fetch->request = NULL;
+	if (da_abandon(ra->da, request)) /* 116, 192 */
+		device_request_hangs(fetch->job->shared);
 	free_job(fetch); /* 118 */
 	fetch->magic = 0;
 	free(fetch);

@@ -109,8 +109,6 @@ static void unlock_and_tell_room(struct cache *cache)
 		fn(arg);
 }
 
-/* ---- Slots ---- */
-
 static size_t slot_index(const struct cache *cache, const void *slot)
 {
 	size_t offset = (size_t)((const char *)slot - cache->slots);
@@ -152,8 +150,6 @@ static void disown(struct cache *cache, const void *slot)
 	cache->owned_count--;
 }
 
-/* ---- Entries ---- */
-
 static bool is_error(const struct cache_entry *entry)
 {
 	return entry->status != STATUS_OK || track_is_unreadable(entry->state);
@@ -186,13 +182,6 @@ static void make_evictable(struct cache *cache, struct cache_entry *entry)
 	}
 }
 
-static void make_not_evictable(struct cache *cache, struct cache_entry *entry)
-{
-	struct cache_entry **list = eviction_list(cache, entry);
-
-	DL_DELETE(*list, entry);
-}
-
 static void free_entry(struct cache *cache, struct cache_entry *entry)
 {
 	if (entry->slot)
@@ -212,7 +201,7 @@ static void leave_index(struct cache *cache, struct cache_entry *entry)
 		entry->place = ENTRY_DETACHED;
 		return;
 	}
-	make_not_evictable(cache, entry);
+	DL_DELETE(*eviction_list(cache, entry), entry);
 	free_entry(cache, entry);
 }
 
@@ -262,6 +251,16 @@ static struct cache_entry *look_up(struct cache *cache, uint32_t device, uint64_
 
 /* ---- Life ---- */
 
+static void free_memory(struct cache *cache)
+{
+	if (cache->slots != MAP_FAILED)
+		munmap(cache->slots, cache->slot_count * cache->track_bytes);
+	free(cache->free_slots);
+	free(cache->slot_is_owned);
+	free(cache->entries);
+	free(cache);
+}
+
 struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 {
 	struct cache *cache;
@@ -286,12 +285,7 @@ struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 	return cache;
 
 fail:
-	if (cache->slots != MAP_FAILED)
-		munmap(cache->slots, cache->slot_count * track_bytes);
-	free(cache->free_slots);
-	free(cache->slot_is_owned);
-	free(cache->entries);
-	free(cache);
+	free_memory(cache);
 	return NULL;
 }
 
@@ -307,11 +301,7 @@ void cache_free(struct cache *cache)
 	HASH_CLEAR(hh, cache->index);
 	error = pthread_mutex_destroy(&cache->mutex);
 	assert(error == 0);
-	munmap(cache->slots, cache->slot_count * cache->track_bytes);
-	free(cache->free_slots);
-	free(cache->slot_is_owned);
-	free(cache->entries);
-	free(cache);
+	free_memory(cache);
 }
 
 void cache_on_room(struct cache *cache, void (*fn)(void *arg), void *arg)
@@ -358,7 +348,7 @@ void cache_lock(struct cache *cache, const struct cache_ref *ref)
 
 	lock(cache);
 	if (entry->locks == 0 && entry->place == ENTRY_INDEXED)
-		make_not_evictable(cache, entry);
+		DL_DELETE(*eviction_list(cache, entry), entry);
 	if (entry->locks == 0 && entry->slot)
 		cache->slots_locked++;
 	entry->locks++;
@@ -455,16 +445,11 @@ void cache_give_back(struct cache *cache, void *slot)
 	unlock_and_tell_room(cache);
 }
 
-/* The replacement rule. */
-static bool may_replace(const struct cache_entry *old, uint64_t sequence)
-{
-	return sequence > old->sequence || (sequence == old->sequence && is_error(old));
-}
-
 void cache_publish(struct cache *cache, uint32_t device, uint64_t track, enum track_state state, enum status status,
 	void *slot, uint64_t sequence, int64_t now_ms)
 {
 	struct cache_entry *entry, *old;
+	bool is_newer;
 
 	assert((slot != NULL) == (state == TRACK_DATA));
 	assert((state == TRACK_UNSET) == (status != STATUS_OK));
@@ -472,12 +457,10 @@ void cache_publish(struct cache *cache, uint32_t device, uint64_t track, enum tr
 	if (slot)
 		disown(cache, slot);
 	old = look_up(cache, device, track);
-	entry = NULL;
-	if (!old || may_replace(old, sequence)) {
-		if (old)
-			leave_index(cache, old);
-		entry = take_entry(cache, now_ms);
-	}
+	is_newer = !old || sequence > old->sequence || (sequence == old->sequence && is_error(old));
+	if (old && is_newer)
+		leave_index(cache, old);
+	entry = is_newer ? take_entry(cache, now_ms) : NULL;
 	if (!entry) {
 		if (slot)
 			free_slot(cache, slot);

@@ -57,11 +57,11 @@ struct da_spec {
 	uint64_t end_bytes; /* the device's size: the last track is short there */
 	const struct da_sink *sink;
 	void *sink_arg;
-	/* Loop thread, once, unless abandoned. The owner then releases the request. */
+	/* Loop thread, once, unless abandoned. The owner then releases the request; result is valid until it does. */
 	void (*done)(void *arg, struct da_request *request, const struct da_result *result);
 	void *arg;
 	/* Loop thread, once, after da_abandon of a RUNNING request, when its thread came back; the element is then freed by
-	 * the DA. The volume may be used and freed again from here on. May be NULL. */
+	 * the DA. The volume may be used and freed again from here on; an open is undone. May be NULL. */
 	void (*returned)(void *returned_arg);
 	void *returned_arg;
 };
@@ -74,13 +74,14 @@ struct da_config {
 
 struct da_counts {
 	unsigned elements_used, queued, running, abandoned, threads, extra_threads;
-	uint64_t reads_started; /* disk reads begun since start */
+	uint64_t reads_started; /* read requests that a thread has taken since start, each once */
 };
 
 /* NULL with errno when threads cannot be started. */
 struct da *da_new(const struct da_config *config, struct mailbox *mailbox);
-/* Requests that are QUEUED are dropped without done. Joins the threads; false when some are stuck in a volume: then
- * the memory stays and the process should _exit. */
+/* Requests that are QUEUED, and results not delivered yet, are dropped without done (finished and returned are called).
+ * Joins the threads; false when some are stuck in a volume, abandoned or for 2 s: then the memory stays and the process
+ * should _exit (calling again is allowed). Not from a callback of the DA. */
 bool da_free(struct da *da);
 
 /* Allocates an element and queues it in one step (steps 96, 178). NULL: the queue is full (98, 180). spec is copied. */
@@ -88,14 +89,14 @@ struct da_request *da_submit(struct da *da, const struct da_spec *spec);
 /* The owner of a DONE request gives its element back (steps 116, 192). */
 void da_release(struct da *da, struct da_request *request);
 /* The owner of a QUEUED or RUNNING request wants it no more. QUEUED: freed at once. RUNNING: see above; returns true
- * then. A DONE request whose done was not called yet is released; done is not called. */
+ * then. A DONE request whose done was not called yet is released; done is not called. On false finished was called. */
 bool da_abandon(struct da *da, struct da_request *request);
 enum da_state da_request_state(const struct da_request *request);
 /* 0 until a thread has started it, then what sink->begin returned. */
 uint64_t da_request_sequence(const struct da_request *request);
 /* Requests that found no slot look again. Any thread. */
 void da_kick(struct da *da);
-/* fn runs on the loop thread each time an element becomes free after da_submit returned NULL. */
+/* fn runs on the loop thread each time an element becomes free after da_submit returned NULL, until one is left over. */
 void da_on_free_element(struct da *da, void (*fn)(void *arg), void *arg);
 void da_count(struct da *da, struct da_counts *counts);
 

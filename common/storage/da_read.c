@@ -1,168 +1,215 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tracks are read in batches of up to 1 MiB straight into the slots of the sink. A batch that fails is read again track
- * by track, so that a bad sector costs its own track and not the run.
+ * One read on a DA thread: holes are told without reading, the rest is read in batches straight into the sink's slots,
+ * each track gets its outcome. A batch is at most 4 MiB, and no more slots than that are held at once.
+ *
+ * The hard thing is to say neither more nor less than what is known of each track: an error marks only the tracks
+ * that fail alone, and a track that is not wholly there is SHRUNK, never zeros.
  */
 #include "storage/da_read.h"
 
 #include <assert.h>
-#include <inttypes.h>
+#include <errno.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "storage/da.h"
 #include "storage/volume.h"
 
+#define BATCH_TRACKS_MIN 16u
 #define BATCH_BYTES (1u * MIB)
+#define READ_ALIGN_BYTES 4096u
 
+struct run {
+	const struct da_spec *spec;
+	uint64_t sequence;
+	bool (*is_wanted)(void *arg);
+	void *arg;
+	uint32_t batch_tracks_max;
+	uint32_t tracks_done;
+	uint64_t data_from; /* nothing but holes from the place last asked about to here */
+	bool has_logged;
+};
+
+/* Consecutive tracks that are read together. */
 struct batch {
 	uint64_t first_track;
 	uint32_t count;
-	struct iovec slots[VOLUME_IOV_MAX];
+	struct iovec iov[VOLUME_IOV_MAX]; /* one slot each */
+	enum track_state states[VOLUME_IOV_MAX];
 };
 
-struct reading {
-	const struct da_spec *spec;
-	uint64_t sequence;
-	bool failure_is_logged;
-};
-
-static uint64_t track_offset(const struct da_spec *spec, uint64_t track)
+/* Bytes of a track that belong to the device: all, but for the last one. */
+static size_t valid_bytes(const struct da_spec *spec, uint64_t track)
 {
-	return track * spec->track_bytes;
+	uint64_t left_bytes = spec->end_bytes - track * spec->track_bytes;
+
+	return left_bytes < spec->track_bytes ? (size_t)left_bytes : spec->track_bytes;
 }
 
-/* Bytes of this track inside the device: less than track_bytes only for the last one. */
-static uint32_t track_length(const struct da_spec *spec, uint64_t track)
+static uint32_t min_u32(uint32_t a, uint32_t b)
 {
-	uint64_t left = spec->end_bytes - track_offset(spec, track);
-
-	return left < spec->track_bytes ? (uint32_t)left : spec->track_bytes;
+	return a < b ? a : b;
 }
 
-static bool is_hole(const struct da_spec *spec, uint64_t track)
+static uint32_t batch_tracks_max(uint32_t track_bytes)
 {
-	uint64_t offset = track_offset(spec, track), data_offset;
+	uint32_t tracks = BATCH_BYTES / track_bytes;
 
-	return volume_next_data(spec->volume, offset, &data_offset) == 0 &&
-		data_offset >= offset + track_length(spec, track);
+	if (tracks < BATCH_TRACKS_MIN)
+		tracks = BATCH_TRACKS_MIN;
+	return min_u32(min_u32(tracks, RUN_BYTES_MAX / track_bytes), VOLUME_IOV_MAX);
 }
 
-static bool is_zero(const unsigned char *data, size_t bytes)
+static bool is_zero(const void *data, size_t bytes)
 {
-	return data[0] == 0 && memcmp(data, data + 1, bytes - 1) == 0;
+	const char *first = data;
+
+	return *first == 0 && memcmp(first, first + 1, bytes - 1) == 0;
 }
 
-static void drop_all(const struct da_spec *spec, const struct batch *batch)
+static bool is_hole(struct run *run, uint64_t track)
 {
-	for (uint32_t i = 0; i < batch->count; i++)
-		spec->sink->drop(spec->sink_arg, batch->first_track + i, batch->slots[i].iov_base);
+	uint64_t offset = track * run->spec->track_bytes;
+
+	/* Up to data_from the answer is known already; a volume that cannot tell is read. */
+	if (offset >= run->data_from && volume_next_data(run->spec->volume, offset, &run->data_from) != 0)
+		run->data_from = offset;
+	return offset + valid_bytes(run->spec, track) <= run->data_from;
 }
 
-static void publish(const struct reading *reading, uint64_t track, enum track_state state, void *slot)
+/* From the first track not done up to a hole, the end, or the last slot there is. */
+static void gather(struct run *run, struct batch *batch)
 {
-	const struct da_spec *spec = reading->spec;
+	const struct da_spec *spec = run->spec;
 
-	if (slot != NULL && state != TRACK_DATA)
-		spec->sink->drop(spec->sink_arg, track, slot);
-	spec->sink->publish(spec->sink_arg, track, state, state == TRACK_DATA ? slot : NULL, reading->sequence);
-}
-
-/* The state of a track of which `have` bytes were read into its slot; what lies after its end is cleared. */
-static enum track_state judge(const struct da_spec *spec, uint64_t track, unsigned char *slot, size_t have)
-{
-	uint32_t length = track_length(spec, track);
-
-	if (have < length)
-		return TRACK_SHRUNK;
-	memset(slot + length, 0, spec->track_bytes - length);
-	return is_zero(slot, length) ? TRACK_ZERO : TRACK_DATA;
-}
-
-static ssize_t read_slots(struct reading *reading, const struct batch *batch, uint32_t first, uint32_t count)
-{
-	const struct da_spec *spec = reading->spec;
-	uint64_t offset = track_offset(spec, batch->first_track + first);
-	ssize_t bytes = volume_read(spec->volume, &batch->slots[first], (int)count, offset);
-
-	if (bytes < 0 && count == 1 && !reading->failure_is_logged) {
-		reading->failure_is_logged = true;
-		log_warning("read of %" PRIu32 " bytes at %" PRIu64 ": %s", spec->track_bytes, offset,
-			strerror((int)-bytes));
-	}
-	return bytes;
-}
-
-/* Reads tracks first … first + count - 1 of the batch and finds their states; on failure each by itself. */
-static void read_batch(struct reading *reading, const struct batch *batch, uint32_t first, uint32_t count,
-	enum track_state *states)
-{
-	const struct da_spec *spec = reading->spec;
-	ssize_t bytes = read_slots(reading, batch, first, count);
-
-	if (bytes < 0 && count > 1) {
-		for (uint32_t i = 0; i < count; i++)
-			read_batch(reading, batch, first + i, 1, states);
-		return;
-	}
-	for (uint32_t i = first; i < first + count; i++) {
-		size_t before = (size_t)(i - first) * spec->track_bytes;
-		size_t have = bytes > 0 && (size_t)bytes > before ? (size_t)bytes - before : 0;
-
-		states[i] = bytes < 0 ? TRACK_EIO
-				      : judge(spec, batch->first_track + i, batch->slots[i].iov_base, have);
-	}
-}
-
-/* Slots for the tracks from `track` on, up to a hole, the end of the request, or where slots run out. */
-static void take_slots(const struct da_spec *spec, uint64_t track, struct batch *batch)
-{
-	uint64_t end = spec->first_track + spec->track_count;
-	uint32_t most = spec->track_bytes >= BATCH_BYTES ? 1 : BATCH_BYTES / spec->track_bytes;
-
-	if (most > VOLUME_IOV_MAX)
-		most = VOLUME_IOV_MAX;
-	batch->first_track = track;
-	for (batch->count = 0; batch->count < most && track < end; batch->count++, track++) {
+	batch->first_track = spec->first_track + run->tracks_done;
+	batch->count = 0;
+	while (batch->count < run->batch_tracks_max && run->tracks_done + batch->count < spec->track_count) {
+		uint64_t track = batch->first_track + batch->count;
+		size_t bytes = valid_bytes(spec, track);
 		void *slot;
 
-		if (batch->count > 0 && is_hole(spec, track))
+		if (batch->count > 0 && is_hole(run, track))
 			return;
 		slot = spec->sink->slot(spec->sink_arg, track);
-		if (slot == NULL)
+		if (!slot)
 			return;
-		batch->slots[batch->count] = (struct iovec){ .iov_base = slot, .iov_len = spec->track_bytes };
+		/* Whole blocks, for O_DIRECT; what lies beyond the device's end is cleared after the read. */
+		bytes = (bytes + READ_ALIGN_BYTES - 1) / READ_ALIGN_BYTES * READ_ALIGN_BYTES;
+		batch->iov[batch->count++] = (struct iovec){ slot, bytes };
 	}
 }
 
-uint32_t da_read_tracks(const struct da_spec *spec, uint64_t sequence, bool (*is_unwanted)(void *arg), void *arg)
+static void log_once(struct run *run, uint64_t track, int error)
 {
-	struct reading reading = { .spec = spec, .sequence = sequence };
+	/* An EIO is told by the track's state; anything else is told as EIO and needs its name somewhere. */
+	if (error == -EIO || run->has_logged)
+		return;
+	run->has_logged = true;
+	log_warning("a volume cannot be read at byte %llu: %s", (unsigned long long)(track * run->spec->track_bytes),
+		strerror(-error));
+}
+
+/* States of count tracks of the batch from index on, of which the volume gave bytes. */
+static void judge(const struct run *run, struct batch *batch, uint32_t index, uint32_t count, size_t bytes)
+{
+	for (uint32_t i = index; i < index + count; i++) {
+		size_t valid = valid_bytes(run->spec, batch->first_track + i);
+		size_t asked = batch->iov[i].iov_len;
+
+		if (bytes < valid) {
+			batch->states[i] = TRACK_SHRUNK;
+		} else {
+			memset((char *)batch->iov[i].iov_base + valid, 0, run->spec->track_bytes - valid);
+			batch->states[i] = is_zero(batch->iov[i].iov_base, valid) ? TRACK_ZERO : TRACK_DATA;
+		}
+		bytes -= bytes < asked ? bytes : asked;
+	}
+}
+
+/* A read of the whole batch has failed: which of its tracks can be read alone? */
+static void read_one_by_one(struct run *run, struct batch *batch)
+{
+	const struct da_spec *spec = run->spec;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		uint64_t track = batch->first_track + i;
+		ssize_t bytes;
+
+		batch->states[i] = TRACK_UNSET;
+		if (!run->is_wanted(run->arg))
+			continue;
+		bytes = volume_read(spec->volume, &batch->iov[i], 1, track * spec->track_bytes);
+		if (bytes >= 0) {
+			judge(run, batch, i, 1, (size_t)bytes);
+		} else {
+			log_once(run, track, (int)bytes);
+			batch->states[i] = TRACK_EIO;
+		}
+	}
+}
+
+static void read_batch(struct run *run, struct batch *batch)
+{
+	const struct da_spec *spec = run->spec;
+	ssize_t bytes = volume_read(spec->volume, batch->iov, (int)batch->count, batch->first_track * spec->track_bytes);
+
+	if (bytes >= 0)
+		judge(run, batch, 0, batch->count, (size_t)bytes);
+	else
+		read_one_by_one(run, batch);
+}
+
+/* Publishes the tracks of the batch, or drops their slots from where the read is not wanted any more. */
+static void publish_batch(struct run *run, const struct batch *batch)
+{
+	const struct da_sink *sink = run->spec->sink;
+	void *sink_arg = run->spec->sink_arg;
+	bool is_wanted = true;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		uint64_t track = batch->first_track + i;
+		void *slot = batch->iov[i].iov_base;
+
+		is_wanted = is_wanted && run->is_wanted(run->arg);
+		if (!is_wanted || batch->states[i] != TRACK_DATA) {
+			sink->drop(sink_arg, track, slot);
+			slot = NULL;
+		}
+		if (is_wanted) {
+			sink->publish(sink_arg, track, batch->states[i], slot, run->sequence);
+			run->tracks_done++;
+		}
+	}
+}
+
+uint32_t da_read_tracks(const struct da_spec *spec, uint64_t sequence, bool (*is_wanted)(void *arg), void *arg)
+{
+	struct run run = {
+		.spec = spec,
+		.sequence = sequence,
+		.is_wanted = is_wanted,
+		.arg = arg,
+		.batch_tracks_max = batch_tracks_max(spec->track_bytes),
+	};
 	struct batch batch;
-	enum track_state states[VOLUME_IOV_MAX];
-	uint32_t done = 0;
 
-	while (done < spec->track_count) {
-		uint64_t track = spec->first_track + done;
+	while (run.tracks_done < spec->track_count && is_wanted(arg)) {
+		uint64_t track = spec->first_track + run.tracks_done;
 
-		if (is_hole(spec, track)) {
-			publish(&reading, track, TRACK_HOLE, NULL);
-			done++;
+		if (is_hole(&run, track)) {
+			spec->sink->publish(spec->sink_arg, track, TRACK_HOLE, NULL, sequence);
+			run.tracks_done++;
 			continue;
 		}
-		take_slots(spec, track, &batch);
+		gather(&run, &batch);
 		if (batch.count == 0)
 			break;
-		read_batch(&reading, &batch, 0, batch.count, states);
-		if (is_unwanted(arg)) { /* the disk may have taken very long */
-			drop_all(spec, &batch);
-			break;
-		}
-		for (uint32_t i = 0; i < batch.count; i++)
-			publish(&reading, batch.first_track + i, states[i], batch.slots[i].iov_base);
-		done += batch.count;
+		read_batch(&run, &batch);
+		publish_batch(&run, &batch);
 	}
-	return done;
+	return run.tracks_done;
 }

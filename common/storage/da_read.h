@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The disk read of one DA request: slots, holes, zero tracks, errors of single tracks. DA threads only.
+ * What a DA thread does for one read: batches of tracks from the volume to the sink. Part of da.c; it knows of no
+ * queue, thread or lock.
  */
 #ifndef RA_STORAGE_DA_READ_H
 #define RA_STORAGE_DA_READ_H
@@ -10,8 +11,8 @@
 
 struct da_spec;
 
-/* Reads the tracks of spec in order and publishes each. Returns how many: less than asked when slots ran out or
- * is_unwanted, asked after each disk read, said yes; then what that read brought is dropped. */
-uint32_t da_read_tracks(const struct da_spec *spec, uint64_t sequence, bool (*is_unwanted)(void *arg), void *arg);
+/* Tracks published from spec->first_track on: all, or less because there was no slot or is_wanted said no. It is asked
+ * before each disk read and each track. */
+uint32_t da_read_tracks(const struct da_spec *spec, uint64_t sequence, bool (*is_wanted)(void *arg), void *arg);
 
 #endif

@@ -3,7 +3,7 @@
  * Two ends of a connection in one process. Data written to a socket pair can be read at once, so loop passes that do
  * not wait are enough, and a test is as fast as its code.
  */
-#include "pair.h"
+#include "tests/support/pair.h"
 
 #include <assert.h>
 #include <dirent.h>

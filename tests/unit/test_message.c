@@ -493,7 +493,6 @@ static void setup_rules(void **state)
 	ACCEPTED(MESSAGE_SETUP, &setup);
 	setup.identity_pem = long_text;
 	REFUSED(MESSAGE_SETUP, &setup, "identity_pem has 8192 bytes");
-	setup.identity_pem++;
 	setup.identity_pem = long_text + 1;
 	ACCEPTED(MESSAGE_SETUP, &setup);
 	setup.io = RA__IO_MODE__IO_MODE_UNSPECIFIED;

@@ -88,7 +88,8 @@ static void what_is_not_known_is_not_in_the_line(void **state)
 
 static void the_longest_place_fits_the_line(void **state)
 {
-	struct post_where where = {.first_track = UINT64_MAX - UINT32_MAX, .track_count = UINT32_MAX, .link_id = UINT64_MAX};
+	struct post_where where = {
+		.first_track = UINT64_MAX - UINT32_MAX, .track_count = UINT32_MAX, .link_id = UINT64_MAX};
 	char name[2 * DEVICE_NAME_MAX];
 	char line[1024];
 

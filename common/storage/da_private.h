@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What da.c (elements, queue, life) and da_threads.c (the threads) share. Nobody else includes this.
+ *
+ * Three kinds of state: under the mutex (states, lists, counters), of the loop thread alone (free elements, started
+ * workers), and of the thread that serves a request until it has posted it (result). No callback runs under the mutex.
+ */
+#ifndef RA_STORAGE_DA_PRIVATE_H
+#define RA_STORAGE_DA_PRIVATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+#include "storage/da.h"
+
+#define DA_REQUEST_MAGIC 0x44415251u
+#define DA_WORKER_MAGIC 0x4441574bu
+
+struct da_request {
+	uint32_t magic;
+	struct mailbox_item item;
+	struct da *da;
+	struct da_spec spec;
+	struct da_result result;
+	struct da_worker *ended_worker; /* the thread that ended with this request and is to be joined */
+
+	enum da_state state;
+	uint64_t sequence;
+	bool is_starved;   /* queued again without a slot: waits for da_kick */
+	bool is_delivered; /* DONE: done was called */
+	struct da_request *prev, *next; /* in pending (QUEUED), active (being served) or free (FREE, next only) */
+};
+
+struct da_worker {
+	uint32_t magic;
+	struct da *da;
+	pthread_t thread;
+	bool is_started; /* loop thread: to be joined */
+};
+
+struct da {
+	struct da_config config;
+	struct mailbox *mailbox;
+	struct da_request *elements;
+	struct da_worker *workers; /* threads + extra_threads */
+
+	/* Loop thread. */
+	struct da_request *free_elements;
+	bool was_refused; /* da_submit returned NULL and a free element may still be waited for */
+	void (*on_free_element)(void *arg);
+	void *on_free_element_arg;
+
+	pthread_mutex_t mutex; /* all below */
+	pthread_cond_t work;  /* for idle threads: something may be served */
+	pthread_cond_t quiet; /* for da_free: a thread has finished a request */
+	struct da_request *pending; /* oldest first */
+	struct da_request *active;  /* RUNNING, and ABANDONED while a thread is stuck in them */
+	unsigned active_count, stuck_count;
+	unsigned thread_count; /* serving or idle; not those that ended */
+	uint64_t kicks;
+	uint64_t reads_started;
+	bool is_stopping;
+};
+
+void da_lock(struct da *da);
+void da_unlock(struct da *da);
+/* Under the mutex. */
+void da_set_state(struct da_request *request, enum da_state state, const char *reason);
+
+/* One idle thread looks for work; it wakes the next one if it finds some. */
+void da_wake_one(struct da *da);
+/* Starts threads until config.threads of them are not stuck, as far as the limit goes. Loop thread. 0 or an errno. */
+int da_start_missing_threads(struct da *da);
+/* The thread has ended or is about to. Loop thread. */
+void da_join_thread(struct da_worker *worker);
+/* Lets all threads end and waits for them: none may be stuck. Loop thread. */
+void da_join_all(struct da *da);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The disk adapter's threads: which request an idle one takes, what it does with it, when it ends. Elements and their
+ * owners are da.c's business, the reading itself is da_read.c's.
+ *
+ * The hard thing is a thread that is stuck in a volume: it counts as busy with that volume until it comes back, another
+ * takes its place, and when it is back one of them ends.
+ */
+#include "storage/da_private.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stddef.h>
+
+#include <utlist.h>
+
+#include "storage/da_read.h"
+#include "storage/volume.h"
+
+#define STACK_BYTES (512u * KIB)
+
+static void broadcast(pthread_cond_t *cond)
+{
+	int error = pthread_cond_broadcast(cond);
+
+	assert(error == 0);
+}
+
+void da_wake_one(struct da *da)
+{
+	int error = pthread_cond_signal(&da->work);
+
+	assert(error == 0);
+}
+
+static unsigned active_of(const struct da *da, const struct volume *volume)
+{
+	const struct da_request *request;
+	unsigned count = 0;
+
+	DL_FOREACH(da->active, request)
+		count += request->spec.volume == volume;
+	return count;
+}
+
+/* The first request that an idle thread may take: at most half of the threads for one volume, and the last idle one
+ * only for a volume that has none. Under the mutex. */
+static struct da_request *pick(const struct da *da)
+{
+	unsigned half = da->config.threads / 2;
+	unsigned idle_count = da->thread_count - da->active_count; /* with the one that asks */
+	struct da_request *request;
+
+	DL_FOREACH(da->pending, request) {
+		unsigned active = active_of(da, request->spec.volume);
+
+		if (!request->is_starved && (active == 0 || (active < half && idle_count > 1)))
+			return request;
+	}
+	return NULL;
+}
+
+/* Under the mutex. */
+static void start(struct da *da, struct da_request *request)
+{
+	DL_DELETE(da->pending, request);
+	DL_APPEND(da->active, request);
+	da->active_count++;
+	if (request->spec.kind == DA_READ && request->sequence == 0)
+		da->reads_started++;
+	da_set_state(request, DA_RUNNING, "a thread took it");
+	/* Threads are woken one at a time: each wakes the next while something may be left. */
+	if (da->pending)
+		da_wake_one(da);
+}
+
+static bool is_wanted(void *arg)
+{
+	struct da_request *request = arg;
+	bool is_running;
+
+	assert(request->magic == DA_REQUEST_MAGIC);
+	da_lock(request->da);
+	is_running = request->state == DA_RUNNING;
+	da_unlock(request->da);
+	return is_running;
+}
+
+static void serve_read(struct da_request *request)
+{
+	const struct da_spec *spec = &request->spec;
+	uint64_t sequence = spec->sink->begin(spec->sink_arg);
+
+	assert(sequence > 0);
+	da_lock(request->da);
+	request->sequence = sequence;
+	da_unlock(request->da);
+	request->result.tracks_done = da_read_tracks(spec, sequence, is_wanted, request);
+}
+
+static void serve(struct da_request *request)
+{
+	struct volume *volume = request->spec.volume;
+	struct da_result *result = &request->result;
+
+	switch (request->spec.kind) {
+	case DA_OPEN:
+		result->error = volume_open(volume, &result->info);
+		break;
+	case DA_SIZE:
+		result->error = volume_size(volume, &result->info.size_bytes);
+		break;
+	case DA_READ:
+		serve_read(request);
+		break;
+	case DA_CLOSE:
+		volume_close(volume);
+		break;
+	}
+}
+
+/* An open that nobody waits for any more is undone: the owner could not know that there is something to close. Under
+ * the mutex, which is released meanwhile. */
+static void undo_abandoned_open(struct da *da, struct da_request *request)
+{
+	if (request->state != DA_ABANDONED || request->spec.kind != DA_OPEN || request->result.error)
+		return;
+	da_unlock(da);
+	volume_close(request->spec.volume);
+	da_lock(da);
+}
+
+/* A thread is through with a request. Returns false when the thread is one too many now. Under the mutex. */
+static bool finish(struct da_worker *worker, struct da_request *request, uint64_t kicks_before)
+{
+	struct da *da = worker->da;
+	bool is_surplus = false;
+
+	DL_DELETE(da->active, request);
+	da->active_count--;
+	if (request->state == DA_ABANDONED) {
+		da->stuck_count--;
+		is_surplus = da->thread_count - da->stuck_count > da->config.threads;
+		if (is_surplus) {
+			da->thread_count--;
+			request->ended_worker = worker;
+		}
+	} else if (request->spec.kind == DA_READ && request->result.tracks_done == 0 && !da->is_stopping) {
+		da_set_state(request, DA_QUEUED, "there was no slot");
+		/* A kick that came after the thread had asked for a slot is not lost. */
+		request->is_starved = da->kicks == kicks_before;
+		DL_PREPEND(da->pending, request);
+		return true;
+	} else {
+		da_set_state(request, DA_DONE, "served");
+	}
+	/* One that ends does not look at the queue, where this volume's requests may go on now. */
+	if (is_surplus)
+		da_wake_one(da);
+	broadcast(&da->quiet);
+	mailbox_post(da->mailbox, &request->item);
+	return !is_surplus;
+}
+
+static void *worker_main(void *arg)
+{
+	struct da_worker *worker = arg;
+	struct da *da = worker->da;
+	bool goes_on = true;
+
+	assert(worker->magic == DA_WORKER_MAGIC);
+	da_lock(da);
+	while (goes_on) {
+		struct da_request *request = pick(da);
+		uint64_t kicks_before = da->kicks;
+
+		if (request) {
+			start(da, request);
+			da_unlock(da);
+			serve(request);
+			da_lock(da);
+			undo_abandoned_open(da, request);
+			goes_on = finish(worker, request, kicks_before);
+		} else if (da->is_stopping) {
+			goes_on = false;
+		} else {
+			int error = pthread_cond_wait(&da->work, &da->mutex);
+
+			assert(error == 0);
+		}
+	}
+	da_unlock(da);
+	return NULL;
+}
+
+/* 0 or an errno. Signals stay with the loop thread. */
+static int start_thread(struct da_worker *worker)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int error, rc;
+
+	rc = pthread_attr_init(&attr);
+	assert(rc == 0);
+	rc = pthread_attr_setstacksize(&attr, STACK_BYTES);
+	assert(rc == 0);
+	sigfillset(&all);
+	rc = pthread_sigmask(SIG_SETMASK, &all, &old);
+	assert(rc == 0);
+	error = pthread_create(&worker->thread, &attr, worker_main, worker);
+	rc = pthread_sigmask(SIG_SETMASK, &old, NULL);
+	assert(rc == 0);
+	rc = pthread_attr_destroy(&attr);
+	assert(rc == 0);
+	worker->is_started = !error;
+	return error;
+}
+
+void da_join_thread(struct da_worker *worker)
+{
+	int error = pthread_join(worker->thread, NULL);
+
+	assert(error == 0);
+	worker->is_started = false;
+}
+
+int da_start_missing_threads(struct da *da)
+{
+	unsigned worker_count = da->config.threads + da->config.extra_threads;
+	int error = 0;
+
+	for (unsigned i = 0; i < worker_count && !error; i++) {
+		bool is_missing;
+
+		if (da->workers[i].is_started)
+			continue;
+		da_lock(da);
+		is_missing = !da->is_stopping && da->thread_count - da->stuck_count < da->config.threads;
+		da->thread_count += is_missing;
+		da_unlock(da);
+		if (!is_missing)
+			return 0;
+		error = start_thread(&da->workers[i]);
+		if (error) {
+			da_lock(da);
+			da->thread_count--;
+			da_unlock(da);
+		}
+	}
+	return error;
+}
+
+void da_join_all(struct da *da)
+{
+	da_lock(da);
+	da->is_stopping = true;
+	broadcast(&da->work);
+	da_unlock(da);
+	for (unsigned i = 0; i < da->config.threads + da->config.extra_threads; i++) {
+		if (da->workers[i].is_started)
+			da_join_thread(&da->workers[i]);
+	}
+}

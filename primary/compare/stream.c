@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A run has two readers, one per volume, each with one slot and at most one request in flight. An answer may cover only
+ * the first tracks: `next` moves over those that both have, then the side that has run out is asked for the rest. Local
+ * data has each track at its place, remote data is packed: `packed_bytes` is where the next remote track begins. The
+ * hard thing is a slot that was lost: a disk may still write into it, so it is replaced before anything else is asked.
+ */
+#include "primary/compare/stream.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/post.h"
+#include "local/client.h"
+#include "local/shm.h"
+#include "primary/compare/options.h"
+
+#define READER_MAGIC 0x52454144u
+#define RETRIES_MAX 3u
+#define BACK_OFF_FIRST_MS 500 /* then 1 s, 2 s */
+
+enum reader_state {
+	READER_IDLE,  /* its answer, if any, is being compared */
+	READER_ASKED, /* the slot is the primary's */
+	READER_DELAYED, /* Fig. 3, step 66, or the back-off of a retry */
+};
+
+struct reader {
+	uint32_t magic;
+	enum reader_state state;
+	struct stream *stream;
+	enum side side;
+	uint32_t slot;
+	bool has_slot;
+	/* The answer: track_count is 0 when there is none. */
+	uint64_t first_track;
+	uint32_t track_count;
+	uint8_t states[RUN_TRACKS_MAX];
+	uint64_t packed_bytes; /* remote: where the data of the stream's next track stands */
+	/* The question, kept for asking again. */
+	uint64_t floor;
+	bool reread;
+	unsigned retries;
+	bool is_polling;
+	int64_t poll_end_ms; /* with is_polling */
+	struct timer timer;
+};
+
+/* Consecutive unreadable tracks of one side and kind: one error for all of them. */
+struct unreadable {
+	uint64_t first_track;
+	uint32_t track_count; /* 0: none */
+	enum side side;
+	enum track_state state;
+};
+
+struct stream {
+	const struct stream_shared *shared;
+	uint32_t number;
+	struct reader local, remote;
+	uint64_t next, end; /* what is left of the run */
+	struct unreadable unreadable;
+	bool is_abandoned; /* by the engine: nothing is told any more */
+};
+
+static void advance(struct stream *stream);
+
+static const char *side_name(enum side side)
+{
+	return side == SIDE_LOCAL ? "local" : "remote";
+}
+
+static void set_state(struct reader *reader, enum reader_state state, const char *reason)
+{
+	static const char *const names[] = { "idle", "asked", "delayed" };
+
+	log_debug("stream %" PRIu32 " %s: %s -> %s: %s", reader->stream->number, side_name(reader->side),
+		names[reader->state], names[state], reason);
+	reader->state = state;
+}
+
+static void post(struct stream *stream, enum status status, const struct unreadable *where, const char *text)
+{
+	const struct post_where place = {
+		.peer = side_name(where->side),
+		.first_track = where->first_track,
+		.track_count = where->track_count,
+	};
+
+	post_error(report_post(stream->shared->report), status, &place, "%s volume: %s", side_name(where->side), text);
+}
+
+/* ---- Comparing ---- */
+
+static void flush_unreadable(struct stream *stream)
+{
+	struct unreadable *where = &stream->unreadable;
+
+	if (where->track_count == 0)
+		return;
+	post(stream, STATUS_VOLUME_ERROR, where,
+		where->state == TRACK_SHRUNK ? "it now ends before these tracks" : "these tracks cannot be read");
+	where->track_count = 0;
+}
+
+static void note_unreadable(struct stream *stream, uint64_t track, enum side side, enum track_state state)
+{
+	struct unreadable *where = &stream->unreadable;
+
+	if (where->track_count > 0 && where->side == side && where->state == state &&
+		where->first_track + where->track_count == track) {
+		where->track_count++;
+		return;
+	}
+	flush_unreadable(stream);
+	*where = (struct unreadable){ .first_track = track, .track_count = 1, .side = side, .state = state };
+}
+
+static bool has_track(const struct reader *reader, uint64_t track)
+{
+	return reader->state == READER_IDLE && track >= reader->first_track &&
+		track - reader->first_track < reader->track_count;
+}
+
+static enum track_state state_of(const struct reader *reader, uint64_t track)
+{
+	return (enum track_state)reader->states[track - reader->first_track];
+}
+
+static const uint8_t *data_of(const struct reader *reader, uint64_t track)
+{
+	const struct stream_shared *shared = reader->stream->shared;
+	const uint8_t *slot = shm_slot(shared->shm, reader->slot);
+
+	if (state_of(reader, track) != TRACK_DATA)
+		return shared->zeros;
+	if (reader->side == SIDE_REMOTE)
+		return slot + reader->packed_bytes;
+	return slot + (track - reader->first_track) * shared->options->track_bytes;
+}
+
+static void skip_packed(struct reader *remote, uint64_t track)
+{
+	const struct stream_shared *shared = remote->stream->shared;
+	uint64_t left = shared->remote_bytes - track * shared->options->track_bytes;
+
+	if (state_of(remote, track) == TRACK_DATA)
+		remote->packed_bytes += left < shared->options->track_bytes ? left : shared->options->track_bytes;
+}
+
+/* 48: is the data the same? If not, step 50 is a range in the report. */
+static void compare_track(struct stream *stream, uint64_t track)
+{
+	const struct reader *local = &stream->local, *remote = &stream->remote;
+	enum track_state local_state = state_of(local, track), remote_state = state_of(remote, track);
+	bool is_hole = local_state == TRACK_HOLE || remote_state == TRACK_HOLE;
+	struct report *report = stream->shared->report;
+	const uint8_t *local_data, *remote_data;
+
+	if (track_is_unreadable(local_state) || track_is_unreadable(remote_state)) {
+		if (track_is_unreadable(local_state))
+			note_unreadable(stream, track, SIDE_LOCAL, local_state);
+		if (track_is_unreadable(remote_state))
+			note_unreadable(stream, track, SIDE_REMOTE, remote_state);
+		report_unreadable(report, track);
+		return;
+	}
+	local_data = data_of(local, track);
+	remote_data = data_of(remote, track);
+	if (local_data == remote_data || memcmp(local_data, remote_data, report_common_bytes(report, track)) == 0)
+		report_identical(report, track, is_hole);
+	else
+		report_different(report, track, is_hole, local_data, remote_data);
+}
+
+/* ---- Asking ---- */
+
+static void give_up(struct stream *stream, enum report_reason reason)
+{
+	report_not_compared(stream->shared->report, stream->next, stream->end - stream->next, reason);
+	stream->next = stream->end;
+}
+
+static void forget_question(struct reader *reader)
+{
+	reader->floor = 0;
+	reader->reread = false;
+	reader->retries = 0;
+	reader->is_polling = false;
+}
+
+static void on_reply(void *arg, const struct msg_host_read_reply *reply);
+
+/* 62: the read data system call; for the local volume 46. */
+static void ask(struct reader *reader)
+{
+	struct stream *stream = reader->stream;
+	const struct stream_shared *shared = stream->shared;
+	const struct msg_host_read request = {
+		.side = reader->side,
+		.stream = reader->side == SIDE_REMOTE ? stream->number : 0,
+		.first_track = stream->next,
+		.track_count = (uint32_t)(stream->end - stream->next),
+		.slot = reader->slot,
+		.delivery = reader->side == SIDE_REMOTE ? shared->options->delivery : DELIVERY_UNSET,
+		.floor = reader->floor,
+		.reread = reader->reread,
+	};
+
+	reader->first_track = stream->next;
+	reader->track_count = 0;
+	if (reader->side == SIDE_REMOTE) {
+		report_link(shared->report)->reads++;
+		if (shared->options->delivery == DELIVERY_POLL && !reader->is_polling) {
+			reader->is_polling = true;
+			reader->poll_end_ms = clock_now_ms(shared->clock) + shared->options->read_timeout_ms;
+		}
+	}
+	set_state(reader, READER_ASKED, "the next tracks");
+	client_read(shared->client, &request, on_reply, reader);
+}
+
+static void delay(struct reader *reader, int64_t delay_ms, enum status status)
+{
+	set_state(reader, READER_DELAYED, status_name(status));
+	timer_set(&reader->timer, delay_ms);
+}
+
+static void on_timer(void *arg)
+{
+	struct reader *reader = arg;
+
+	assert(reader->magic == READER_MAGIC && reader->state == READER_DELAYED);
+	set_state(reader, READER_IDLE, "the delay is over");
+	advance(reader->stream);
+}
+
+static enum report_reason reason_of(enum status status)
+{
+	switch (status) {
+	case STATUS_TIMEOUT:
+		return REASON_TIMED_OUT;
+	case STATUS_NOT_READY:
+		return REASON_NOT_READY;
+	default:
+		return REASON_REFUSED;
+	}
+}
+
+static void fail(struct reader *reader, enum status status, enum report_reason reason, const char *text)
+{
+	struct stream *stream = reader->stream;
+	const struct unreadable where = {
+		.first_track = stream->next,
+		.track_count = (uint32_t)(stream->end - stream->next),
+		.side = reader->side,
+	};
+
+	if (stream->next == stream->end)
+		return; /* the other side has already given the run up */
+	post(stream, status, &where, text);
+	give_up(stream, reason);
+}
+
+/* 64 -> 66: data_not_found; ask again after the delay, with the floor that came back, but not for ever. */
+static void poll_again(struct reader *reader, uint64_t floor)
+{
+	const struct stream_shared *shared = reader->stream->shared;
+
+	report_link(shared->report)->data_not_found++;
+	if (clock_now_ms(shared->clock) + shared->options->retry_delay_ms > reader->poll_end_ms) {
+		fail(reader, STATUS_DATA_NOT_FOUND, REASON_NOT_FOUND, "the data did not come within --read-timeout");
+		return;
+	}
+	reader->floor = floor;
+	reader->reread = false; /* the floor says it; once more would ask for a later moment each time */
+	delay(reader, shared->options->retry_delay_ms, STATUS_DATA_NOT_FOUND);
+}
+
+static void retry(struct reader *reader, enum status status, const char *detail)
+{
+	char text[DETAIL_MAX + 1];
+
+	if (reader->retries == RETRIES_MAX) {
+		snprintf(text, sizeof(text), "%s, asked %u times%s%.180s", status_name(status), RETRIES_MAX + 1,
+			detail[0] ? ": " : "", detail);
+		fail(reader, status, reason_of(status), text);
+		return;
+	}
+	if (status == STATUS_TIMEOUT && reader->side == SIDE_REMOTE) {
+		reader->reread = true;
+		reader->floor = 0;
+	}
+	delay(reader, (int64_t)BACK_OFF_FIRST_MS << reader->retries, status);
+	reader->retries++;
+}
+
+/* Not a failure of some tracks but of asking at all: they count as unreadable, one by one. */
+static void fail_volume(struct reader *reader, const char *detail)
+{
+	struct stream *stream = reader->stream;
+	const struct unreadable where = {
+		.first_track = stream->next,
+		.track_count = (uint32_t)(stream->end - stream->next),
+		.side = reader->side,
+	};
+
+	if (stream->next == stream->end)
+		return;
+	post(stream, STATUS_VOLUME_ERROR, &where, detail);
+	for (; stream->next < stream->end; stream->next++)
+		report_unreadable(stream->shared->report, stream->next);
+}
+
+static void replace_slot(struct reader *reader)
+{
+	const struct stream_shared *shared = reader->stream->shared;
+
+	log_warning("%s volume: a read that hangs keeps %" PRIu32 " KiB of memory", side_name(reader->side),
+		shm_slot_bytes(shared->shm) / KIB);
+	reader->has_slot = shared->spare_slot(shared->arg, &reader->slot);
+}
+
+static void take_answer(struct reader *reader, const struct msg_host_read_reply *reply)
+{
+	reader->track_count = reply->track_count;
+	memcpy(reader->states, reply->states, reply->track_count);
+	reader->packed_bytes = 0;
+	forget_question(reader);
+}
+
+static void count_reply(struct reader *reader, const struct msg_host_read_reply *reply)
+{
+	struct report_link *link = report_link(reader->stream->shared->report);
+
+	if (reader->side != SIDE_REMOTE)
+		return;
+	link->disconnects += reply->disconnected;
+	link->reconnects += reply->disconnected && reply->status == STATUS_OK;
+	link->timeouts += reply->status == STATUS_TIMEOUT;
+}
+
+/* False: the comparison is over, nothing may be touched. */
+static bool take_reply(struct reader *reader, const struct msg_host_read_reply *reply)
+{
+	const struct stream_shared *shared = reader->stream->shared;
+
+	switch (reply->status) {
+	case STATUS_OK: /* 68 */
+		take_answer(reader, reply);
+		return true;
+	case STATUS_DATA_NOT_FOUND:
+		poll_again(reader, reply->floor);
+		return true;
+	case STATUS_TIMEOUT:
+	case STATUS_QUEUE_FULL:
+	case STATUS_NO_FREE_JOB:
+	case STATUS_NOT_READY:
+		retry(reader, reply->status, reply->detail);
+		return true;
+	case STATUS_VOLUME_ERROR:
+		fail_volume(reader, reply->detail);
+		return true;
+	default:
+		shared->fatal(shared->arg, reply->status, reply->detail);
+		return false;
+	}
+}
+
+static void on_reply(void *arg, const struct msg_host_read_reply *reply)
+{
+	struct reader *reader = arg;
+	struct stream *stream = reader->stream;
+
+	assert(reader->magic == READER_MAGIC && reader->state == READER_ASKED);
+	set_state(reader, READER_IDLE, status_name(reply->status));
+	if (stream->is_abandoned)
+		return;
+	count_reply(reader, reply);
+	if (reply->slot_lost)
+		replace_slot(reader);
+	if (take_reply(reader, reply))
+		advance(stream);
+}
+
+/* ---- The run ---- */
+
+/* Sees to it that the side will have the next track. */
+static void want(struct reader *reader)
+{
+	struct stream *stream = reader->stream;
+
+	if (reader->state != READER_IDLE || stream->next == stream->end || has_track(reader, stream->next))
+		return;
+	if (!reader->has_slot)
+		give_up(stream, REASON_NO_MEMORY);
+	else
+		ask(reader);
+}
+
+static bool take_run(struct stream *stream)
+{
+	uint32_t track_count;
+
+	if (stream_has_stopped(stream) || !stream->shared->next_run(stream->shared->arg, &stream->next, &track_count))
+		return false;
+	stream->end = stream->next + track_count;
+	stream->local.track_count = 0;
+	stream->remote.track_count = 0;
+	forget_question(&stream->local);
+	forget_question(&stream->remote);
+	return true;
+}
+
+/* A run that was given up need not wait for its delay. */
+static void cancel_delay(struct reader *reader)
+{
+	if (reader->state != READER_DELAYED)
+		return;
+	timer_cancel(&reader->timer);
+	set_state(reader, READER_IDLE, "the run was given up");
+}
+
+/* Compares what both sides have, and asks for what is missing. True when the run is over and nothing is in flight. */
+static bool advance_run(struct stream *stream)
+{
+	while (stream->next < stream->end && has_track(&stream->local, stream->next) &&
+		has_track(&stream->remote, stream->next)) {
+		compare_track(stream, stream->next);
+		skip_packed(&stream->remote, stream->next);
+		stream->next++;
+	}
+	want(&stream->remote); /* 44 */
+	want(&stream->local);  /* 46 */
+	if (stream->next < stream->end)
+		return false;
+	flush_unreadable(stream);
+	cancel_delay(&stream->remote);
+	cancel_delay(&stream->local);
+	return stream->remote.state == READER_IDLE && stream->local.state == READER_IDLE;
+}
+
+static void advance(struct stream *stream)
+{
+	while (advance_run(stream)) {
+		if (!take_run(stream)) {
+			stream->shared->ended(stream->shared->arg);
+			return;
+		}
+	}
+}
+
+bool stream_start(struct stream *stream)
+{
+	assert(stream->next == stream->end && !stream->is_abandoned);
+	if (!take_run(stream))
+		return false;
+	advance_run(stream);
+	return true;
+}
+
+bool stream_has_stopped(const struct stream *stream)
+{
+	return !stream->local.has_slot || !stream->remote.has_slot;
+}
+
+void stream_abandon(struct stream *stream, enum report_reason reason)
+{
+	flush_unreadable(stream);
+	give_up(stream, reason);
+	cancel_delay(&stream->local);
+	cancel_delay(&stream->remote);
+	stream->is_abandoned = true;
+}
+
+static void init_reader(struct reader *reader, struct stream *stream, enum side side, uint32_t slot)
+{
+	reader->magic = READER_MAGIC;
+	reader->stream = stream;
+	reader->side = side;
+	reader->slot = slot;
+	reader->has_slot = true;
+	timer_init(&reader->timer, stream->shared->clock, on_timer, reader);
+}
+
+struct stream *stream_new(const struct stream_shared *shared, uint32_t number, uint32_t local_slot, uint32_t remote_slot)
+{
+	struct stream *stream = xcalloc(1, sizeof(*stream));
+
+	stream->shared = shared;
+	stream->number = number;
+	init_reader(&stream->local, stream, SIDE_LOCAL, local_slot);
+	init_reader(&stream->remote, stream, SIDE_REMOTE, remote_slot);
+	return stream;
+}
+
+void stream_free(struct stream *stream)
+{
+	if (!stream)
+		return;
+	timer_cancel(&stream->local.timer);
+	timer_cancel(&stream->remote.timer);
+	free(stream);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What local.c (the device, its users and control requests) and local_read.c (reads) share. Nobody else includes this.
+ */
+#ifndef RA_PRIMARY_LOCAL_DEVICE_H
+#define RA_PRIMARY_LOCAL_DEVICE_H
+
+#include "base/clock.h"
+#include "primary/local.h"
+
+#define LOCAL_MAGIC 0x4c4f434cu
+
+enum local_state { LOCAL_CLOSED, LOCAL_OPENING, LOCAL_OPEN, LOCAL_CLOSING, LOCAL_HUNG };
+
+struct local {
+	uint32_t magic;
+	enum local_state state;
+	struct clock *clock;
+	struct da *da;
+	struct post *post;
+	char device[DEVICE_NAME_MAX + 1];
+	char path[PATH_BYTES_MAX];
+	struct volume *volume;
+	uint32_t track_bytes;
+	struct volume_info info;    /* OPEN: as the last open or size saw it */
+	struct da_request *control; /* the open, size or close that is at the DA */
+	struct timer retry;         /* the DA queue was full when a control request was due */
+	unsigned stuck;             /* abandoned requests that a thread is still in */
+	unsigned reads;             /* read requests at the DA, stuck ones included */
+	struct local_user *users;
+	void (*on_idle)(void *arg);
+	void *on_idle_arg;
+};
+
+struct local_user {
+	uint32_t magic;
+	struct local *local;
+	bool is_told; /* the size: end_bytes is fixed */
+	uint64_t end_bytes;
+	local_info_fn *info_fn; /* NULL: no query waits */
+	void *info_arg;
+	struct timer timer; /* of the query */
+	struct local_read *reads;
+	struct local_user *prev, *next;
+};
+
+/* Sends the control request that is due, if any. The last thing done in a callback: the device may be freed in it. */
+void local_step(struct local *local);
+/* The user goes: a read that runs ends by itself, within its time; one that does not is freed at once. */
+void local_leave_reads(struct local_user *user);
+void local_dump_reads(const struct local_user *user);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads of a local device: each is one DA request straight into the host's memory, with one waiter and a time-out (186).
+ * The sink's functions run on DA threads and touch nothing but the read; the rest on the loop thread. The hard thing: a
+ * read outlives its waiter while a thread is in it. It keeps the memory mapped by a reference of its own, and goes when
+ * the DA frees its element.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/post.h"
+#include "local/shm.h"
+#include "primary/local_device.h"
+#include "storage/da.h"
+
+#define READ_MAGIC 0x4c524144u
+
+/* Lives until the DA frees its element (sink_finished). */
+struct local_read {
+	uint32_t magic;
+	struct local *local;
+	struct local_user *user; /* NULL: nobody waits any more */
+	struct da_request *request;
+	struct local_read_spec spec; /* with a reference to shm of its own */
+	uint32_t track_bytes;
+	uint8_t states[RUN_TRACKS_MAX]; /* written by the DA thread until done */
+	struct timer timer;             /* 186 */
+	local_read_fn *fn;
+	void *arg;
+	struct local_read *prev, *next;
+};
+
+static struct local_read *read_of(void *arg)
+{
+	struct local_read *read = arg;
+	assert(read->magic == READ_MAGIC);
+	return read;
+}
+
+/* ---- The sink: on DA threads, but for finished ---- */
+
+static uint64_t sink_begin(void *arg)
+{
+	(void)read_of(arg);
+	return 1; /* no cache behind this sink: nothing to tell apart */
+}
+
+static void *sink_slot(void *arg, uint64_t track)
+{
+	struct local_read *read = read_of(arg);
+	return (uint8_t *)read->spec.memory + (track - read->spec.first_track) * read->track_bytes;
+}
+
+static void sink_publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+{
+	struct local_read *read = read_of(arg);
+	(void)slot;
+	(void)sequence;
+	read->states[track - read->spec.first_track] = (uint8_t)state;
+}
+
+static void sink_drop(void *arg, uint64_t track, void *slot)
+{
+	(void)arg;
+	(void)track;
+	(void)slot; /* a place in the host's memory: nothing to give back */
+}
+
+static void sink_finished(void *arg)
+{
+	struct local_read *read = read_of(arg);
+	shm_unref(read->spec.shm);
+	read->magic = 0;
+	free(read);
+}
+
+static const struct da_sink sink = {
+	.begin = sink_begin,
+	.slot = sink_slot,
+	.publish = sink_publish,
+	.drop = sink_drop,
+	.finished = sink_finished,
+};
+
+static void post_read(struct local_read *read, enum status status, const char *text)
+{
+	struct post_where where = {
+		.device = read->local->device,
+		.first_track = read->spec.first_track,
+		.track_count = read->spec.track_count,
+	};
+	post_error(read->local->post, status, &where, "%s", text);
+}
+
+static void post_unreadable(struct local_read *read, uint32_t track_count)
+{
+	uint32_t unreadable = 0;
+	for (uint32_t i = 0; i < track_count; i++)
+		unreadable += track_is_unreadable(read->states[i]);
+	if (unreadable == 0)
+		return;
+	char text[DETAIL_MAX + 1];
+	snprintf(text, sizeof(text), "%u of %u tracks of %.180s cannot be read", unreadable, track_count, read->local->path);
+	post_read(read, STATUS_VOLUME_ERROR, text);
+}
+
+/* Takes the read from its waiter, if there still is one, and returns that. */
+static struct local_user *leave(struct local_read *read)
+{
+	struct local_user *user = read->user;
+	timer_cancel(&read->timer);
+	if (user)
+		DL_DELETE(user->reads, read);
+	read->user = NULL;
+	return user;
+}
+
+static void on_read_done(void *arg, struct da_request *request, const struct da_result *result)
+{
+	struct local_read *read = read_of(arg);
+	struct local *local = read->local;
+	assert(result->error == 0 && result->tracks_done >= 1 && result->tracks_done <= read->spec.track_count);
+	local_read_fn *fn = leave(read) ? read->fn : NULL;
+	void *fn_arg = read->arg;
+	uint8_t states[RUN_TRACKS_MAX];
+	memcpy(states, read->states, sizeof(states));
+	struct local_read_result told = { .status = STATUS_OK, .track_count = result->tracks_done, .states = states };
+	post_unreadable(read, told.track_count);
+	local->reads--;
+	da_release(local->da, request);
+	if (fn)
+		fn(fn_arg, &told);
+	else
+		local_step(local);
+}
+
+static void on_read_returned(void *arg)
+{
+	struct local *local = read_of(arg)->local;
+	local->stuck--;
+	local->reads--;
+	log_info("local device %s: a read that hung came back", local->device);
+	local_step(local);
+}
+
+/* 186: the disk took too long. */
+static void on_read_timeout(void *arg)
+{
+	struct local_read *read = read_of(arg);
+	struct local *local = read->local;
+	local_read_fn *fn = leave(read) ? read->fn : NULL;
+	void *fn_arg = read->arg;
+	char text[DETAIL_MAX + 1];
+	snprintf(text, sizeof(text), "no answer from %.200s within %d s", local->path, DA_TIMEOUT_MS / 1000);
+	post_read(read, STATUS_TIMEOUT, text);
+	struct local_read_result told = { .status = STATUS_TIMEOUT };
+	told.memory_lost = da_abandon(local->da, read->request);
+	local->stuck += told.memory_lost;
+	local->reads -= !told.memory_lost;
+	if (fn)
+		fn(fn_arg, &told);
+	else
+		local_step(local);
+}
+
+enum status local_read(struct local_user *user, const struct local_read_spec *spec, local_read_fn *fn, void *arg)
+{
+	struct local *local = user->local;
+	assert(local->state == LOCAL_OPEN && spec->track_count >= 1 && spec->track_count <= RUN_TRACKS_MAX);
+	struct local_read *read = xcalloc(1, sizeof(*read));
+	read->magic = READ_MAGIC;
+	read->local = local;
+	read->user = user;
+	read->spec = *spec;
+	read->track_bytes = local->track_bytes;
+	read->fn = fn;
+	read->arg = arg;
+	timer_init(&read->timer, local->clock, on_read_timeout, read);
+	enum status status = STATUS_NOT_READY;
+	const char *why = "an earlier read of the volume hangs";
+	if (local->stuck > 0)
+		goto fail;
+	struct da_spec request = {
+		.kind = DA_READ,
+		.volume = local->volume,
+		.first_track = spec->first_track,
+		.track_count = spec->track_count,
+		.track_bytes = local->track_bytes,
+		.end_bytes = user->end_bytes,
+		.sink = &sink,
+		.sink_arg = read,
+		.done = on_read_done,
+		.arg = read,
+		.returned = on_read_returned,
+		.returned_arg = read,
+	};
+	status = STATUS_QUEUE_FULL;
+	why = "no free DA request";
+	read->request = da_submit(local->da, &request); /* 96 */
+	if (!read->request) /* 98 */
+		goto fail;
+	shm_ref(read->spec.shm);
+	local->reads++;
+	timer_set(&read->timer, DA_TIMEOUT_MS);
+	DL_APPEND(user->reads, read);
+	return STATUS_OK;
+fail:
+	post_read(read, status, why);
+	free(read);
+	return status;
+}
+
+void local_leave_reads(struct local_user *user)
+{
+	struct local *local = user->local;
+	struct local_read *read, *next;
+	DL_FOREACH_SAFE(user->reads, read, next) {
+		DL_DELETE(user->reads, read);
+		read->user = NULL;
+		if (da_request_state(read->request) != DA_QUEUED)
+			continue;
+		timer_cancel(&read->timer);
+		/* A thread may have started it since. */
+		if (da_abandon(local->da, read->request))
+			local->stuck++;
+		else
+			local->reads--;
+	}
+}
+
+void local_dump_reads(const struct local_user *user)
+{
+	const struct local_read *read;
+	DL_FOREACH(user->reads, read)
+		log_write(LOG_LEVEL_INFO, "  read of tracks %llu+%u, %s", (unsigned long long)read->spec.first_track,
+			read->spec.track_count, da_request_state(read->request) == DA_QUEUED ? "queued" : "running");
+}

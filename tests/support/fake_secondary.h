@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A secondary that says what a test tells it to: TLS and frames are real, every answer is the test's. Frames are kept
+ * in the order they came. One thread.
+ */
+#ifndef RA_TESTS_SUPPORT_FAKE_SECONDARY_H
+#define RA_TESTS_SUPPORT_FAKE_SECONDARY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/message.h"
+
+struct clock;
+struct event_base;
+struct fake_secondary;
+struct tls_identity;
+
+/* Serves fd. Hello is answered with this window; 0: not at all. */
+struct fake_secondary *fake_secondary_new(struct event_base *base, struct clock *clock,
+	const struct tls_identity *identity, int fd, uint32_t window_reads);
+void fake_secondary_free(struct fake_secondary *fake);
+/* Ends the link. */
+void fake_secondary_hang_up(struct fake_secondary *fake);
+bool fake_secondary_is_closed(const struct fake_secondary *fake);
+/* Frames but Hello that were received and not taken. */
+unsigned fake_secondary_count(const struct fake_secondary *fake);
+/* The oldest of them; valid until the next call. NULL: there is none. */
+const struct message *fake_secondary_take(struct fake_secondary *fake);
+
+void fake_secondary_send(struct fake_secondary *fake, const struct message *message, const void *payload,
+	uint32_t payload_bytes);
+/* Answers to the request with this tag. */
+void fake_secondary_volume(struct fake_secondary *fake, uint32_t tag, uint64_t size_bytes, uint32_t track_bytes);
+void fake_secondary_refuse_query(struct fake_secondary *fake, uint32_t tag, enum status status, const char *detail);
+void fake_secondary_job(struct fake_secondary *fake, uint32_t tag, uint64_t link_id);
+void fake_secondary_status(struct fake_secondary *fake, uint32_t tag, enum status status, uint64_t floor);
+/* OK or RECONNECT with DATA tracks that hold this byte; bytes: the payload's length. */
+void fake_secondary_data(struct fake_secondary *fake, uint32_t tag, enum status status, uint32_t track_count, int byte,
+	uint32_t bytes);
+void fake_secondary_done(struct fake_secondary *fake, uint32_t tag);
+
+#endif
