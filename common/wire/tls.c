@@ -43,6 +43,7 @@ struct tls {
 	bool wants_write;
 	bool is_dead;
 	bool is_output_closed; /* the peer takes no more; what it sent before can still be read */
+	bool is_updating;      /* a KeyUpdate is on its way out */
 	bool is_refused;       /* admit said no */
 	char peer_key[PEER_KEY_CHARS + 1];
 	char error[DETAIL_MAX + 1];
@@ -284,12 +285,15 @@ int tls_update_key(struct tls *tls)
 
 	assert(!tls->is_output_closed);
 	begin(tls);
-	/* Not again when it is under way: the call before ended in -EAGAIN. */
-	if (SSL_get_key_update_type(tls->ssl) == SSL_KEY_UPDATE_NONE &&
-	    SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1)
+	/* One that ended in -EAGAIN is only continued. */
+	if (!tls->is_updating && SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1)
 		return die_of_protocol(tls);
+	tls->is_updating = true;
 	rc = SSL_do_handshake(tls->ssl);
-	return rc == 1 ? 0 : write_result(tls, rc, errno);
+	if (rc != 1)
+		return write_result(tls, rc, errno);
+	tls->is_updating = false;
+	return 0;
 }
 
 bool tls_wants_write(const struct tls *tls)

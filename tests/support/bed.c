@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The test bed: see bed.h.
+ */
+#include "tests/support/bed.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/post.h"
+#include "secondary/device.h"
+#include "secondary/job.h"
+#include "secondary/session.h"
+#include "wire/conn.h"
+
+#define INNER_TAG 255u /* of attach, link and release */
+
+void bed_config(struct ra_config *config)
+{
+	ra_config_default(config);
+	config->secondary_id = 7;
+	config->jobs = 64;
+	config->cache_bytes = 16 * MIB;
+}
+
+struct bed *bed_new(const struct ra_config *config, uint64_t tracks_each)
+{
+	struct bed *bed = xcalloc(1, sizeof(*bed));
+
+	log_level_max = LOG_LEVEL_ERROR;
+	bed->base = event_base_new();
+	bed->clock = clock_new_virtual();
+	bed->mailbox = mailbox_new(NULL);
+	bed->post = post_new();
+	bed->ra = ra_new(config, bed->clock, bed->mailbox, bed->post);
+	assert_non_null(bed->ra);
+	for (uint32_t i = 0; i < BED_DEVICES; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "d%u", i);
+		bed->volumes[i] = faulty_volume_new(tracks_each * config->track_bytes, i + 1);
+		assert_int_equal(device_array_add(bed->ra->devices, name, faulty_volume_volume(bed->volumes[i])), i);
+	}
+	return bed;
+}
+
+void bed_pass(struct bed *bed)
+{
+	event_base_loop(bed->base, EVLOOP_NONBLOCK);
+	mailbox_wait(bed->mailbox, 1);
+	mailbox_drain(bed->mailbox);
+	event_base_loop(bed->base, EVLOOP_NONBLOCK);
+}
+
+void bed_advance(struct bed *bed, int64_t ms)
+{
+	clock_advance(bed->clock, ms);
+	bed_pass(bed);
+}
+
+struct da_counts bed_da(struct bed *bed)
+{
+	struct da_counts counts;
+
+	da_count(bed->ra->da, &counts);
+	return counts;
+}
+
+struct cache_counts bed_cache(struct bed *bed)
+{
+	struct cache_counts counts;
+
+	cache_count(bed->ra->cache, &counts);
+	return counts;
+}
+
+bool bed_is_quiet(struct bed *bed)
+{
+	return job_array_used(bed->ra->jobs, JOB_LINK) == 0 && job_array_used(bed->ra->jobs, JOB_FETCH) == 0 &&
+		bed_da(bed).elements_used == 0 && bed_cache(bed).slots_locked == 0 &&
+		bed->ra->element_waiters == NULL && device_array_is_idle(bed->ra->devices);
+}
+
+void bed_free(struct bed *bed)
+{
+	for (uint32_t i = 0; i < BED_DEVICES; i++)
+		faulty_volume_hang_reads(bed->volumes[i], false);
+	BED_UNTIL(bed, bed_is_quiet(bed));
+	assert_true(ra_free(bed->ra));
+	for (uint32_t i = 0; i < BED_DEVICES; i++)
+		faulty_volume_free(bed->volumes[i]);
+	post_free(bed->post);
+	mailbox_free(bed->mailbox);
+	clock_free(bed->clock);
+	event_base_free(bed->base);
+	free(bed);
+}
+
+/* ---- A primary ---- */
+
+static void *primary_payload(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	struct primary *primary = arg;
+	struct answer *answer = &primary->answers[message->read_reply.tag % BED_TAGS];
+
+	free(answer->payload);
+	answer->payload = xcalloc(1, payload_bytes);
+	answer->payload_bytes = payload_bytes;
+	return answer->payload;
+}
+
+static void take_read_reply(struct primary *primary, const struct msg_read_reply *reply)
+{
+	struct answer *answer = &primary->answers[reply->tag % BED_TAGS];
+
+	if (reply->status == STATUS_DISCONNECT) {
+		answer->is_disconnected = true;
+		return;
+	}
+	answer->replies++;
+	answer->status = reply->status;
+	answer->link_id = reply->link_id;
+	answer->floor = reply->floor;
+	answer->track_count = reply->track_count;
+	memcpy(answer->states, reply->states, sizeof(answer->states));
+}
+
+static int primary_frame(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	struct primary *primary = arg;
+	struct answer *answer;
+
+	(void)payload_bytes;
+	switch (message->type) {
+	case MESSAGE_HELLO_REPLY:
+		primary->is_up = message->hello_reply.status == STATUS_OK;
+		conn_accept(primary->conn);
+		break;
+	case MESSAGE_DEVICE_REPLY:
+		answer = &primary->answers[message->device_reply.tag % BED_TAGS];
+		answer->replies++;
+		answer->status = message->device_reply.status;
+		answer->number = message->device_reply.device_number;
+		answer->volume = message->device_reply.volume;
+		break;
+	case MESSAGE_READ_REPLY:
+		take_read_reply(primary, &message->read_reply);
+		break;
+	case MESSAGE_DONE:
+		answer = &primary->answers[message->done.tag % BED_TAGS];
+		answer->replies++;
+		answer->status = message->done.status;
+		break;
+	default:
+		return -1;
+	}
+	return 0;
+}
+
+static void primary_closed(void *arg, const char *reason, bool clean)
+{
+	struct primary *primary = arg;
+
+	(void)reason;
+	(void)clean;
+	primary->is_closed = true;
+}
+
+static const struct conn_ops primary_ops = {
+	.payload = primary_payload, .frame = primary_frame, .closed = primary_closed
+};
+
+struct primary *primary_new(struct bed *bed)
+{
+	const struct message hello = { .type = MESSAGE_HELLO,
+		.hello = { .protocol_min = 1, .protocol_max = 1, .software = "bed" } };
+	struct primary *primary = xcalloc(1, sizeof(*primary));
+	struct session *session = session_new(bed->ra, "bed", NULL, NULL);
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	primary->bed = bed;
+	session_start(session, conn_new_plain(bed->base, bed->clock, fds[0], "session", &session_conn_ops, session));
+	primary->conn = conn_new_plain(bed->base, bed->clock, fds[1], "primary", &primary_ops, primary);
+	primary_send(primary, &hello);
+	BED_UNTIL(bed, primary->is_up);
+	return primary;
+}
+
+void primary_drop(struct primary *primary)
+{
+	struct bed *bed = primary->bed;
+	struct session *session;
+	unsigned before = 0, now;
+
+	for (session = bed->ra->sessions; session != NULL; session = session->next)
+		before++;
+	conn_free(primary->conn);
+	do {
+		bed_pass(bed);
+		now = 0;
+		for (session = bed->ra->sessions; session != NULL; session = session->next)
+			now++;
+	} while (now == before);
+	for (unsigned i = 0; i < BED_TAGS; i++)
+		free(primary->answers[i].payload);
+	free(primary);
+}
+
+void primary_send(struct primary *primary, const struct message *message)
+{
+	conn_send(primary->conn, message, NULL, 0, NULL, NULL);
+}
+
+static struct answer *clear(struct primary *primary, uint32_t tag)
+{
+	struct answer *answer = &primary->answers[tag];
+
+	free(answer->payload);
+	*answer = (struct answer){ .replies = 0 };
+	return answer;
+}
+
+struct answer *primary_wait(struct primary *primary, uint32_t tag)
+{
+	struct answer *answer = &primary->answers[tag];
+
+	BED_UNTIL(primary->bed, answer->replies > 0);
+	return answer;
+}
+
+uint32_t primary_attach(struct primary *primary, const char *device)
+{
+	struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = INNER_TAG } };
+	struct answer *answer = clear(primary, INNER_TAG);
+
+	snprintf(query.device_query.device, sizeof(query.device_query.device), "%s", device);
+	primary_send(primary, &query);
+	primary_wait(primary, INNER_TAG);
+	assert_int_equal(answer->status, STATUS_OK);
+	return answer->number;
+}
+
+uint64_t primary_link(struct primary *primary, uint32_t device)
+{
+	struct answer *answer;
+
+	primary_read(primary, INNER_TAG, 0, device, 0, 0, DELIVERY_UNSET);
+	answer = primary_wait(primary, INNER_TAG);
+	assert_int_equal(answer->status, STATUS_OK);
+	return answer->link_id;
+}
+
+void primary_read_again(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device, uint64_t first_track,
+	uint32_t track_count, enum delivery delivery, uint64_t floor, bool reread)
+{
+	const struct message read = { .type = MESSAGE_READ, .read = { .tag = tag, .link_id = link_id,
+		.device_number = device, .first_track = first_track, .track_count = track_count,
+		.delivery = delivery, .floor = floor, .reread = reread } };
+
+	clear(primary, tag);
+	primary_send(primary, &read);
+}
+
+void primary_read(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device, uint64_t first_track,
+	uint32_t track_count, enum delivery delivery)
+{
+	primary_read_again(primary, tag, link_id, device, first_track, track_count, delivery, 0, false);
+}
+
+struct answer *primary_poll(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device,
+	uint64_t first_track, uint32_t track_count, unsigned times)
+{
+	struct answer *answer = NULL;
+	uint64_t floor = 0;
+
+	for (unsigned i = 0; i < times; i++) {
+		primary_read_again(primary, tag, link_id, device, first_track, track_count, DELIVERY_POLL, floor, false);
+		answer = primary_wait(primary, tag);
+		if (answer->status != STATUS_DATA_NOT_FOUND)
+			break;
+		floor = answer->floor;
+		BED_UNTIL(primary->bed, bed_da(primary->bed).queued + bed_da(primary->bed).running == 0 ||
+			bed_da(primary->bed).running > 0);
+		bed_pass(primary->bed);
+	}
+	return answer;
+}
+
+void primary_release(struct primary *primary, uint64_t link_id)
+{
+	const struct message release = { .type = MESSAGE_RELEASE, .release = { .tag = INNER_TAG, .link_id = link_id } };
+
+	clear(primary, INNER_TAG);
+	primary_send(primary, &release);
+	assert_int_equal(primary_wait(primary, INNER_TAG)->status, STATUS_OK);
+}
+
+void assert_tracks(struct bed *bed, uint32_t device, const struct answer *answer, uint64_t first_track)
+{
+	uint8_t *expected = xcalloc(1, BED_TRACK_BYTES);
+	uint32_t at = 0;
+
+	assert_true(answer->status == STATUS_OK || answer->status == STATUS_RECONNECT);
+	assert_true(answer->track_count >= 1);
+	for (uint32_t i = 0; i < answer->track_count; i++) {
+		if (answer->states[i] != TRACK_DATA)
+			continue;
+		faulty_volume_expect(bed->volumes[device], expected, BED_TRACK_BYTES, (first_track + i) * BED_TRACK_BYTES);
+		assert_true(at + BED_TRACK_BYTES <= answer->payload_bytes);
+		assert_memory_equal(answer->payload + at, expected, BED_TRACK_BYTES);
+		at += BED_TRACK_BYTES;
+	}
+	assert_int_equal(at, answer->payload_bytes);
+	free(expected);
+}

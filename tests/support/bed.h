@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A test bed: a whole secondary in this process, with faulty volumes, a virtual clock and primaries that speak the
+ * protocol over socket pairs. DA threads are real; nothing here sleeps, waiting ends when what is waited for is there.
+ */
+#ifndef RA_TESTS_BED_H
+#define RA_TESTS_BED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "secondary/ra.h"
+#include "storage/cache.h"
+#include "storage/da.h"
+#include "tests/support/faulty_volume.h"
+#include "wire/message.h"
+
+#define BED_DEVICES 3u
+#define BED_TAGS 256u
+#define BED_TRACK_BYTES 65536u
+
+struct bed {
+	struct event_base *base;
+	struct clock *clock;
+	struct mailbox *mailbox;
+	struct post *post;
+	struct ra *ra;
+	struct faulty_volume *volumes[BED_DEVICES]; /* devices "d0", "d1", "d2" */
+};
+
+/* What a primary was told for one tag. */
+struct answer {
+	unsigned replies; /* ReadReplies but DISCONNECT, DeviceReplies, Dones */
+	bool is_disconnected;
+	enum status status;
+	uint64_t link_id, floor;
+	uint32_t number; /* DeviceReply */
+	uint32_t track_count;
+	uint8_t states[RUN_TRACKS_MAX];
+	uint8_t *payload;
+	uint32_t payload_bytes;
+	struct volume_info volume;
+};
+
+struct primary {
+	struct bed *bed;
+	struct conn *conn;
+	bool is_up, is_closed;
+	struct answer answers[BED_TAGS];
+};
+
+void bed_config(struct ra_config *config); /* small: 16 MiB cache, 64 jobs */
+struct bed *bed_new(const struct ra_config *config, uint64_t tracks_each);
+void bed_free(struct bed *bed); /* asserts that nothing is left in use */
+void bed_pass(struct bed *bed); /* one pass of loop and mailbox, waiting at most a few ms */
+#define BED_UNTIL(bed, condition) \
+	do { \
+		for (unsigned passes_ = 0; !(condition) && passes_ < 20000; passes_++) \
+			bed_pass(bed); \
+		assert_true(condition); \
+	} while (0)
+/* Virtual time goes on. */
+void bed_advance(struct bed *bed, int64_t ms);
+struct da_counts bed_da(struct bed *bed);
+struct cache_counts bed_cache(struct bed *bed);
+/* No Read, job, lock, DA request or wait is left; cached data may be. */
+bool bed_is_quiet(struct bed *bed);
+
+struct primary *primary_new(struct bed *bed); /* Hello done */
+void primary_drop(struct primary *primary); /* the link is lost; frees it */
+/* Sends the query, waits, asserts OK, returns the number. */
+uint32_t primary_attach(struct primary *primary, const char *device);
+/* A new link job; asserts OK. */
+uint64_t primary_link(struct primary *primary, uint32_t device);
+void primary_send(struct primary *primary, const struct message *message);
+/* A Read; its answer is answers[tag], cleared here. */
+void primary_read(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device, uint64_t first_track,
+	uint32_t track_count, enum delivery delivery);
+void primary_read_again(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device, uint64_t first_track,
+	uint32_t track_count, enum delivery delivery, uint64_t floor, bool reread);
+/* Waits for the answer (not DISCONNECT). */
+struct answer *primary_wait(struct primary *primary, uint32_t tag);
+/* Asks by poll until the answer is not DATA_NOT_FOUND; at most so many times. */
+struct answer *primary_poll(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device,
+	uint64_t first_track, uint32_t track_count, unsigned times);
+void primary_release(struct primary *primary, uint64_t link_id);
+/* Asserts that the answer has these tracks with the volume's content of now. */
+void assert_tracks(struct bed *bed, uint32_t device, const struct answer *answer, uint64_t first_track);
+
+#endif
