@@ -179,9 +179,13 @@ static void primary_closed(void *arg, const char *reason, bool clean)
 	primary->is_closed = true;
 }
 
-static const struct conn_ops primary_ops = {
-	.payload = primary_payload, .frame = primary_frame, .closed = primary_closed
-};
+static void primary_up(void *arg)
+{
+	(void)arg;
+}
+
+static const struct conn_ops primary_ops = { .up = primary_up, .payload = primary_payload, .frame = primary_frame,
+	.closed = primary_closed };
 
 struct primary *primary_new(struct bed *bed)
 {
@@ -193,6 +197,7 @@ struct primary *primary_new(struct bed *bed)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	primary->bed = bed;
+	primary->session = session;
 	session_start(session, conn_new_plain(bed->base, bed->clock, fds[0], "session", &session_conn_ops, session));
 	primary->conn = conn_new_plain(bed->base, bed->clock, fds[1], "primary", &primary_ops, primary);
 	primary_send(primary, &hello);
@@ -200,21 +205,22 @@ struct primary *primary_new(struct bed *bed)
 	return primary;
 }
 
+static bool has_session(const struct bed *bed, const struct session *session)
+{
+	const struct session *at = bed->ra->sessions;
+
+	while (at != NULL && at != session)
+		at = at->next;
+	return at != NULL;
+}
+
 void primary_drop(struct primary *primary)
 {
 	struct bed *bed = primary->bed;
-	struct session *session;
-	unsigned before = 0, now;
 
-	for (session = bed->ra->sessions; session != NULL; session = session->next)
-		before++;
 	conn_free(primary->conn);
-	do {
+	while (has_session(bed, primary->session))
 		bed_pass(bed);
-		now = 0;
-		for (session = bed->ra->sessions; session != NULL; session = session->next)
-			now++;
-	} while (now == before);
 	for (unsigned i = 0; i < BED_TAGS; i++)
 		free(primary->answers[i].payload);
 	free(primary);

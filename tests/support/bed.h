@@ -45,6 +45,7 @@ struct answer {
 struct primary {
 	struct bed *bed;
 	struct conn *conn;
+	struct session *session; /* the other end; gone when the link is lost */
 	bool is_up, is_closed;
 	struct answer answers[BED_TAGS];
 };

@@ -215,6 +215,7 @@ static void full_da_queue_answers_queue_full_and_frees_the_job(void **state)
 	assert_int_equal(post_count(bed->post, STATUS_QUEUE_FULL), 1);
 	assert_int_equal(fetches(), 3);
 	unhang();
+	BED_UNTIL(bed, fetches() == 0);
 	assert_tracks(bed, device, primary_poll(primary, 14, links[3], device, 3, 1, FOREVER), 3);
 }
 
@@ -247,7 +248,7 @@ static void wait_task_times_out_with_a_posted_error_once(void **state)
 	(void)state;
 	hang();
 	answer = poll_once(1, 5, 3, 0);
-	assert_true(faulty_volume_wait_stuck(bed->volumes[0], 1, 5000));
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck >= 1);
 	bed_advance(bed, WAIT_TASK_TIMEOUT_MS - 1);
 	assert_int_equal(post_total(bed->post), 0);
 	bed_advance(bed, 1);
@@ -271,7 +272,7 @@ static void time_out_of_a_request_that_has_not_started_frees_it_at_once(void **s
 	hang();
 	for (uint32_t i = 0; i < 3; i++) /* two threads at most work for one volume */
 		assert_int_equal(poll_once(1, i, 1, 0)->status, STATUS_DATA_NOT_FOUND);
-	assert_true(faulty_volume_wait_stuck(bed->volumes[0], 2, 5000));
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck >= 2);
 	bed_advance(bed, WAIT_TASK_TIMEOUT_MS);
 	assert_int_equal(bed_da(bed).abandoned, 2);
 	assert_int_equal(bed_da(bed).elements_used, 2);
@@ -286,7 +287,7 @@ static void hung_device_is_not_ready_until_the_read_returns(void **state)
 	(void)state;
 	hang();
 	poll_once(1, 0, 1, 0);
-	assert_true(faulty_volume_wait_stuck(bed->volumes[0], 1, 5000));
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck >= 1);
 	bed_advance(bed, WAIT_TASK_TIMEOUT_MS);
 	assert_int_equal(poll_once(1, 100, 1, 0)->status, STATUS_NOT_READY);
 	unhang();
@@ -339,7 +340,8 @@ static void link_made_after_a_fetch_began_does_not_take_its_data(void **state)
 	(void)state;
 	hang();
 	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
-	assert_true(({ BED_UNTIL(bed, fetches() == 1); faulty_volume_wait_stuck(bed->volumes[0], 1, 5000); }));
+	BED_UNTIL(bed, fetches() == 1);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck >= 1);
 	later = primary_link(primary, device);
 	primary_read(primary, 2, later, device, 0, 1, DELIVERY_HOLD);
 	BED_UNTIL(bed, fetches() == 2);
@@ -401,7 +403,7 @@ static void lost_link_leaves_only_its_fetch_which_ends_by_itself(void **state)
 	hang();
 	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
 	BED_UNTIL(bed, fetches() == 1);
-	assert_true(faulty_volume_wait_stuck(bed->volumes[0], 1, 5000));
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck >= 1);
 	primary_drop(primary);
 	primary = NULL;
 	assert_int_equal(job_array_used(bed->ra->jobs, JOB_LINK), 0);

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fig. 7: Reads by disconnect and by hold, the window, time-outs, hung volumes, and small caches in each delivery.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/post.h"
+#include "secondary/delivery.h"
+#include "secondary/device.h"
+#include "secondary/job.h"
+#include "secondary/read.h"
+#include "secondary/session.h"
+#include "tests/support/bed.h"
+
+#define TRACKS 1024u
+
+static uint64_t replace_track = UINT64_MAX;
+static enum track_state replace_state;
+void __real_cache_lock(struct cache *cache, const struct cache_ref *ref);
+void __wrap_cache_lock(struct cache *cache, const struct cache_ref *ref);
+void __wrap_cache_lock(struct cache *cache, const struct cache_ref *ref)
+{
+	if (replace_track != UINT64_MAX) {
+		cache_publish(cache, 0, replace_track, replace_state, STATUS_OK, NULL, cache_next_sequence(cache), 0);
+		replace_track = UINT64_MAX;
+	}
+	__real_cache_lock(cache, ref);
+}
+
+static struct bed *bed;
+static struct primary *primary;
+static uint32_t device;
+static uint64_t link_id;
+
+static void start(const struct ra_config *config)
+{
+	bed = bed_new(config, TRACKS);
+	primary = primary_new(bed);
+	device = primary_attach(primary, "d0");
+	link_id = primary_link(primary, device);
+}
+
+static int setup(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	bed_config(&config);
+	start(&config);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	primary_drop(primary);
+	bed_free(bed);
+	return 0;
+}
+
+static uint32_t fetches(void)
+{
+	return job_array_used(bed->ra->jobs, JOB_FETCH);
+}
+
+static void hang(unsigned volume)
+{
+	faulty_volume_hang_reads(bed->volumes[volume], true);
+}
+
+static void unhang(unsigned volume)
+{
+	faulty_volume_hang_reads(bed->volumes[volume], false);
+}
+
+static void wait_stuck(unsigned volume, unsigned count)
+{
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[volume]).stuck >= count);
+}
+
+static void missing_data_comes_by_disconnect_and_reconnect(void **state)
+{
+	struct answer *answer;
+
+	(void)state;
+	hang(0);
+	primary_read(primary, 1, link_id, device, 0, 16, DELIVERY_DISCONNECT);
+	BED_UNTIL(bed, primary->answers[1].is_disconnected); /* 176 */
+	assert_int_equal(bed->ra->sessions->connected_reads, 0);
+	unhang(0);
+	answer = primary_wait(primary, 1);
+	assert_int_equal(answer->status, STATUS_RECONNECT); /* 194 */
+	assert_int_equal(answer->track_count, 16);
+	assert_tracks(bed, device, answer, 0);
+	assert_int_equal(bed->ra->counts.disconnects, 1);
+	assert_int_equal(bed->ra->counts.reconnects, 1);
+	BED_UNTIL(bed, bed->ra->sessions->reconnected_reads == 0);
+	assert_int_equal(bed_cache(bed).slots_locked, 0); /* 170 */
+}
+
+static void hold_keeps_its_place_and_says_nothing_before_the_data(void **state)
+{
+	struct answer *answer;
+
+	(void)state;
+	hang(0);
+	primary_read(primary, 1, link_id, device, 0, 16, DELIVERY_HOLD);
+	BED_UNTIL(bed, fetches() == 1);
+	assert_int_equal(bed->ra->sessions->connected_reads, 1);
+	unhang(0);
+	answer = primary_wait(primary, 1);
+	assert_false(answer->is_disconnected);
+	assert_int_equal(answer->status, STATUS_OK);
+	assert_tracks(bed, device, answer, 0);
+	assert_int_equal(bed->ra->counts.disconnects, 0);
+}
+
+static void cached_data_is_answered_without_disconnect(void **state)
+{
+	struct answer *answer;
+
+	(void)state;
+	primary_read(primary, 1, link_id, device, 0, 4, DELIVERY_HOLD);
+	primary_wait(primary, 1);
+	primary_read(primary, 1, link_id, device, 0, 4, DELIVERY_DISCONNECT);
+	answer = primary_wait(primary, 1);
+	assert_int_equal(answer->status, STATUS_OK);
+	assert_false(answer->is_disconnected);
+	assert_tracks(bed, device, answer, 0);
+}
+
+static void replaced_entry_is_unlocked_and_looked_for_again(void **state)
+{
+	struct answer *answer;
+
+	(void)state;
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
+	primary_wait(primary, 1);
+	replace_track = 0;
+	replace_state = TRACK_ZERO;
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
+	answer = primary_wait(primary, 1);
+	assert_int_equal(answer->status, STATUS_OK); /* 164 no, 166, 156, 160: the new entry */
+	assert_int_equal(answer->states[0], TRACK_ZERO);
+	assert_int_equal(bed_da(bed).reads_started, 1);
+	assert_int_equal(bed_cache(bed).slots_locked, 0);
+}
+
+static void full_da_queue_is_posted_and_waited_for(void **state)
+{
+	struct ra_config config;
+	uint64_t links[4];
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.da_queue_elements = 3;
+	start(&config);
+	hang(0);
+	for (uint32_t i = 0; i < 4; i++) {
+		links[i] = primary_link(primary, device);
+		primary_read(primary, 10 + i, links[i], device, i, 1, DELIVERY_DISCONNECT);
+		BED_UNTIL(bed, primary->answers[10 + i].is_disconnected);
+	}
+	assert_int_equal(post_count(bed->post, STATUS_QUEUE_FULL), 1); /* 182, and no spinning */
+	assert_non_null(bed->ra->element_waiters);
+	bed_advance(bed, 1000);
+	assert_int_equal(post_count(bed->post, STATUS_QUEUE_FULL), 1);
+	unhang(0);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_tracks(bed, device, primary_wait(primary, 10 + i), i);
+	assert_null(bed->ra->element_waiters);
+}
+
+static void read_that_gets_no_element_ends_at_its_deadline(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.da_queue_elements = 2;
+	config.da_timeout_ms = 60000;
+	start(&config);
+	hang(0);
+	for (uint32_t i = 0; i < 3; i++)
+		primary_read(primary, 10 + i, primary_link(primary, device), device, i, 1, DELIVERY_HOLD);
+	BED_UNTIL(bed, bed->ra->element_waiters != NULL);
+	bed_advance(bed, REQUEST_TIMEOUT_MS);
+	assert_int_equal(primary_wait(primary, 12)->status, STATUS_TIMEOUT); /* 156, 158 */
+	assert_null(bed->ra->element_waiters);
+	unhang(0);
+}
+
+static void da_time_out_is_posted_and_the_request_abandoned(void **state)
+{
+	struct answer *answer;
+
+	(void)state;
+	hang(0);
+	primary_read(primary, 1, link_id, device, 7, 2, DELIVERY_DISCONNECT);
+	wait_stuck(0, 1);
+	bed_advance(bed, DA_TIMEOUT_MS - 1);
+	assert_int_equal(post_total(bed->post), 0);
+	bed_advance(bed, 1);
+	answer = primary_wait(primary, 1);
+	assert_int_equal(answer->status, STATUS_TIMEOUT); /* 186, 188, 192, 194, 156 … not ready */
+	assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 1);
+	assert_int_equal(post_recent(bed->post, 0)->first_track, 7);
+	assert_true(post_recent(bed->post, 0)->link_id == link_id);
+	assert_int_equal(fetches(), 0);
+	assert_int_equal(bed_da(bed).abandoned, 1);
+	unhang(0);
+	BED_UNTIL(bed, bed_da(bed).elements_used == 0);
+	primary_read(primary, 1, link_id, device, 7, 2, DELIVERY_DISCONNECT);
+	assert_tracks(bed, device, primary_wait(primary, 1), 7);
+}
+
+static void request_that_has_not_started_is_asked_again_after_its_time_out(void **state)
+{
+	uint64_t links[3];
+
+	(void)state;
+	hang(0);
+	for (uint32_t i = 0; i < 3; i++) {
+		links[i] = primary_link(primary, device);
+		primary_read(primary, 10 + i, links[i], device, 10 * i, 1, DELIVERY_HOLD);
+		if (i < 2)
+			wait_stuck(0, i + 1);
+	}
+	BED_UNTIL(bed, fetches() == 3);
+	bed_advance(bed, DA_TIMEOUT_MS);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(primary_wait(primary, 10 + i)->status, STATUS_TIMEOUT);
+	assert_int_equal(bed_da(bed).elements_used, 2);
+	unhang(0);
+}
+
+static void request_time_out_ends_the_whole_read(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.da_timeout_ms = 60000;
+	start(&config);
+	hang(0);
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
+	wait_stuck(0, 1);
+	bed_advance(bed, REQUEST_TIMEOUT_MS - 1);
+	assert_int_equal(primary->answers[1].replies, 0);
+	bed_advance(bed, 1);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_TIMEOUT);
+	assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 1);
+	unhang(0);
+}
+
+static void two_hung_devices_of_three_leave_the_third_its_speed(void **state)
+{
+	uint32_t d1 = primary_attach(primary, "d1"), d2 = primary_attach(primary, "d2");
+	uint64_t link1 = primary_link(primary, d1), link2 = primary_link(primary, d2);
+
+	(void)state;
+	hang(0);
+	hang(1);
+	for (uint32_t i = 0; i < 3; i++) {
+		primary_read(primary, 10 + i, primary_link(primary, device), device, 10 * i, 1, DELIVERY_DISCONNECT);
+		primary_read(primary, 20 + i, primary_link(primary, d1), d1, 10 * i, 1, DELIVERY_DISCONNECT);
+	}
+	wait_stuck(0, 1);
+	wait_stuck(1, 1);
+	for (uint32_t i = 0; i < 50; i++) { /* no time passes: the third waits for nobody's time-out */
+		primary_read(primary, 1, link2, d2, i, 1, DELIVERY_DISCONNECT);
+		assert_tracks(bed, d2, primary_wait(primary, 1), i);
+	}
+	(void)link1;
+	unhang(0);
+	unhang(1);
+}
+
+static void window_of_one_is_blocked_by_hold_and_not_by_disconnect(void **state)
+{
+	struct ra_config config;
+	uint32_t d1;
+	uint64_t link1;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.window_reads = 1;
+	start(&config);
+	d1 = primary_attach(primary, "d1");
+	link1 = primary_link(primary, d1);
+	hang(0);
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_DISCONNECT);
+	BED_UNTIL(bed, primary->answers[1].is_disconnected);
+	primary_read(primary, 2, link1, d1, 0, 1, DELIVERY_DISCONNECT);
+	assert_tracks(bed, d1, primary_wait(primary, 2), 0);
+	unhang(0);
+	primary_wait(primary, 1);
+	hang(0);
+	primary_read(primary, 1, link_id, device, 1, 1, DELIVERY_HOLD);
+	primary_read(primary, 2, link1, d1, 1, 1, DELIVERY_HOLD); /* one too many: the link is dropped */
+	BED_UNTIL(bed, primary->is_closed);
+	unhang(0);
+}
+
+static void reconnect_waits_for_a_place(void **state)
+{
+	struct ra_config config;
+	uint32_t d1;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.window_reads = 1;
+	start(&config);
+	d1 = primary_attach(primary, "d1");
+	hang(0);
+	hang(1);
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_DISCONNECT);
+	BED_UNTIL(bed, primary->answers[1].is_disconnected);
+	primary_read(primary, 2, primary_link(primary, d1), d1, 0, 1, DELIVERY_HOLD);
+	wait_stuck(1, 1);
+	unhang(0);
+	BED_UNTIL(bed, bed->ra->sessions->place_waiters != NULL); /* 194: the held Read has the only place */
+	assert_int_equal(primary->answers[1].replies, 0);
+	unhang(1);
+	assert_tracks(bed, d1, primary_wait(primary, 2), 0);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_RECONNECT);
+}
+
+static void fetches_of_a_link_are_limited_and_the_rest_takes_turns(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.fetches_per_link = 2;
+	start(&config);
+	hang(0);
+	for (uint32_t i = 0; i < 6; i++)
+		primary_read(primary, 10 + i, primary_link(primary, device), device, i, 1,
+			i % 2 ? DELIVERY_POLL : DELIVERY_HOLD);
+	BED_UNTIL(bed, bed->ra->sessions->turn_waiters != NULL);
+	assert_int_equal(fetches(), 2);
+	unhang(0);
+	for (uint32_t i = 0; i < 6; i++)
+		primary_wait(primary, 10 + i);
+	BED_UNTIL(bed, fetches() == 0);
+	assert_int_equal(bed->ra->sessions->fetches, 0);
+	assert_null(bed->ra->sessions->turn_waiters);
+}
+
+/* The cache at its minimum, eight jobs, runs of 64 tracks: every track comes, with a bounded number of commands. */
+static void small_cache_makes_progress(enum delivery delivery)
+{
+	enum { JOBS = 8, RUN = 64, COMMANDS_MAX = 6000 };
+	uint64_t links[JOBS], floors[JOBS], next[JOBS];
+	unsigned commands = 0, open = JOBS;
+
+	for (uint32_t i = 0; i < JOBS; i++) {
+		links[i] = primary_link(primary, device);
+		floors[i] = 0;
+		next[i] = i * (TRACKS / JOBS);
+		primary_read(primary, i, links[i], device, next[i], RUN, delivery);
+	}
+	while (open > 0) {
+		open = 0;
+		bed_advance(bed, 1);
+		for (uint32_t i = 0; i < JOBS; i++) {
+			struct answer *answer = &primary->answers[i];
+			uint64_t end = (i + 1) * (TRACKS / JOBS);
+
+			if (next[i] == end)
+				continue;
+			open++;
+			if (answer->replies == 0)
+				continue;
+			if (answer->status == STATUS_DATA_NOT_FOUND) {
+				floors[i] = answer->floor;
+				bed_advance(bed, RETRY_DELAY_MS / JOBS);
+			} else {
+				assert_tracks(bed, device, answer, next[i]);
+				next[i] += answer->track_count;
+				floors[i] = 0;
+			}
+			assert_true(++commands < COMMANDS_MAX);
+			if (next[i] < end)
+				primary_read_again(primary, i, links[i], device, next[i],
+					(uint32_t)(end - next[i] < RUN ? end - next[i] : RUN), delivery, floors[i], false);
+		}
+	}
+	assert_int_equal(post_total(bed->post), 0);
+}
+
+static void small_cache_makes_progress_by_disconnect(void **state)
+{
+	(void)state;
+	small_cache_makes_progress(DELIVERY_DISCONNECT);
+}
+
+static void small_cache_makes_progress_by_poll(void **state)
+{
+	(void)state;
+	small_cache_makes_progress(DELIVERY_POLL);
+}
+
+static void small_cache_makes_progress_by_hold(void **state)
+{
+	(void)state;
+	small_cache_makes_progress(DELIVERY_HOLD);
+}
+
+static void released_job_drops_its_read(void **state)
+{
+	(void)state;
+	hang(0);
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
+	wait_stuck(0, 1);
+	primary_release(primary, link_id);
+	assert_int_equal(bed->ra->sessions->connected_reads, 0);
+	assert_int_equal(job_array_used(bed->ra->jobs, JOB_LINK), 0);
+	unhang(0);
+	BED_UNTIL(bed, fetches() == 0);
+	assert_int_equal(primary->answers[1].replies, 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = { T(missing_data_comes_by_disconnect_and_reconnect),
+		T(hold_keeps_its_place_and_says_nothing_before_the_data), T(cached_data_is_answered_without_disconnect),
+		T(replaced_entry_is_unlocked_and_looked_for_again), T(full_da_queue_is_posted_and_waited_for),
+		T(read_that_gets_no_element_ends_at_its_deadline), T(da_time_out_is_posted_and_the_request_abandoned),
+		T(request_that_has_not_started_is_asked_again_after_its_time_out), T(request_time_out_ends_the_whole_read),
+		T(two_hung_devices_of_three_leave_the_third_its_speed),
+		T(window_of_one_is_blocked_by_hold_and_not_by_disconnect), T(reconnect_waits_for_a_place),
+		T(fetches_of_a_link_are_limited_and_the_rest_takes_turns), T(small_cache_makes_progress_by_disconnect),
+		T(small_cache_makes_progress_by_poll), T(small_cache_makes_progress_by_hold),
+		T(released_job_drops_its_read) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
