@@ -27,7 +27,7 @@ struct stream_shared {
 	const struct options *options;
 	struct report *report;     /* of the pass */
 	uint64_t local_bytes;      /* sizes that the reads of this pass go by */
-	uint64_t remote_bytes;
+	uint64_t remote_bytes;     /* size that the remote reads of this pass go by */
 	const uint8_t *zeros;      /* one track */
 	void *arg;                 /* of the functions below */
 	/* The next run (steps 42, 52); false at the end (54). */

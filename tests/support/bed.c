@@ -187,10 +187,8 @@ static void primary_up(void *arg)
 static const struct conn_ops primary_ops = { .up = primary_up, .payload = primary_payload, .frame = primary_frame,
 	.closed = primary_closed };
 
-struct primary *primary_new(struct bed *bed)
+struct primary *primary_new_silent(struct bed *bed)
 {
-	const struct message hello = { .type = MESSAGE_HELLO,
-		.hello = { .protocol_min = 1, .protocol_max = 1, .software = "bed" } };
 	struct primary *primary = xcalloc(1, sizeof(*primary));
 	struct session *session = session_new(bed->ra, "bed", NULL, NULL);
 	int fds[2];
@@ -200,6 +198,15 @@ struct primary *primary_new(struct bed *bed)
 	primary->session = session;
 	session_start(session, conn_new_plain(bed->base, bed->clock, fds[0], "session", &session_conn_ops, session));
 	primary->conn = conn_new_plain(bed->base, bed->clock, fds[1], "primary", &primary_ops, primary);
+	return primary;
+}
+
+struct primary *primary_new(struct bed *bed)
+{
+	const struct message hello = { .type = MESSAGE_HELLO,
+		.hello = { .protocol_min = 1, .protocol_max = 1, .software = "bed" } };
+	struct primary *primary = primary_new_silent(bed);
+
 	primary_send(primary, &hello);
 	BED_UNTIL(bed, primary->is_up);
 	return primary;

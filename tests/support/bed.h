@@ -68,6 +68,7 @@ struct cache_counts bed_cache(struct bed *bed);
 bool bed_is_quiet(struct bed *bed);
 
 struct primary *primary_new(struct bed *bed); /* Hello done */
+struct primary *primary_new_silent(struct bed *bed); /* connected, and has not said Hello */
 void primary_drop(struct primary *primary); /* the link is lost; frees it */
 /* Sends the query, waits, asserts OK, returns the number. */
 uint32_t primary_attach(struct primary *primary, const char *device);

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The passes of Fig. 2 as a state machine: opening -> running -> checking -> (releasing -> asking -> running ...) ->
+ * done. Runs are dealt in order from one cursor; streams return out of order. Path 56, another pass, begins with a
+ * Release, so that it gets new link jobs with new floors and sees the sizes of now. The hard thing is ending early: an
+ * interruption or a loss may come in any state, and each track must still be told to the report exactly once.
+ */
+#include "primary/compare/engine.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "local/client.h"
+#include "local/shm.h"
+#include "primary/compare/options.h"
+#include "primary/compare/report.h"
+#include "primary/compare/stream.h"
+
+#define ENGINE_MAGIC 0x454e474eu
+#define SPARE_SLOTS 2u
+#define ERROR_BYTES (PATH_BYTES_MAX + DETAIL_MAX + 64u)
+
+enum engine_state {
+	ENGINE_NEW,
+	ENGINE_OPENING,   /* HostOpen */
+	ENGINE_RUNNING,   /* 42 to 54 */
+	ENGINE_CHECKING,  /* HostStatus: the sizes at the end of the pass */
+	ENGINE_RELEASING, /* 56: HostRelease */
+	ENGINE_ASKING,    /* HostStatus: the sizes at the start of the next pass */
+	ENGINE_DONE,
+};
+
+struct engine {
+	uint32_t magic;
+	enum engine_state state;
+	struct client *client;
+	struct clock *clock;
+	struct shm *shm;
+	const struct options *options;
+	const struct engine_ops *ops;
+	void *arg;
+	struct stream_shared shared;
+	struct stream *streams[STREAMS_MAX];
+	uint32_t active_streams;
+	uint32_t next_spare_slot;
+	uint8_t *zeros;
+	/* The pass */
+	struct report *report;
+	uint64_t next_track, end_track; /* runs not yet dealt */
+	int64_t pass_started_ms;
+	uint64_t wire_bytes_before;
+	/* All passes */
+	struct report *worst;
+	uint64_t passes;
+	bool is_interrupted;
+	int exit_code; /* without a report */
+	char error[ERROR_BYTES];
+};
+
+static struct engine *engine_of(void *arg)
+{
+	struct engine *engine = arg;
+
+	assert(engine->magic == ENGINE_MAGIC);
+	return engine;
+}
+
+static void set_state(struct engine *engine, enum engine_state state, const char *reason)
+{
+	static const char *const names[] = { "new", "opening", "running", "checking", "releasing", "asking", "done" };
+
+	log_debug("engine: %s -> %s: %s", names[engine->state], names[state], reason);
+	engine->state = state;
+}
+
+static void finish(struct engine *engine, const char *reason)
+{
+	set_state(engine, ENGINE_DONE, reason);
+	engine->ops->done(engine->arg);
+}
+
+/* Ends before there is a pass to report on. */
+__attribute__((format(printf, 3, 4))) static void refuse(struct engine *engine, int exit_code, const char *format, ...)
+{
+	va_list args;
+
+	engine->exit_code = exit_code;
+	va_start(args, format);
+	vsnprintf(engine->error, sizeof(engine->error), format, args);
+	va_end(args);
+	finish(engine, "no pass can begin");
+}
+
+/* ---- The end of a pass ---- */
+
+/* 1 > 5 > 4 > 3 > 0 */
+static int badness(const struct report *report)
+{
+	static const int order[] = { [0] = 0, [1] = 4, [3] = 1, [4] = 2, [5] = 3 };
+
+	return order[report_exit_code(report)];
+}
+
+static void keep_worst(struct engine *engine)
+{
+	if (!engine->worst || badness(engine->report) > badness(engine->worst)) {
+		report_free(engine->worst);
+		engine->worst = engine->report;
+	} else {
+		report_free(engine->report);
+	}
+	engine->report = NULL;
+}
+
+/* sizes: the reply at the end; NULL when there is none. */
+static void end_pass(struct engine *engine, const struct msg_host_open_reply *sizes, bool is_lost)
+{
+	struct report_end end = {
+		.ended_wall_s = time(NULL),
+		.took_ms = clock_now_ms(engine->clock) - engine->pass_started_ms,
+		.is_lost = is_lost,
+	};
+
+	if (sizes) {
+		end.has_sizes = true;
+		end.local_bytes = sizes->local.size_bytes;
+		end.remote_bytes = sizes->remote.size_bytes;
+		end.wire_bytes = sizes->wire_bytes - engine->wire_bytes_before;
+	}
+	report_finish(engine->report, &end);
+	engine->passes++;
+	engine->ops->pass(engine->arg, engine->report, engine->passes);
+	keep_worst(engine);
+}
+
+/* Whatever was not told to the report yet is not compared. */
+static void abandon_pass(struct engine *engine, enum report_reason reason)
+{
+	for (uint32_t i = 0; i < engine->options->jobs; i++)
+		stream_abandon(engine->streams[i], reason);
+	report_not_compared(engine->report, engine->next_track, engine->end_track - engine->next_track, reason);
+	engine->next_track = engine->end_track;
+	engine->active_streams = 0;
+}
+
+static bool has_live_stream(const struct engine *engine)
+{
+	for (uint32_t i = 0; i < engine->options->jobs; i++)
+		if (!stream_has_stopped(engine->streams[i]))
+			return true;
+	return false;
+}
+
+static void on_released(void *arg);
+
+static void on_checked(void *arg, const struct msg_host_open_reply *reply)
+{
+	struct engine *engine = engine_of(arg);
+
+	if (engine->state == ENGINE_DONE)
+		return;
+	assert(engine->state == ENGINE_CHECKING);
+	if (reply->status == STATUS_LINK_LOST) {
+		engine_lost(engine, reply->detail);
+		return;
+	}
+	if (reply->status != STATUS_OK)
+		log_warning("the sizes at the end of the pass are not known: %s%s%s", status_name(reply->status),
+			reply->detail[0] ? ": " : "", reply->detail);
+	end_pass(engine, reply->status == STATUS_OK ? reply : NULL, false);
+	if (engine->is_interrupted || engine->passes >= engine->options->repeat || !has_live_stream(engine)) {
+		finish(engine, "the last pass is over");
+		return;
+	}
+	set_state(engine, ENGINE_RELEASING, "path 56: another pass");
+	client_release(engine->client, on_released, engine);
+}
+
+static void end_running(struct engine *engine)
+{
+	uint64_t left = engine->end_track - engine->next_track;
+
+	if (left > 0)
+		report_not_compared(engine->report, engine->next_track, left, REASON_NO_MEMORY);
+	engine->next_track = engine->end_track;
+	set_state(engine, ENGINE_CHECKING, "54: all runs are done");
+	client_status(engine->client, on_checked, engine);
+}
+
+/* ---- The pass ---- */
+
+/* 42 and 52: the first and the next portion; false at 54, the end. */
+static bool next_run(void *arg, uint64_t *first_track, uint32_t *track_count)
+{
+	struct engine *engine = engine_of(arg);
+	uint64_t left = engine->end_track - engine->next_track;
+
+	if (left == 0)
+		return false;
+	*first_track = engine->next_track;
+	*track_count = left < engine->options->run_tracks ? (uint32_t)left : engine->options->run_tracks;
+	engine->next_track += *track_count;
+	return true;
+}
+
+static bool spare_slot(void *arg, uint32_t *slot)
+{
+	struct engine *engine = engine_of(arg);
+
+	if (engine->next_spare_slot == shm_slot_count(engine->shm))
+		return false;
+	*slot = engine->next_spare_slot++;
+	return true;
+}
+
+static void on_stream_ended(void *arg)
+{
+	struct engine *engine = engine_of(arg);
+
+	assert(engine->state == ENGINE_RUNNING && engine->active_streams > 0);
+	if (--engine->active_streams == 0)
+		end_running(engine);
+}
+
+static void on_fatal(void *arg, enum status status, const char *detail)
+{
+	char reason[DETAIL_MAX + 64];
+
+	if (status == STATUS_LINK_LOST && detail[0])
+		snprintf(reason, sizeof(reason), "%s", detail);
+	else
+		snprintf(reason, sizeof(reason), "the primary answered a read with %s%s%s", status_name(status),
+			detail[0] ? ": " : "", detail);
+	engine_lost(engine_of(arg), reason);
+}
+
+static struct report *new_report(const struct engine *engine, const struct msg_host_open_reply *reply)
+{
+	const struct options *options = engine->options;
+	struct report_setup setup = {
+		.local = reply->local,
+		.remote = reply->remote,
+		.name_local = options->path_local,
+		.name_remote = options->path_remote,
+		.track_bytes = reply->track_bytes,
+		.has_tracks = options->has_tracks,
+		.first_track = options->first_track,
+		.last_track = options->last_track,
+		.exact_tracks = options->exact_tracks,
+		.delivery = options->delivery,
+		.pass = engine->passes + 1,
+		.started_wall_s = time(NULL),
+	};
+	uint64_t larger_bytes = reply->local.size_bytes > reply->remote.size_bytes ? reply->local.size_bytes :
+										     reply->remote.size_bytes;
+
+	if (options->has_tracks && options->last_track == UINT64_MAX)
+		setup.last_track = (larger_bytes - 1) / reply->track_bytes;
+	return report_new(&setup);
+}
+
+static void begin_pass(struct engine *engine, const struct msg_host_open_reply *reply)
+{
+	engine->report = new_report(engine, reply);
+	engine->next_track = report_first_track(engine->report);
+	engine->end_track = report_end_track(engine->report);
+	engine->pass_started_ms = clock_now_ms(engine->clock);
+	engine->wire_bytes_before = reply->wire_bytes;
+	engine->shared.report = engine->report;
+	engine->shared.remote_bytes = reply->remote.size_bytes;
+	set_state(engine, ENGINE_RUNNING, "42: first track selected");
+	for (uint32_t i = 0; i < engine->options->jobs; i++)
+		if (stream_start(engine->streams[i]))
+			engine->active_streams++;
+	report_link(engine->report)->jobs = engine->active_streams;
+	if (engine->active_streams == 0)
+		end_running(engine);
+}
+
+static void refuse_volume(struct engine *engine, const struct msg_host_open_reply *reply)
+{
+	bool is_local = reply->failed_side == SIDE_LOCAL;
+	const char *path = is_local ? engine->options->path_local : engine->options->path_remote;
+	const char *detail = reply->detail[0] ? reply->detail : status_name(reply->status);
+
+	if (strstr(detail, path))
+		refuse(engine, 5, "volume %c: %s", is_local ? 'A' : 'B', detail);
+	else
+		refuse(engine, 5, "volume %c: cannot open %s: %s", is_local ? 'A' : 'B', path, detail);
+}
+
+/* Nothing was read yet: false when no pass can begin with this reply, and the engine is done. */
+static bool accept_volumes(struct engine *engine, const struct msg_host_open_reply *reply)
+{
+	const struct options *options = engine->options;
+	uint64_t larger_bytes, tracks, needed;
+
+	if (reply->status != STATUS_OK && reply->failed_side != SIDE_UNSET && reply->status != STATUS_LINK_LOST) {
+		refuse_volume(engine, reply);
+		return false;
+	}
+	if (reply->status != STATUS_OK) {
+		refuse(engine, 4, "the volumes cannot be opened: %s", reply->detail[0] ? reply->detail : status_name(reply->status));
+		return false;
+	}
+	if (reply->track_bytes != options->track_bytes) {
+		refuse(engine, 2, "the track size is %u here and %u at the primary", options->track_bytes, reply->track_bytes);
+		return false;
+	}
+	larger_bytes = reply->local.size_bytes > reply->remote.size_bytes ? reply->local.size_bytes : reply->remote.size_bytes;
+	tracks = larger_bytes / reply->track_bytes + (larger_bytes % reply->track_bytes != 0);
+	needed = options->last_track == UINT64_MAX ? options->first_track : options->last_track;
+	if (options->has_tracks && needed >= tracks) {
+		refuse(engine, 2, "--tracks: there is no track %llu; the larger volume has %llu tracks, counted from 0",
+			(unsigned long long)needed, (unsigned long long)tracks);
+		return false;
+	}
+	return true;
+}
+
+static void on_opened(void *arg, const struct msg_host_open_reply *reply)
+{
+	struct engine *engine = engine_of(arg);
+
+	if (engine->state == ENGINE_DONE)
+		return;
+	assert(engine->state == ENGINE_OPENING || engine->state == ENGINE_ASKING);
+	if (!accept_volumes(engine, reply))
+		return;
+	if (engine->passes == 0 && !engine->options->quiet && volume_info_is_same(&reply->local, &reply->remote))
+		log_warning("%s and %s are the same volume: it is compared with itself", engine->options->path_local,
+			engine->options->path_remote);
+	begin_pass(engine, reply);
+}
+
+static void on_released(void *arg)
+{
+	struct engine *engine = engine_of(arg);
+
+	if (engine->state == ENGINE_DONE)
+		return;
+	assert(engine->state == ENGINE_RELEASING);
+	set_state(engine, ENGINE_ASKING, "the link jobs are released");
+	client_status(engine->client, on_opened, engine);
+}
+
+/* ---- For main ---- */
+
+void engine_start(struct engine *engine)
+{
+	if (engine->state == ENGINE_DONE)
+		return;
+	assert(engine->state == ENGINE_NEW);
+	set_state(engine, ENGINE_OPENING, "the primary is there");
+	client_open(engine->client, "volume", on_opened, engine);
+}
+
+void engine_interrupt(struct engine *engine)
+{
+	engine->is_interrupted = true;
+	switch (engine->state) {
+	case ENGINE_NEW:
+	case ENGINE_OPENING:
+		refuse(engine, 3, "interrupted before the comparison began");
+		break;
+	case ENGINE_RUNNING:
+		abandon_pass(engine, REASON_INTERRUPTED);
+		end_pass(engine, NULL, false);
+		finish(engine, "interrupted");
+		break;
+	case ENGINE_RELEASING:
+	case ENGINE_ASKING:
+		finish(engine, "interrupted between passes");
+		break;
+	case ENGINE_CHECKING: /* one reply is missing; a second signal ends the program */
+	case ENGINE_DONE:
+		break;
+	}
+}
+
+void engine_lost(struct engine *engine, const char *reason)
+{
+	switch (engine->state) {
+	case ENGINE_NEW:
+	case ENGINE_OPENING:
+	case ENGINE_RELEASING:
+	case ENGINE_ASKING:
+		refuse(engine, 4, "%s", reason);
+		break;
+	case ENGINE_RUNNING:
+	case ENGINE_CHECKING:
+		snprintf(engine->error, sizeof(engine->error), "%s", reason);
+		if (engine->state == ENGINE_RUNNING)
+			abandon_pass(engine, REASON_LOST);
+		end_pass(engine, NULL, true);
+		finish(engine, reason);
+		break;
+	case ENGINE_DONE:
+		break;
+	}
+}
+
+const struct report *engine_report(const struct engine *engine)
+{
+	return engine->worst;
+}
+
+const struct report *engine_current(const struct engine *engine)
+{
+	return engine->report;
+}
+
+uint64_t engine_passes(const struct engine *engine)
+{
+	return engine->passes;
+}
+
+const char *engine_error(const struct engine *engine)
+{
+	return engine->error;
+}
+
+int engine_exit_code(const struct engine *engine)
+{
+	assert(engine->state == ENGINE_DONE);
+	if (!engine->worst)
+		return engine->exit_code;
+	/* A later pass that could not begin: as bad as its own code, unless a pass was worse. */
+	if (engine->exit_code != 0 && report_exit_code(engine->worst) != 1 && report_exit_code(engine->worst) != 5)
+		return engine->exit_code;
+	return report_exit_code(engine->worst);
+}
+
+uint32_t engine_slot_count(const struct options *options)
+{
+	uint64_t run_bytes = (uint64_t)options->run_tracks * options->track_bytes;
+	uint64_t room = HOST_MEMORY_BYTES_MAX / run_bytes;
+	uint32_t needed = 2 * options->jobs;
+
+	assert(needed <= room && needed <= HOST_SLOTS_MAX);
+	return room - needed < SPARE_SLOTS ? (uint32_t)room : needed + SPARE_SLOTS;
+}
+
+struct engine *engine_new(struct client *client, struct clock *clock, struct shm *shm, const struct options *options,
+	const struct engine_ops *ops, void *arg)
+{
+	struct engine *engine = xcalloc(1, sizeof(*engine));
+
+	assert(shm_slot_count(shm) >= 2 * options->jobs);
+	engine->magic = ENGINE_MAGIC;
+	engine->client = client;
+	engine->clock = clock;
+	engine->shm = shm;
+	engine->options = options;
+	engine->ops = ops;
+	engine->arg = arg;
+	engine->zeros = xcalloc(1, options->track_bytes);
+	engine->next_spare_slot = 2 * options->jobs;
+	engine->shared = (struct stream_shared){
+		.client = client,
+		.clock = clock,
+		.shm = shm,
+		.options = options,
+		.zeros = engine->zeros,
+		.arg = engine,
+		.next_run = next_run,
+		.spare_slot = spare_slot,
+		.ended = on_stream_ended,
+		.fatal = on_fatal,
+	};
+	for (uint32_t i = 0; i < options->jobs; i++)
+		engine->streams[i] = stream_new(&engine->shared, i, 2 * i, 2 * i + 1);
+	return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	for (uint32_t i = 0; i < engine->options->jobs; i++)
+		stream_free(engine->streams[i]);
+	report_free(engine->report);
+	report_free(engine->worst);
+	free(engine->zeros);
+	engine->magic = 0;
+	free(engine);
+}

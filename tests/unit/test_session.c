@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fig. 14 and the session: link ids, Hello, what belongs to whom, and what a lost link leaves behind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/post.h"
+#include "secondary/device.h"
+#include "secondary/fetch.h"
+#include "secondary/job.h"
+#include "secondary/link_id.h"
+#include "secondary/session.h"
+#include "tests/support/bed.h"
+#include "wire/conn.h"
+
+static struct bed *bed;
+static struct primary *primary;
+static uint32_t device;
+
+static int setup(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	bed_config(&config);
+	bed = bed_new(&config, 256);
+	primary = primary_new(bed);
+	device = primary_attach(primary, "d0");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (primary != NULL)
+		primary_drop(primary);
+	primary = NULL;
+	bed_free(bed);
+	return 0;
+}
+
+static enum status read_status(struct primary *from, uint64_t link_id, uint32_t number)
+{
+	primary_read(from, 1, link_id, number, 0, 1, DELIVERY_HOLD);
+	return primary_wait(from, 1)->status;
+}
+
+static void invalid_link_id_only_makes_a_job_and_returns_its_link_id(void **state)
+{
+	struct answer *answer;
+
+	(void)state;
+	primary_read(primary, 1, LINK_ID_INVALID, device, 0, 0, DELIVERY_UNSET); /* 302 */
+	answer = primary_wait(primary, 1);
+	assert_int_equal(answer->status, STATUS_OK); /* 306, 308, 312 */
+	assert_int_equal(answer->link_id >> 48, 7);
+	assert_int_equal((answer->link_id >> 32) & 0xffff, 0);
+	assert_int_equal(answer->link_id & 0xffffffff, 1);
+	assert_int_equal(answer->track_count, 0);
+	assert_int_equal(bed_da(bed).reads_started, 0);
+	assert_int_equal(job_array_used(bed->ra->jobs, JOB_LINK), 1);
+	assert_int_equal(read_status(primary, answer->link_id, device), STATUS_OK); /* 304 */
+}
+
+static void stale_link_id_is_refused(void **state)
+{
+	uint64_t stale = primary_link(primary, device);
+
+	(void)state;
+	primary_release(primary, stale);
+	assert_int_equal(read_status(primary, stale, device), STATUS_BAD_LINK_ID);
+	assert_true(primary_link(primary, device) == stale + 1); /* the same element, the next generation */
+	assert_int_equal(read_status(primary, stale, device), STATUS_BAD_LINK_ID);
+	assert_int_equal(post_count(bed->post, STATUS_BAD_LINK_ID), 2);
+}
+
+static void never_issued_link_id_is_refused(void **state)
+{
+	uint64_t link_id = primary_link(primary, device);
+
+	(void)state;
+	assert_int_equal(read_status(primary, link_id + 1, device), STATUS_BAD_LINK_ID);
+	assert_int_equal(read_status(primary, link_id + (UINT64_C(1) << 32), device), STATUS_BAD_LINK_ID);
+	assert_int_equal(read_status(primary, link_id + (UINT64_C(1) << 48), device), STATUS_BAD_LINK_ID);
+	assert_int_equal(read_status(primary, link_id | UINT64_C(0xffff) << 32, device), STATUS_BAD_LINK_ID);
+	assert_int_equal(read_status(primary, UINT64_MAX, device), STATUS_BAD_LINK_ID);
+}
+
+static void link_id_of_another_session_is_refused(void **state)
+{
+	struct primary *other = primary_new(bed);
+	uint64_t link_id = primary_link(primary, device);
+
+	(void)state;
+	assert_int_equal(primary_attach(other, "d0"), device);
+	assert_int_equal(read_status(other, link_id, device), STATUS_BAD_LINK_ID);
+	primary_drop(other);
+	assert_int_equal(read_status(primary, link_id, device), STATUS_OK);
+}
+
+static void link_id_of_another_device_is_refused(void **state)
+{
+	uint32_t other = primary_attach(primary, "d1");
+	uint64_t link_id = primary_link(primary, device);
+
+	(void)state;
+	assert_int_equal(read_status(primary, link_id, other), STATUS_BAD_LINK_ID);
+}
+
+static void link_id_of_a_fetch_job_is_refused(void **state)
+{
+	uint64_t link_id = primary_link(primary, device), fetch_id;
+
+	(void)state;
+	faulty_volume_hang_reads(bed->volumes[0], true);
+	primary_read(primary, 2, link_id, device, 0, 1, DELIVERY_HOLD);
+	BED_UNTIL(bed, job_array_used(bed->ra->jobs, JOB_FETCH) == 1);
+	fetch_id = link_id_of(7, fetch_find(device_array_record(bed->ra->devices, device), 0, 0)->job);
+	assert_int_equal(read_status(primary, fetch_id, device), STATUS_BAD_LINK_ID);
+	faulty_volume_hang_reads(bed->volumes[0], false);
+	primary_wait(primary, 2);
+}
+
+static void second_read_on_a_job_is_busy(void **state)
+{
+	uint64_t link_id = primary_link(primary, device);
+
+	(void)state;
+	faulty_volume_hang_reads(bed->volumes[0], true);
+	primary_read(primary, 2, link_id, device, 0, 1, DELIVERY_HOLD);
+	assert_int_equal(read_status(primary, link_id, device), STATUS_BUSY);
+	faulty_volume_hang_reads(bed->volumes[0], false);
+	assert_int_equal(primary_wait(primary, 2)->status, STATUS_OK);
+}
+
+static void run_outside_the_device_is_refused(void **state)
+{
+	uint64_t link_id = primary_link(primary, device);
+
+	(void)state;
+	primary_read(primary, 1, link_id, device, 256, 1, DELIVERY_HOLD);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_BAD_REQUEST);
+	primary_read(primary, 1, link_id, device, 250, 7, DELIVERY_HOLD);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_BAD_REQUEST);
+	primary_read(primary, 1, link_id, device, 250, 6, DELIVERY_HOLD);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_OK);
+}
+
+static void device_that_is_absent_or_not_attached_does_not_exist(void **state)
+{
+	const struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 3, .device = "d9" } };
+
+	(void)state;
+	primary_send(primary, &query);
+	assert_int_equal(primary_wait(primary, 3)->status, STATUS_NO_SUCH_DEVICE);
+	primary_read(primary, 1, 0, 1, 0, 0, DELIVERY_UNSET);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_NO_SUCH_DEVICE);
+	primary_read(primary, 1, 0, 250, 0, 0, DELIVERY_UNSET);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_NO_SUCH_DEVICE);
+}
+
+static void detach_frees_the_jobs_and_closes_the_volume(void **state)
+{
+	const struct message detach = { .type = MESSAGE_DETACH, .detach = { .tag = 3, .device_number = device } };
+	uint64_t link_id = primary_link(primary, device);
+
+	(void)state;
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
+	primary_wait(primary, 1);
+	primary_send(primary, &detach);
+	assert_int_equal(primary_wait(primary, 3)->status, STATUS_OK);
+	assert_int_equal(job_array_used(bed->ra->jobs, JOB_LINK), 0);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).closes == 1);
+	BED_UNTIL(bed, bed_cache(bed).entries == 0);
+}
+
+static void lost_link_frees_all_that_is_its_own_and_nothing_else(void **state)
+{
+	struct primary *other = primary_new(bed);
+	uint64_t others;
+
+	(void)state;
+	primary_attach(other, "d0");
+	others = primary_link(other, device);
+	for (uint32_t i = 0; i < 8; i++)
+		primary_read(primary, 10 + i, primary_link(primary, device), device, 16 * i, 16, (enum delivery)(1 + i % 3));
+	primary_drop(primary);
+	primary = NULL;
+	assert_int_equal(job_array_used(bed->ra->jobs, JOB_LINK), 1);
+	BED_UNTIL(bed, job_array_used(bed->ra->jobs, JOB_FETCH) == 0);
+	assert_int_equal(bed_cache(bed).slots_locked, 0);
+	assert_int_equal(device_array_record(bed->ra->devices, device)->attach_count, 1);
+	assert_int_equal(read_status(other, others, device), STATUS_OK);
+	primary_drop(other);
+	BED_UNTIL(bed, bed_is_quiet(bed));
+}
+
+static void request_before_hello_ends_the_link(void **state)
+{
+	const struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 1, .device = "d0" } };
+	struct primary *other = primary_new_silent(bed);
+
+	(void)state;
+	primary_send(other, &query);
+	BED_UNTIL(bed, other->is_closed);
+	primary_drop(other);
+}
+
+static void other_protocol_version_is_told_and_ended(void **state)
+{
+	const struct message hello = { .type = MESSAGE_HELLO, .hello = { .protocol_min = 2, .protocol_max = 9 } };
+	struct primary *other = primary_new_silent(bed);
+
+	(void)state;
+	primary_send(other, &hello);
+	BED_UNTIL(bed, other->is_closed);
+	assert_false(other->is_up);
+	primary_drop(other);
+}
+
+static void silence_is_ended_at_the_hello_deadline(void **state)
+{
+	struct primary *other = primary_new_silent(bed);
+
+	(void)state;
+	conn_accept(other->conn);
+	bed_pass(bed);
+	bed_advance(bed, HELLO_DEADLINE_MS - 1);
+	bed_pass(bed);
+	assert_false(other->is_closed);
+	bed_advance(bed, 1);
+	BED_UNTIL(bed, other->is_closed);
+	primary_drop(other);
+}
+
+static void frame_for_another_program_ends_the_link(void **state)
+{
+	const struct message message = { .type = MESSAGE_HOST_RELEASE, .host_release = { .tag = 1 } };
+
+	(void)state;
+	primary_send(primary, &message);
+	BED_UNTIL(bed, primary->is_closed);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = { T(invalid_link_id_only_makes_a_job_and_returns_its_link_id),
+		T(stale_link_id_is_refused), T(never_issued_link_id_is_refused), T(link_id_of_another_session_is_refused),
+		T(link_id_of_another_device_is_refused), T(link_id_of_a_fetch_job_is_refused),
+		T(second_read_on_a_job_is_busy), T(run_outside_the_device_is_refused),
+		T(device_that_is_absent_or_not_attached_does_not_exist), T(detach_frees_the_jobs_and_closes_the_volume),
+		T(lost_link_frees_all_that_is_its_own_and_nothing_else), T(request_before_hello_ends_the_link),
+		T(other_protocol_version_is_told_and_ended), T(silence_is_ended_at_the_hello_deadline),
+		T(frame_for_another_program_ends_the_link) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
