@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# ra-compare killed, either daemon killed, ^C: exit status, a clear sentence, and nothing left.
+. tests/functional/lib.sh
+
+noise a 30000000
+cp a b
+
+begin()
+{
+	"$RA" --repeat forever "$@" a b >out 2>err &
+	ra=$!
+	until_true grep -q IDENTICAL err
+	primary=$(pid_of $ra ra-primaryd)
+	secondary=$(pid_of $ra ra-secondaryd)
+	[ -n "$primary" ] && [ -n "$secondary" ] || die "no daemons"
+}
+
+ended()
+{
+	wait $ra
+	code=$?
+	[ $code = "$1" ] || die "exit $code, not $1"
+	until_true is_gone "$primary"
+	until_true is_gone "$secondary"
+}
+
+for delivery in disconnect poll hold; do
+	begin --delivery $delivery
+	kill -KILL "$primary"
+	ended 4
+	says 'ra-primaryd'
+	begin --delivery $delivery
+	kill -KILL "$secondary"
+	ended 4
+	says 'ra-secondaryd|link'
+	begin --delivery $delivery
+	kill -INT $ra
+	ended 3
+	says '^NOT PROVEN: '
+	begin --delivery $delivery
+	kill -TERM $ra
+	ended 3
+	begin --delivery $delivery
+	kill -KILL $ra
+	ended 137
+done
+[ -z "$(find /dev/shm -newer a -name '*ra*' 2>/dev/null)" ] || die "left in /dev/shm"
+
+begin
+kill -USR1 $ra
+kill -USR2 "$secondary" "$primary"
+until_true grep -q 'device 0 volume' err
+kill -INT $ra
+ended 3

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# For functional tests: source it. Volumes are made in $T; `ra` runs ra-compare with its output in $T/out and $T/err;
+# `expect CODE` says what its exit status must be.
+set -u -o pipefail
+cd "$T" || exit 2
+RA=$BUILD/ra-compare
+
+die()
+{
+	echo "FAILED: $*"
+	for file in out err; do
+		[ ! -s "$T/$file" ] || { echo "--- $file"; head -c 3000 "$T/$file"; }
+	done
+	exit 1
+}
+
+# expect CODE ARGUMENT...: runs ra-compare and checks its exit status.
+expect()
+{
+	local want=$1 got
+	shift
+	timeout 120 "$RA" "$@" >"$T/out" 2>"$T/err"
+	got=$?
+	[ "$got" = "$want" ] || die "ra-compare $*: exit $got, not $want"
+}
+
+# json FILTER WANTED: what jq makes of the document in $T/out.
+json()
+{
+	local got
+	got=$(jq -r "$1" "$T/out") || die "not JSON"
+	[ "$got" = "$2" ] || die "$1 is $got, not $2"
+}
+
+# The track counts of the document in $T/out sum up to their total.
+json_sums()
+{
+	json '.tracks | .identical + .different + .unsettled + .invalid + .unreadable + .not_compared == .total' true
+}
+
+says() { grep -qE -- "$1" "$T/out" "$T/err" || die "nowhere: $1"; }
+
+# poke FILE OFFSET TEXT: overwrites bytes.
+poke() { printf '%s' "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+
+# noise FILE BYTES: incompressible content.
+noise() { head -c "$2" /dev/urandom >"$1"; }
+
+# Waits until a command succeeds, at most 20 s.
+until_true()
+{
+	local i
+	for ((i = 0; i < 200; i++)); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	die "never true: $*"
+}
+
+# pid_of PARENT NAME: the child of that process with that program name.
+pid_of() { ps -o pid=,comm= --ppid "$1" | awk -v name="$2" '$2 == name { print $1 }'; }
+has_child() { [ -n "$(pid_of "$1" "$2")" ]; }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }

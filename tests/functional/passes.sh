@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# --repeat and --tracks; a byte that is changed between two passes is seen.
+. tests/functional/lib.sh
+
+noise a 10000000
+cp a b
+expect 0 --json --repeat 3 a b
+json .passes 3
+expect 3 --json --tracks 10-19 a b
+json .result not-proven
+json .tracks.identical 10
+json .tracks.not_compared 143
+json_sums
+says_range() { json '[.ranges[] | select(.state == "different") | .offset] | join(",")' "$1"; }
+poke b 700000 "$(head -c 700001 a | tail -c 1 | tr '\000-\377' '\001-\377\000')"
+expect 1 --json --tracks 10- a b
+says_range 700000
+expect 3 --tracks 0 a b
+cp a b
+timeout 60 "$RA" --repeat forever a b >out 2>err &
+pid=$!
+until_true grep -q IDENTICAL err
+poke b 700000 "$(head -c 700001 a | tail -c 1 | tr '\000-\377' '\001-\377\000')"
+until_true grep -q DIFFERENT err
+
+kill -INT "$(pid_of $pid ra-compare)"
+wait $pid
+[ $? = 1 ] || die "a difference in one of the passes"
+says '^DIFFERENT: '

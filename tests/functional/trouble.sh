@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Volumes that are none, wrong usage, the same file twice, help: exit status and words.
+. tests/functional/lib.sh
+
+noise a 100000
+mkdir directory
+mkfifo fifo
+expect 5 a missing
+says 'missing.*No such file'
+expect 5 missing a
+says 'missing.*No such file'
+expect 5 a directory
+says 'directory'
+expect 5 a fifo
+says 'fifo'
+expect 5 --json missing a
+json .result error
+expect 0 a a
+says 'same'
+ln -s a link
+expect 0 a link
+says 'same'
+
+expect 2
+says 'Usage|usage|two volumes'
+expect 2 a
+expect 2 a a a
+for bad in --jobs=0 --jobs=65 --jobs=x --run=65 --delivery=never --retry-delay=1 --tracks=5-2 --repeat=0 --cache=15M \
+	--track-size=5000 --io=maybe --exact=-1 --no-such-option; do
+	expect 2 "$bad" a a
+	says "$(cut -d= -f1 <<<"${bad#--}")"
+done
+expect 2 --json --jobs=0 a a
+json .result error
+expect 0 --help
+says '^Usage: ra-compare'
+[ ! -s err ] || die "help wrote to standard error"
+expect 0 --version
+says '^ra-compare [0-9]'
+cp a b
+expect 0 -q a b
+[ ! -s out ] && [ ! -s err ] || die "-q is not quiet"
+poke b 5 "$(head -c 6 a | tail -c 1 | tr '\000-\377' '\001-\377\000')"
+expect 1 -q a b
+[ ! -s out ] && [ ! -s err ] || die "-q is not quiet"
+timeout 60 "$RA" a b >/dev/full 2>err
+code=$?
+[ $code -ge 2 ] || die "a full standard output gave exit $code"
+for daemon in ra-primaryd ra-secondaryd; do
+	"$BUILD/$daemon" --help >out || die "$daemon --help"
+	"$BUILD/$daemon" --version | grep -q "^$daemon " || die "$daemon --version"
+	"$BUILD/$daemon" 2>err
+	[ $? = 2 ] || die "$daemon without --once"
+	echo nonsense that is no frame | "$BUILD/$daemon" --once >out 2>err && die "$daemon took nonsense"
+done
+exit 0

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Equal and damaged volumes in all three deliveries: verdict, exit status, exact offsets, and counters that show that
+# poll polled and disconnect disconnected.
+. tests/functional/lib.sh
+
+noise a 20000000
+cp a b
+cp a c
+poke c 0 "$(head -c 1 a | tr '\000-\377' '\001-\377\000')"
+poke c 9999999 XYZ
+poke a 9999999 abc
+poke b 9999999 abc
+poke c 19999999 "$(tail -c 1 a | tr '\000-\377' '\001-\377\000')"
+
+for delivery in disconnect poll hold; do
+	expect 0 --delivery "$delivery" a b
+	says '^IDENTICAL: '
+	expect 0 --json --delivery "$delivery" a b
+	json .format ra-compare/1
+	json .result identical
+	json .complete true
+	json .bytes 20000000
+	json .tracks.total 306
+	json .tracks.identical 306
+	json .link.delivery "$delivery"
+	json_sums
+	case $delivery in
+	disconnect) json '.link.disconnects > 0 and .link.disconnects == .link.reconnects and .link.data_not_found == 0' true ;;
+	poll) json '.link.data_not_found > 0 and .link.disconnects == 0' true ;;
+	hold) json '.link.disconnects == 0 and .link.reconnects == 0 and .link.data_not_found == 0' true ;;
+	esac
+	json '.wire_bytes > 20000000' true
+	expect 1 --delivery "$delivery" a c
+	says '^DIFFERENT: '
+	expect 1 --json --delivery "$delivery" a c
+	json .result different
+	json .tracks.different 3
+	json '[.ranges[] | "\(.state) \(.offset)+\(.length) \(.exact)"] | join(", ")' \
+		'different 0+1 true, different 9999999+3 true, different 19999999+1 true'
+	json_sums
+done
+expect 0 --jobs 1 --run 1 a b
+expect 0 --jobs 64 --run 4 a b
+expect 1 --exact 1 --json a c
+json '[.ranges[] | .exact] | join(",")' true,false,false
+json '.ranges[1].offset' $((9999999 / 65536 * 65536))
