@@ -267,14 +267,14 @@ static int set_event(struct event *event, bool *is_set, bool wanted)
 static void update_events(struct conn *conn)
 {
 	bool paused = conn_is_paused(conn);
-	bool reads = (conn->state == CONN_HANDSHAKE || conn->state == CONN_UP) && !paused && !conn->reads_after_write;
+	bool reads = conn->state == CONN_HANDSHAKE || (conn->state == CONN_UP && !paused);
 
 	if (conn->was_paused && !paused) {
 		conn->reads_again = true;
 		schedule(conn);
 	}
 	conn->was_paused = paused;
-	if (set_event(conn->readable, &conn->is_readable_set, reads) != 0 ||
+	if (set_event(conn->readable, &conn->is_readable_set, reads && !conn->reads_after_write) != 0 ||
 	    set_event(conn->writable, &conn->is_writable_set, conn->is_write_blocked || conn->reads_after_write) != 0)
 		conn_end(conn, END_FAILED, "the descriptor is of a kind that cannot be waited for");
 }

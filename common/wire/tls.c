@@ -192,10 +192,21 @@ static int die_of_protocol(struct tls *tls)
 	return -EPROTO;
 }
 
+/* SSL_get_error, but for a flush in the state machine: it has a buffer of its own before ours, which forgets that ours
+ * asked for a retry. */
+static int reason_of(const struct tls *tls, int rc)
+{
+	int reason = SSL_get_error(tls->ssl, rc);
+
+	if (reason == SSL_ERROR_SYSCALL && SSL_want_write(tls->ssl) && BIO_should_write(tls->buffer))
+		return SSL_ERROR_WANT_WRITE;
+	return reason;
+}
+
 /* What an operation that did not succeed means; number is its errno. */
 static int tls_result(struct tls *tls, int rc, int number)
 {
-	int reason = SSL_get_error(tls->ssl, rc);
+	int reason = reason_of(tls, rc);
 
 	tls->wants_write = reason == SSL_ERROR_WANT_WRITE;
 	switch (reason) {
@@ -251,7 +262,7 @@ static int output_result(struct tls *tls, int number)
 
 static int write_result(struct tls *tls, int rc, int number)
 {
-	if (SSL_get_error(tls->ssl, rc) == SSL_ERROR_SYSCALL && number != 0)
+	if (reason_of(tls, rc) == SSL_ERROR_SYSCALL && number != 0)
 		return output_result(tls, number);
 	return tls_result(tls, rc, number);
 }

@@ -241,6 +241,11 @@ static void on_fatal(void *arg, enum status status, const char *detail)
 	engine_lost(engine_of(arg), reason);
 }
 
+static uint64_t larger_bytes(const struct msg_host_open_reply *reply)
+{
+	return reply->local.size_bytes > reply->remote.size_bytes ? reply->local.size_bytes : reply->remote.size_bytes;
+}
+
 static struct report *new_report(const struct engine *engine, const struct msg_host_open_reply *reply)
 {
 	const struct options *options = engine->options;
@@ -258,11 +263,9 @@ static struct report *new_report(const struct engine *engine, const struct msg_h
 		.pass = engine->passes + 1,
 		.started_wall_s = time(NULL),
 	};
-	uint64_t larger_bytes = reply->local.size_bytes > reply->remote.size_bytes ? reply->local.size_bytes :
-										     reply->remote.size_bytes;
 
 	if (options->has_tracks && options->last_track == UINT64_MAX)
-		setup.last_track = (larger_bytes - 1) / reply->track_bytes;
+		setup.last_track = (larger_bytes(reply) - 1) / reply->track_bytes;
 	return report_new(&setup);
 }
 
@@ -300,7 +303,7 @@ static void refuse_volume(struct engine *engine, const struct msg_host_open_repl
 static bool accept_volumes(struct engine *engine, const struct msg_host_open_reply *reply)
 {
 	const struct options *options = engine->options;
-	uint64_t larger_bytes, tracks, needed;
+	uint64_t tracks, needed;
 
 	if (reply->status != STATUS_OK && reply->failed_side != SIDE_UNSET && reply->status != STATUS_LINK_LOST) {
 		refuse_volume(engine, reply);
@@ -314,8 +317,7 @@ static bool accept_volumes(struct engine *engine, const struct msg_host_open_rep
 		refuse(engine, 2, "the track size is %u here and %u at the primary", options->track_bytes, reply->track_bytes);
 		return false;
 	}
-	larger_bytes = reply->local.size_bytes > reply->remote.size_bytes ? reply->local.size_bytes : reply->remote.size_bytes;
-	tracks = larger_bytes / reply->track_bytes + (larger_bytes % reply->track_bytes != 0);
+	tracks = larger_bytes(reply) / reply->track_bytes + (larger_bytes(reply) % reply->track_bytes != 0);
 	needed = options->last_track == UINT64_MAX ? options->first_track : options->last_track;
 	if (options->has_tracks && needed >= tracks) {
 		refuse(engine, 2, "--tracks: there is no track %llu; the larger volume has %llu tracks, counted from 0",
@@ -407,9 +409,17 @@ void engine_lost(struct engine *engine, const char *reason)
 	}
 }
 
+/* A pass that could not begin outweighs those before it, unless one of them was worse. */
+static bool is_report_decisive(const struct engine *engine)
+{
+	if (!engine->worst || engine->exit_code == 0)
+		return engine->worst != NULL;
+	return report_exit_code(engine->worst) == 1 || report_exit_code(engine->worst) == 5;
+}
+
 const struct report *engine_report(const struct engine *engine)
 {
-	return engine->worst;
+	return is_report_decisive(engine) ? engine->worst : NULL;
 }
 
 const struct report *engine_current(const struct engine *engine)
@@ -430,12 +440,7 @@ const char *engine_error(const struct engine *engine)
 int engine_exit_code(const struct engine *engine)
 {
 	assert(engine->state == ENGINE_DONE);
-	if (!engine->worst)
-		return engine->exit_code;
-	/* A later pass that could not begin: as bad as its own code, unless a pass was worse. */
-	if (engine->exit_code != 0 && report_exit_code(engine->worst) != 1 && report_exit_code(engine->worst) != 5)
-		return engine->exit_code;
-	return report_exit_code(engine->worst);
+	return is_report_decisive(engine) ? report_exit_code(engine->worst) : engine->exit_code;
 }
 
 uint32_t engine_slot_count(const struct options *options)

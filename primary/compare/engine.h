@@ -38,7 +38,7 @@ void engine_interrupt(struct engine *engine);
 /* The client is lost. */
 void engine_lost(struct engine *engine, const char *reason);
 
-/* The worst finished pass; NULL when there is none: then engine_error says why. */
+/* The worst finished pass; NULL when there is none, or something worse came after it: then engine_error says what. */
 const struct report *engine_report(const struct engine *engine);
 uint64_t engine_passes(const struct engine *engine); /* finished ones */
 const char *engine_error(const struct engine *engine); /* words; "" when nothing went wrong but what the report says */

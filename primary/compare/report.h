@@ -62,9 +62,9 @@ struct report_link {
 struct report_end {
 	int64_t ended_wall_s;
 	int64_t took_ms;
+	bool has_sizes;        /* the primary was asked at the end; the next three are set */
 	uint64_t wire_bytes;   /* of this pass */
-	bool has_sizes;        /* the volumes were asked again */
-	uint64_t local_bytes;  /* with has_sizes */
+	uint64_t local_bytes;
 	uint64_t remote_bytes;
 	bool is_lost;          /* ended because link or daemon was lost */
 };

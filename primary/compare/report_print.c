@@ -300,7 +300,8 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	json_object_set_new(json, "track_size", json_count(setup->track_bytes));
 	json_object_set_new(json, "bytes", json_count(figures->compared_bytes));
 	json_object_set_new(json, "hole_bytes", json_count(figures->hole_bytes));
-	json_object_set_new(json, "wire_bytes", json_count(figures->end.wire_bytes));
+	json_object_set_new(json, "wire_bytes",
+		figures->end.has_sizes ? json_count(figures->end.wire_bytes) : json_null());
 	json_object_set_new(json, "seconds", json_real((double)figures->end.took_ms / 1000.0));
 	json_object_set_new(json, "pass", json_count(setup->pass));
 	json_object_set_new(json, "passes", json_count(passes));

@@ -26,8 +26,8 @@
 #define BACK_OFF_FIRST_MS 500 /* then 1 s, 2 s */
 
 enum reader_state {
-	READER_IDLE,  /* its answer, if any, is being compared */
-	READER_ASKED, /* the slot is the primary's */
+	READER_IDLE,    /* its answer, if any, is being compared */
+	READER_ASKED,   /* the slot is the primary's */
 	READER_DELAYED, /* Fig. 3, step 66, or the back-off of a retry */
 };
 
@@ -85,7 +85,7 @@ static void set_state(struct reader *reader, enum reader_state state, const char
 	reader->state = state;
 }
 
-static void post(struct stream *stream, enum status status, const struct unreadable *where, const char *text)
+static void post(const struct stream *stream, enum status status, const struct unreadable *where, const char *text)
 {
 	const struct post_where place = {
 		.peer = side_name(where->side),
@@ -253,19 +253,25 @@ static enum report_reason reason_of(enum status status)
 	}
 }
 
-static void fail(struct reader *reader, enum status status, enum report_reason reason, const char *text)
+/* Posts why the rest of the run will not come; false when the other side has already ended the run. */
+static bool post_rest(struct reader *reader, enum status status, const char *text)
 {
-	struct stream *stream = reader->stream;
-	const struct unreadable where = {
+	const struct stream *stream = reader->stream;
+	const struct unreadable rest = {
 		.first_track = stream->next,
 		.track_count = (uint32_t)(stream->end - stream->next),
 		.side = reader->side,
 	};
 
-	if (stream->next == stream->end)
-		return; /* the other side has already given the run up */
-	post(stream, status, &where, text);
-	give_up(stream, reason);
+	if (rest.track_count > 0)
+		post(stream, status, &rest, text);
+	return rest.track_count > 0;
+}
+
+static void fail(struct reader *reader, enum status status, enum report_reason reason, const char *text)
+{
+	if (post_rest(reader, status, text))
+		give_up(reader->stream, reason);
 }
 
 /* 64 -> 66: data_not_found; ask again after the delay, with the floor that came back, but not for ever. */
@@ -301,19 +307,13 @@ static void retry(struct reader *reader, enum status status, const char *detail)
 	reader->retries++;
 }
 
-/* Not a failure of some tracks but of asking at all: they count as unreadable, one by one. */
+/* The volume cannot be asked at all: no track of the rest is readable. */
 static void fail_volume(struct reader *reader, const char *detail)
 {
 	struct stream *stream = reader->stream;
-	const struct unreadable where = {
-		.first_track = stream->next,
-		.track_count = (uint32_t)(stream->end - stream->next),
-		.side = reader->side,
-	};
 
-	if (stream->next == stream->end)
+	if (!post_rest(reader, STATUS_VOLUME_ERROR, detail))
 		return;
-	post(stream, STATUS_VOLUME_ERROR, &where, detail);
 	for (; stream->next < stream->end; stream->next++)
 		report_unreadable(stream->shared->report, stream->next);
 }

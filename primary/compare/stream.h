@@ -26,7 +26,6 @@ struct stream_shared {
 	struct shm *shm;
 	const struct options *options;
 	struct report *report;     /* of the pass */
-	uint64_t local_bytes;      /* sizes that the reads of this pass go by */
 	uint64_t remote_bytes;     /* size that the remote reads of this pass go by */
 	const uint8_t *zeros;      /* one track */
 	void *arg;                 /* of the functions below */

@@ -57,10 +57,10 @@ void world_settle(struct world *world); /* so many that nothing of the loop is l
 /* Passes until the condition holds; false after about 10 s. */
 #define WORLD_UNTIL(world, condition) \
 	({ \
-		unsigned passes_ = 0; \
-		while (!(condition) && passes_++ < 10000) \
+		bool met_ = false; \
+		for (unsigned passes_ = 0; !(met_ = (condition)) && passes_ < 10000; passes_++) \
 			world_wait(world); \
-		(condition); \
+		met_; \
 	})
 void world_wait(struct world *world); /* a pass, and at most 1 ms for a DA thread when there was nothing */
 

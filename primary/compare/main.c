@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ra-compare: builds the parts in order, runs the loop, ends them in the opposite order, prints what was found. What
+ * is printed waits until the daemons have ended, because only their exit says why a connection was lost. One thread.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/daemon.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "local/client.h"
+#include "local/shm.h"
+#include "primary/compare/engine.h"
+#include "primary/compare/options.h"
+#include "primary/compare/pair.h"
+#include "primary/compare/progress.h"
+#include "primary/compare/report.h"
+#include "primary/compare/report_print.h"
+
+#define COMPARE_MAGIC 0x434d5052u
+#define EXIT_USAGE 2
+#define EXIT_LOST 4
+/* A signal to the whole process group ends the daemons too; it must be seen here before the loss that follows. */
+#define LOST_DELAY_MS 100
+
+struct compare {
+	uint32_t magic;
+	struct options options;
+	struct daemon *daemon;
+	struct shm *shm;
+	struct pair *pair;
+	struct client *client;
+	struct engine *engine;
+	struct progress *progress;
+	struct timer lost_timer;
+	char lost_reason[DETAIL_MAX + 1];
+	bool is_lost;
+	bool was_signalled;
+};
+
+static struct compare *compare_of(void *arg)
+{
+	struct compare *compare = arg;
+
+	assert(compare->magic == COMPARE_MAGIC);
+	return compare;
+}
+
+/* ---- Events ---- */
+
+static void on_up(void *arg)
+{
+	engine_start(compare_of(arg)->engine);
+}
+
+static void on_lost(void *arg, const char *reason)
+{
+	struct compare *compare = compare_of(arg);
+
+	snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s", reason);
+	timer_set(&compare->lost_timer, LOST_DELAY_MS);
+}
+
+static void on_lost_timer(void *arg)
+{
+	struct compare *compare = compare_of(arg);
+
+	compare->is_lost = true;
+	engine_lost(compare->engine, compare->lost_reason);
+}
+
+static const struct client_ops client_ops = { .up = on_up, .lost = on_lost };
+
+static void on_pass(void *arg, const struct report *report, uint64_t pass)
+{
+	struct compare *compare = compare_of(arg);
+
+	progress_clear(compare->progress);
+	if (compare->options.repeat > 1 && !compare->options.quiet) {
+		fprintf(stderr, "pass %llu: ", (unsigned long long)pass);
+		report_print_sentence(report, 1, stderr);
+	}
+}
+
+static void on_done(void *arg)
+{
+	daemon_stop(compare_of(arg)->daemon, 0);
+}
+
+static const struct engine_ops engine_ops = { .pass = on_pass, .done = on_done };
+
+static void on_end_signal(int signal_number, void *arg)
+{
+	struct compare *compare = compare_of(arg);
+
+	if (compare->was_signalled)
+		_exit(128 + signal_number); /* the daemons die with this process */
+	compare->was_signalled = true;
+	engine_interrupt(compare->engine);
+}
+
+static void on_progress_signal(int signal_number, void *arg)
+{
+	(void)signal_number;
+	progress_print_once(compare_of(arg)->progress);
+}
+
+static const struct report *current_report(void *arg)
+{
+	return engine_current(compare_of(arg)->engine);
+}
+
+/* ---- Building and ending ---- */
+
+static bool wants_progress(const struct options *options)
+{
+	if (options->progress == PROGRESS_AUTO)
+		return !options->quiet && isatty(STDERR_FILENO) != 0;
+	return options->progress == PROGRESS_ALWAYS;
+}
+
+/* 0, or -errno with words in why. */
+static int build(struct compare *compare, char why[PAIR_WHY_BYTES])
+{
+	const struct options *options = &compare->options;
+	int memory_fd = -1, host_fd = -1;
+	struct clock *clock;
+	int rc;
+
+	compare->magic = COMPARE_MAGIC;
+	compare->daemon = daemon_new();
+	clock = daemon_clock(compare->daemon);
+	timer_init(&compare->lost_timer, clock, on_lost_timer, compare);
+	rc = shm_create(engine_slot_count(options), options->run_tracks * options->track_bytes, &compare->shm, &memory_fd);
+	if (rc != 0) {
+		snprintf(why, PAIR_WHY_BYTES, "no shared memory: %s", strerror(-rc));
+		return rc;
+	}
+	rc = pair_start(options, &compare->pair, &host_fd, why);
+	if (rc != 0)
+		goto out;
+	compare->client = client_new(daemon_base(compare->daemon), clock, host_fd, compare->shm, memory_fd, &client_ops,
+		compare);
+	compare->engine = engine_new(compare->client, clock, compare->shm, options, &engine_ops, compare);
+	compare->progress = progress_new(clock, wants_progress(options), stderr, current_report, compare);
+	daemon_on_signal(compare->daemon, SIGINT, on_end_signal, compare);
+	daemon_on_signal(compare->daemon, SIGTERM, on_end_signal, compare);
+	daemon_on_signal(compare->daemon, SIGUSR1, on_progress_signal, compare);
+out:
+	close(memory_fd);
+	return rc;
+}
+
+/* The client first: its end closes the host socket, by which the daemons know that they are done. */
+static void stop(struct compare *compare)
+{
+	progress_free(compare->progress);
+	compare->progress = NULL;
+	client_free(compare->client);
+	compare->client = NULL;
+	if (compare->pair)
+		pair_stop(compare->pair);
+}
+
+static void destroy(struct compare *compare)
+{
+	engine_free(compare->engine);
+	pair_free(compare->pair);
+	shm_unref(compare->shm);
+	timer_cancel(&compare->lost_timer);
+	daemon_free(compare->daemon);
+}
+
+/* ---- Output ---- */
+
+/* A result that did not reach its reader is no result. */
+static int flush_output(int exit_code)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return exit_code;
+	log_error("standard output cannot be written: %s", strerror(errno));
+	return EXIT_USAGE;
+}
+
+static int fail(const struct options *options, int exit_code, const char *text)
+{
+	log_error("%s", text);
+	if (options->json)
+		report_print_json_error(text, stdout);
+	return flush_output(exit_code);
+}
+
+static int print_result(const struct compare *compare)
+{
+	const struct engine *engine = compare->engine;
+	const struct report *report = engine_report(engine);
+	const char *error = engine_error(engine);
+	int exit_code = engine_exit_code(engine);
+	char ended[PAIR_WHY_BYTES] = "", text[PATH_BYTES_MAX + PAIR_WHY_BYTES];
+
+	if (exit_code == EXIT_LOST || compare->is_lost)
+		pair_explain(compare->pair, ended, sizeof(ended));
+	snprintf(text, sizeof(text), "%s%s%s", error, error[0] && ended[0] ? ": " : "", ended);
+	if (!report)
+		return fail(&compare->options, exit_code, text);
+	if (error[0])
+		log_error("%s", text);
+	if (compare->options.json)
+		report_print_json(report, engine_passes(engine), stdout);
+	else if (!compare->options.quiet)
+		report_print_text(report, engine_passes(engine), stdout);
+	return flush_output(exit_code);
+}
+
+static int run(const struct options *options)
+{
+	struct compare *compare = xcalloc(1, sizeof(*compare));
+	char why[PAIR_WHY_BYTES] = "";
+	int exit_code;
+
+	compare->options = *options;
+	if (build(compare, why) != 0) {
+		exit_code = fail(options, EXIT_LOST, why);
+	} else {
+		daemon_run(compare->daemon);
+		stop(compare);
+		exit_code = print_result(compare);
+	}
+	destroy(compare);
+	free(compare);
+	return exit_code;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options;
+	char why[OPTIONS_WHY_BYTES];
+
+	log_start("ra-compare", LOG_LEVEL_WARNING);
+	switch (options_parse(argc, argv, &options, why)) {
+	case OPTIONS_HELP:
+		fputs(options_help, stdout);
+		return flush_output(0);
+	case OPTIONS_VERSION:
+		printf("ra-compare %s\n", RA_VERSION);
+		return flush_output(0);
+	case OPTIONS_BAD:
+		fputs("Try 'ra-compare --help'.\n", stderr);
+		return fail(&options, EXIT_USAGE, why);
+	case OPTIONS_RUN:
+		break;
+	}
+	if (options.verbose)
+		log_start("ra-compare", LOG_LEVEL_INFO);
+	return run(&options);
+}
