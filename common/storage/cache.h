@@ -6,8 +6,8 @@
  * 76 -> 78 -> 80 of Fig. 4 (160 -> 162 -> 164 of Fig. 7) ask a real question.
  *
  * Eviction: claimed entries (answered at least once) go first, least recently used first. One that was never answered
- * is kept CACHE_CLAIM_MS for the Read it was fetched for, so that small caches make progress; then it may go too. Locked
- * entries never go. A locked entry that is replaced leaves the index and is freed at its unlock.
+ * is kept CACHE_CLAIM_MS for the Read it was fetched for, so that small caches make progress; then it may go too.
+ * Locked entries never go. A locked entry that is replaced leaves the index and is freed at its unlock.
  */
 #ifndef RA_STORAGE_CACHE_H
 #define RA_STORAGE_CACHE_H

@@ -29,7 +29,7 @@ enum da_state { DA_FREE, DA_QUEUED, DA_RUNNING, DA_DONE, DA_ABANDONED };
 
 /* Where the tracks of a read go. slot, publish and drop are called on DA threads. */
 struct da_sink {
-	/* A thread starts (or starts again after it found no slot). Returns the sequence number of this read, at least 1. */
+	/* A thread starts (or starts again after it found no slot). Returns this read's sequence number, at least 1. */
 	uint64_t (*begin)(void *arg);
 	/* Page-aligned memory for this track, or NULL: none now. */
 	void *(*slot)(void *arg, uint64_t track);
@@ -96,7 +96,8 @@ enum da_state da_request_state(const struct da_request *request);
 uint64_t da_request_sequence(const struct da_request *request);
 /* Requests that found no slot look again. Any thread. */
 void da_kick(struct da *da);
-/* fn runs on the loop thread each time an element becomes free after da_submit returned NULL, until one is left over. */
+/* fn runs on the loop thread each time an element becomes free after da_submit returned NULL, until one is left
+ * over. */
 void da_on_free_element(struct da *da, void (*fn)(void *arg), void *arg);
 void da_count(struct da *da, struct da_counts *counts);
 

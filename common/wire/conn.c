@@ -207,6 +207,8 @@ static void read_frames(struct conn *conn)
 		else if (event == READER_FRAME)
 			take_frame(conn);
 	}
+	if (conn_is_paused(conn))
+		conn->was_paused = true; /* also when this very pass writes it away: what was read ahead has no event */
 	if (is_open(conn) && budget_bytes == 0 && transport_has_pending(conn->transport)) {
 		conn->reads_again = true;
 		schedule(conn);

@@ -136,6 +136,7 @@ int output_write(struct output *output, struct transport *transport, size_t budg
 			if (rc != 0)
 				return rc;
 			output->since_update_bytes = 0;
+			output->is_flush_due = true;
 		}
 		rc = write_frame(output, frame, transport, &budget_bytes);
 		if (rc != 0)

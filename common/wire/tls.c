@@ -43,7 +43,7 @@ struct tls {
 	bool wants_write;
 	bool is_dead;
 	bool is_output_closed; /* the peer takes no more; what it sent before can still be read */
-	bool is_updating;      /* a KeyUpdate is on its way out */
+	bool is_flushing;      /* tls_flush, not OpenSSL, flushes the buffer */
 	bool is_refused;       /* admit said no */
 	char peer_key[PEER_KEY_CHARS + 1];
 	char error[DETAIL_MAX + 1];
@@ -108,6 +108,20 @@ void tls_context_free(struct tls_context *context)
 	free(context);
 }
 
+/* OpenSSL flushes after each of its own messages, and mistakes a full pipe for an error. What stays in the buffer then
+ * is not lost: the next tls_flush sends it. */
+static long on_buffer(BIO *buffer, int operation, const char *unused, size_t length, int command, long argument, int rc,
+	size_t *processed)
+{
+	const struct tls *tls = (const void *)BIO_get_callback_arg(buffer);
+
+	(void)unused, (void)length, (void)argument, (void)processed;
+	if (operation == (BIO_CB_CTRL | BIO_CB_RETURN) && command == BIO_CTRL_FLUSH && rc <= 0 &&
+	    BIO_should_retry(buffer) && !tls->is_flushing)
+		return 1;
+	return rc;
+}
+
 struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out)
 {
 	struct tls *tls = xcalloc(1, sizeof(*tls));
@@ -122,6 +136,8 @@ struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out)
 	    BIO_set_write_buffer_size(tls->buffer, WRITE_BUFFER_BYTES) != 1)
 		log_abort("TLS: no memory for a session");
 	BIO_push(tls->buffer, tls->out);
+	BIO_set_callback_ex(tls->buffer, on_buffer);
+	BIO_set_callback_arg(tls->buffer, (char *)tls);
 	SSL_set_bio(tls->ssl, tls->in, tls->buffer);
 	SSL_set_app_data(tls->ssl, tls);
 	if (context->role == TLS_SERVER)
@@ -192,21 +208,10 @@ static int die_of_protocol(struct tls *tls)
 	return -EPROTO;
 }
 
-/* SSL_get_error, but for a flush in the state machine: it has a buffer of its own before ours, which forgets that ours
- * asked for a retry. */
-static int reason_of(const struct tls *tls, int rc)
-{
-	int reason = SSL_get_error(tls->ssl, rc);
-
-	if (reason == SSL_ERROR_SYSCALL && SSL_want_write(tls->ssl) && BIO_should_write(tls->buffer))
-		return SSL_ERROR_WANT_WRITE;
-	return reason;
-}
-
 /* What an operation that did not succeed means; number is its errno. */
 static int tls_result(struct tls *tls, int rc, int number)
 {
-	int reason = reason_of(tls, rc);
+	int reason = SSL_get_error(tls->ssl, rc);
 
 	tls->wants_write = reason == SSL_ERROR_WANT_WRITE;
 	switch (reason) {
@@ -228,15 +233,6 @@ static void begin(struct tls *tls)
 	tls->wants_write = false;
 	ERR_clear_error();
 	errno = 0;
-}
-
-int tls_handshake(struct tls *tls)
-{
-	int rc;
-
-	begin(tls);
-	rc = SSL_do_handshake(tls->ssl);
-	return rc == 1 ? 0 : tls_result(tls, rc, errno);
 }
 
 ssize_t tls_read(struct tls *tls, void *buffer, size_t bytes)
@@ -262,7 +258,7 @@ static int output_result(struct tls *tls, int number)
 
 static int write_result(struct tls *tls, int rc, int number)
 {
-	if (reason_of(tls, rc) == SSL_ERROR_SYSCALL && number != 0)
+	if (SSL_get_error(tls->ssl, rc) == SSL_ERROR_SYSCALL && number != 0)
 		return output_result(tls, number);
 	return tls_result(tls, rc, number);
 }
@@ -280,9 +276,14 @@ ssize_t tls_write(struct tls *tls, const void *data, size_t bytes)
 
 int tls_flush(struct tls *tls)
 {
+	long rc;
+
 	assert(!tls->is_output_closed);
 	begin(tls);
-	if (BIO_flush(tls->buffer) == 1)
+	tls->is_flushing = true;
+	rc = BIO_flush(tls->buffer);
+	tls->is_flushing = false;
+	if (rc == 1)
 		return 0;
 	if (!BIO_should_retry(tls->buffer))
 		return output_result(tls, errno);
@@ -290,21 +291,31 @@ int tls_flush(struct tls *tls)
 	return -EAGAIN;
 }
 
+int tls_handshake(struct tls *tls)
+{
+	int rc, flushed;
+
+	begin(tls);
+	rc = SSL_do_handshake(tls->ssl);
+	rc = rc == 1 ? 0 : tls_result(tls, rc, errno);
+	if (rc != 0 && (rc != -EAGAIN || tls->wants_write))
+		return rc;
+	flushed = tls_flush(tls);
+	return flushed != 0 ? flushed : rc;
+}
+
 int tls_update_key(struct tls *tls)
 {
-	int rc;
+	/* With an empty buffer the message is taken at once. One stuck halfway would keep the session from reading. */
+	int rc = tls_flush(tls);
 
-	assert(!tls->is_output_closed);
+	if (rc != 0)
+		return rc;
 	begin(tls);
-	/* One that ended in -EAGAIN is only continued. */
-	if (!tls->is_updating && SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1)
+	if (SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1)
 		return die_of_protocol(tls);
-	tls->is_updating = true;
 	rc = SSL_do_handshake(tls->ssl);
-	if (rc != 1)
-		return write_result(tls, rc, errno);
-	tls->is_updating = false;
-	return 0;
+	return rc == 1 ? 0 : write_result(tls, rc, errno);
 }
 
 bool tls_wants_write(const struct tls *tls)

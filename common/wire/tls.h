@@ -53,7 +53,7 @@ ssize_t tls_read(struct tls *tls, void *buffer, size_t bytes);
 /* May take less than all. After -EAGAIN the same bytes must be given again. Buffered: see tls_flush. */
 ssize_t tls_write(struct tls *tls, const void *data, size_t bytes);
 int tls_flush(struct tls *tls);
-/* New sending key (KeyUpdate); only between writes that were taken. */
+/* New sending key (KeyUpdate); only between writes that were taken. Buffered, like tls_write. */
 int tls_update_key(struct tls *tls);
 
 bool tls_wants_write(const struct tls *tls);

@@ -24,7 +24,6 @@
 #include "primary/compare/stream.h"
 
 #define ENGINE_MAGIC 0x454e474eu
-#define SPARE_SLOTS 2u
 #define ERROR_BYTES (PATH_BYTES_MAX + DETAIL_MAX + 64u)
 
 enum engine_state {
@@ -55,7 +54,7 @@ struct engine {
 	struct report *report;
 	uint64_t next_track, end_track; /* runs not yet dealt */
 	int64_t pass_started_ms;
-	uint64_t wire_bytes_before;
+	struct msg_host_open_reply volumes; /* as they were when the last pass began */
 	/* All passes */
 	struct report *worst;
 	uint64_t passes;
@@ -100,17 +99,9 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct engine *engine, 
 
 /* ---- The end of a pass ---- */
 
-/* 1 > 5 > 4 > 3 > 0 */
-static int badness(const struct report *report)
-{
-	static const int order[] = { [0] = 0, [1] = 4, [3] = 1, [4] = 2, [5] = 3 };
-
-	return order[report_exit_code(report)];
-}
-
 static void keep_worst(struct engine *engine)
 {
-	if (!engine->worst || badness(engine->report) > badness(engine->worst)) {
+	if (!engine->worst || report_is_worse(engine->report, engine->worst)) {
 		report_free(engine->worst);
 		engine->worst = engine->report;
 	} else {
@@ -132,7 +123,7 @@ static void end_pass(struct engine *engine, const struct msg_host_open_reply *si
 		end.has_sizes = true;
 		end.local_bytes = sizes->local.size_bytes;
 		end.remote_bytes = sizes->remote.size_bytes;
-		end.wire_bytes = sizes->wire_bytes - engine->wire_bytes_before;
+		end.wire_bytes = sizes->wire_bytes - engine->volumes.wire_bytes;
 	}
 	report_finish(engine->report, &end);
 	engine->passes++;
@@ -158,30 +149,9 @@ static bool has_live_stream(const struct engine *engine)
 	return false;
 }
 
-static void on_released(void *arg);
+/* ---- The pass ---- */
 
-static void on_checked(void *arg, const struct msg_host_open_reply *reply)
-{
-	struct engine *engine = engine_of(arg);
-
-	if (engine->state == ENGINE_DONE)
-		return;
-	assert(engine->state == ENGINE_CHECKING);
-	if (reply->status == STATUS_LINK_LOST) {
-		engine_lost(engine, reply->detail);
-		return;
-	}
-	if (reply->status != STATUS_OK)
-		log_warning("the sizes at the end of the pass are not known: %s%s%s", status_name(reply->status),
-			reply->detail[0] ? ": " : "", reply->detail);
-	end_pass(engine, reply->status == STATUS_OK ? reply : NULL, false);
-	if (engine->is_interrupted || engine->passes >= engine->options->repeat || !has_live_stream(engine)) {
-		finish(engine, "the last pass is over");
-		return;
-	}
-	set_state(engine, ENGINE_RELEASING, "path 56: another pass");
-	client_release(engine->client, on_released, engine);
-}
+static void on_checked(void *arg, const struct msg_host_open_reply *reply);
 
 static void end_running(struct engine *engine)
 {
@@ -193,8 +163,6 @@ static void end_running(struct engine *engine)
 	set_state(engine, ENGINE_CHECKING, "54: all runs are done");
 	client_status(engine->client, on_checked, engine);
 }
-
-/* ---- The pass ---- */
 
 /* 42 and 52: the first and the next portion; false at 54, the end. */
 static bool next_run(void *arg, uint64_t *first_track, uint32_t *track_count)
@@ -269,15 +237,19 @@ static struct report *new_report(const struct engine *engine, const struct msg_h
 	return report_new(&setup);
 }
 
-static void begin_pass(struct engine *engine, const struct msg_host_open_reply *reply)
+/* 42: the first track is selected. */
+static void begin_pass(struct engine *engine)
 {
-	engine->report = new_report(engine, reply);
+	engine->report = new_report(engine, &engine->volumes);
 	engine->next_track = report_first_track(engine->report);
 	engine->end_track = report_end_track(engine->report);
 	engine->pass_started_ms = clock_now_ms(engine->clock);
-	engine->wire_bytes_before = reply->wire_bytes;
 	engine->shared.report = engine->report;
-	engine->shared.remote_bytes = reply->remote.size_bytes;
+	engine->shared.remote_bytes = engine->volumes.remote.size_bytes;
+}
+
+static void run_pass(struct engine *engine)
+{
 	set_state(engine, ENGINE_RUNNING, "42: first track selected");
 	for (uint32_t i = 0; i < engine->options->jobs; i++)
 		if (stream_start(engine->streams[i]))
@@ -285,6 +257,15 @@ static void begin_pass(struct engine *engine, const struct msg_host_open_reply *
 	report_link(engine->report)->jobs = engine->active_streams;
 	if (engine->active_streams == 0)
 		end_running(engine);
+}
+
+/* A pass that was asked for and did not come about: a pass without a track compared. */
+static void interrupt_next_pass(struct engine *engine)
+{
+	begin_pass(engine);
+	abandon_pass(engine, REASON_INTERRUPTED);
+	end_pass(engine, NULL, false);
+	finish(engine, "interrupted between passes");
 }
 
 static void refuse_volume(struct engine *engine, const struct msg_host_open_reply *reply)
@@ -310,7 +291,8 @@ static bool accept_volumes(struct engine *engine, const struct msg_host_open_rep
 		return false;
 	}
 	if (reply->status != STATUS_OK) {
-		refuse(engine, 4, "the volumes cannot be opened: %s", reply->detail[0] ? reply->detail : status_name(reply->status));
+		refuse(engine, 4, "the volumes cannot be opened: %s",
+			reply->detail[0] ? reply->detail : status_name(reply->status));
 		return false;
 	}
 	if (reply->track_bytes != options->track_bytes) {
@@ -339,7 +321,9 @@ static void on_opened(void *arg, const struct msg_host_open_reply *reply)
 	if (engine->passes == 0 && !engine->options->quiet && volume_info_is_same(&reply->local, &reply->remote))
 		log_warning("%s and %s are the same volume: it is compared with itself", engine->options->path_local,
 			engine->options->path_remote);
-	begin_pass(engine, reply);
+	engine->volumes = *reply;
+	begin_pass(engine);
+	run_pass(engine);
 }
 
 static void on_released(void *arg)
@@ -351,6 +335,33 @@ static void on_released(void *arg)
 	assert(engine->state == ENGINE_RELEASING);
 	set_state(engine, ENGINE_ASKING, "the link jobs are released");
 	client_status(engine->client, on_opened, engine);
+}
+
+static void on_checked(void *arg, const struct msg_host_open_reply *reply)
+{
+	struct engine *engine = engine_of(arg);
+
+	if (engine->state == ENGINE_DONE)
+		return;
+	assert(engine->state == ENGINE_CHECKING);
+	if (reply->status == STATUS_LINK_LOST) {
+		engine_lost(engine, reply->detail);
+		return;
+	}
+	if (reply->status != STATUS_OK)
+		log_warning("the sizes at the end of the pass are not known: %s%s%s", status_name(reply->status),
+			reply->detail[0] ? ": " : "", reply->detail);
+	end_pass(engine, reply->status == STATUS_OK ? reply : NULL, false);
+	if (engine->passes >= engine->options->repeat || !has_live_stream(engine)) {
+		finish(engine, "the last pass is over");
+		return;
+	}
+	if (engine->is_interrupted) {
+		interrupt_next_pass(engine);
+		return;
+	}
+	set_state(engine, ENGINE_RELEASING, "path 56: another pass");
+	client_release(engine->client, on_released, engine);
 }
 
 /* ---- For main ---- */
@@ -379,7 +390,7 @@ void engine_interrupt(struct engine *engine)
 		break;
 	case ENGINE_RELEASING:
 	case ENGINE_ASKING:
-		finish(engine, "interrupted between passes");
+		interrupt_next_pass(engine);
 		break;
 	case ENGINE_CHECKING: /* one reply is missing; a second signal ends the program */
 	case ENGINE_DONE:
@@ -441,16 +452,6 @@ int engine_exit_code(const struct engine *engine)
 {
 	assert(engine->state == ENGINE_DONE);
 	return is_report_decisive(engine) ? report_exit_code(engine->worst) : engine->exit_code;
-}
-
-uint32_t engine_slot_count(const struct options *options)
-{
-	uint64_t run_bytes = (uint64_t)options->run_tracks * options->track_bytes;
-	uint64_t room = HOST_MEMORY_BYTES_MAX / run_bytes;
-	uint32_t needed = 2 * options->jobs;
-
-	assert(needed <= room && needed <= HOST_SLOTS_MAX);
-	return room - needed < SPARE_SLOTS ? (uint32_t)room : needed + SPARE_SLOTS;
 }
 
 struct engine *engine_new(struct client *client, struct clock *clock, struct shm *shm, const struct options *options,

@@ -24,9 +24,6 @@ struct engine_ops {
 	void (*done)(void *arg);
 };
 
-/* Slots that options ask for, with spares where the memory allows. */
-uint32_t engine_slot_count(const struct options *options);
-
 /* shm has at least 2 * jobs slots of a run each. All arguments must outlive the engine, but the client is freed first. */
 struct engine *engine_new(struct client *client, struct clock *clock, struct shm *shm, const struct options *options,
 	const struct engine_ops *ops, void *arg);
@@ -38,7 +35,8 @@ void engine_interrupt(struct engine *engine);
 /* The client is lost. */
 void engine_lost(struct engine *engine, const char *reason);
 
-/* The worst finished pass; NULL when there is none, or something worse came after it: then engine_error says what. */
+/* The worst finished pass; NULL when there is none, or when something worse came after it: then engine_error says
+ * what. */
 const struct report *engine_report(const struct engine *engine);
 uint64_t engine_passes(const struct engine *engine); /* finished ones */
 const char *engine_error(const struct engine *engine); /* words; "" when nothing went wrong but what the report says */

@@ -139,7 +139,7 @@ static int build(struct compare *compare, char why[PAIR_WHY_BYTES])
 	compare->daemon = daemon_new();
 	clock = daemon_clock(compare->daemon);
 	timer_init(&compare->lost_timer, clock, on_lost_timer, compare);
-	rc = shm_create(engine_slot_count(options), options->run_tracks * options->track_bytes, &compare->shm, &memory_fd);
+	rc = shm_create(options_slot_count(options), options->run_tracks * options->track_bytes, &compare->shm, &memory_fd);
 	if (rc != 0) {
 		snprintf(why, PAIR_WHY_BYTES, "no shared memory: %s", strerror(-rc));
 		return rc;

@@ -5,6 +5,7 @@
  */
 #include "primary/compare/options.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -20,6 +21,7 @@
 #define CACHE_BYTES_MAX (1ull << 40)
 #define REPEAT_MAX 1000000000ull
 #define EXACT_MAX 1000000000ull
+#define SPARE_SLOTS 2u
 
 const char options_help[] =
 	"Usage: ra-compare [OPTION]... A B\n"
@@ -371,8 +373,9 @@ static void check_together(struct parser *parser)
 		refuse(parser, "--run %u with --track-size %u: a run is %llu bytes, at most %u are possible",
 			options->run_tracks, options->track_bytes, (unsigned long long)run_bytes, RUN_BYTES_MAX);
 	else if (memory_bytes > HOST_MEMORY_BYTES_MAX)
-		refuse(parser, "--jobs %u with --run %u and --track-size %u needs %llu bytes of memory, at most %u are possible",
-			options->jobs, options->run_tracks, options->track_bytes, (unsigned long long)memory_bytes,
+		refuse(parser,
+			"--jobs %u with --run %u and --track-size %u needs %llu bytes of memory, at most %u are possible", options->jobs,
+			options->run_tracks, options->track_bytes, (unsigned long long)memory_bytes,
 			HOST_MEMORY_BYTES_MAX);
 	if (options->quiet && options->json)
 		refuse(parser, "--quiet and --json exclude each other");
@@ -407,4 +410,14 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 	take_volumes(&parser, argc, argv);
 	check_together(&parser);
 	return parser.is_bad ? OPTIONS_BAD : OPTIONS_RUN;
+}
+
+uint32_t options_slot_count(const struct options *options)
+{
+	uint64_t run_bytes = (uint64_t)options->run_tracks * options->track_bytes;
+	uint64_t room = HOST_MEMORY_BYTES_MAX / run_bytes;
+	uint32_t needed = 2 * options->jobs;
+
+	assert(needed <= room && needed + SPARE_SLOTS <= HOST_SLOTS_MAX);
+	return room - needed < SPARE_SLOTS ? (uint32_t)room : needed + SPARE_SLOTS;
 }

@@ -44,6 +44,9 @@ enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
 /* OPTIONS_BAD: why has the reason; json, quiet and verbose are set all the same. Uses getopt's global state. */
 enum options_result options_parse(int argc, char *argv[], struct options *options, char why[OPTIONS_WHY_BYTES]);
 
+/* Slots of a run each that the shared memory has: two per job, and spares where HOST_MEMORY_BYTES_MAX allows. */
+uint32_t options_slot_count(const struct options *options);
+
 extern const char options_help[];
 
 #endif

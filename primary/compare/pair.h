@@ -15,7 +15,8 @@ struct pair;
 
 /* 0 and the host socket, for the caller to close; or -errno with words in why. */
 int pair_start(const struct options *options, struct pair **out, int *host_fd, char why[PAIR_WHY_BYTES]);
-/* The host socket must be closed. Waits for both, at most 2 s, then kills; never waits for one that cannot be killed. */
+/* The host socket must be closed. Waits for both, at most 2 s, then kills; does not wait for one that cannot be
+ * killed. */
 void pair_stop(struct pair *pair);
 /* After pair_stop: which daemon ended in a way that it should not, and how; "" when both ended well. */
 void pair_explain(const struct pair *pair, char *text, size_t text_bytes);

@@ -338,6 +338,16 @@ void report_not_compared(struct report *report, uint64_t first_track, uint64_t c
 	add_track_range(report, REPORT_NOT_COMPARED, first_track, count);
 }
 
+static void post_size_change(struct report *report, const char *name, uint64_t before, uint64_t after)
+{
+	const struct post_where where = { .peer = NULL };
+
+	if (before != after)
+		post_error(report->post, STATUS_VOLUME_ERROR, &where, "%.128s %s from %llu to %llu bytes during the run%s", name,
+			after > before ? "grew" : "shrank", (unsigned long long)before, (unsigned long long)after,
+			after > before ? ", the new part was not compared" : "");
+}
+
 void report_finish(struct report *report, const struct report_end *end)
 {
 	uint64_t sum = 0;
@@ -350,6 +360,11 @@ void report_finish(struct report *report, const struct report_end *end)
 		report->figures.is_only_tail = false;
 	report->figures.end = *end;
 	report->is_finished = true;
+	if (!end->has_sizes)
+		return;
+	post_size_change(report, report->figures.setup.name_local, report->figures.setup.local.size_bytes, end->local_bytes);
+	post_size_change(report, report->figures.setup.name_remote, report->figures.setup.remote.size_bytes,
+		end->remote_bytes);
 }
 
 bool report_sizes_held(const struct report *report)
@@ -374,4 +389,11 @@ int report_exit_code(const struct report *report)
 	if (tracks[REPORT_IDENTICAL] < report->figures.total_tracks || !report_sizes_held(report))
 		return 3;
 	return 0;
+}
+
+bool report_is_worse(const struct report *report, const struct report *than)
+{
+	static const int order[] = { [0] = 0, [1] = 4, [3] = 1, [4] = 2, [5] = 3 };
+
+	return order[report_exit_code(report)] > order[report_exit_code(than)];
 }

@@ -117,10 +117,13 @@ void report_identical(struct report *report, uint64_t track, bool is_hole);
 void report_different(struct report *report, uint64_t track, bool is_hole, const uint8_t *local, const uint8_t *remote);
 void report_unreadable(struct report *report, uint64_t track);
 void report_not_compared(struct report *report, uint64_t first_track, uint64_t count, enum report_reason reason);
+/* A volume that changed its size is posted. */
 void report_finish(struct report *report, const struct report_end *end);
 
 /* 0, 1, 3, 4 or 5 (of report_finish). */
 int report_exit_code(const struct report *report);
+/* In the order 1 > 5 > 4 > 3 > 0 of their exit codes. */
+bool report_is_worse(const struct report *report, const struct report *than);
 /* Both volumes kept their size to the end, as far as it is known; false spoils a proof. */
 bool report_sizes_held(const struct report *report);
 

@@ -118,8 +118,8 @@ static void print_size_change(const char *name, uint64_t before, uint64_t after,
 		return;
 	fputs(", ", out);
 	print_name(name, out);
-	fprintf(out, " %s from %" PRIu64 " to %" PRIu64 " bytes during the run%s", after > before ? "grew" : "shrank", before,
-		after, after > before ? " and the new part was not compared" : "");
+	fprintf(out, " %s from %" PRIu64 " to %" PRIu64 " bytes during the run%s", after > before ? "grew" : "shrank",
+		before, after, after > before ? " and the new part was not compared" : "");
 }
 
 static void print_parts(const struct report *report, FILE *out)
@@ -286,6 +286,23 @@ static const char *json_result(const struct report *report)
 	}
 }
 
+/* The sentence of the text output, for those who want the reason in words. */
+static json_t *json_verdict(const struct report *report, uint64_t passes)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+	json_t *json;
+
+	assert(out);
+	report_print_sentence(report, passes, out);
+	fclose(out);
+	text[bytes - 1] = '\0'; /* the line feed */
+	json = json_text(text);
+	free(text);
+	return json;
+}
+
 static json_t *json_figures(const struct report *report, uint64_t passes)
 {
 	const struct report_figures *figures = report_figures(report);
@@ -297,6 +314,7 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 		"device", "local", json_volume(&setup->local), "remote", json_volume(&setup->remote), "by", "data", "digest");
 
 	assert(json);
+	json_object_set_new(json, "verdict", json_verdict(report, passes));
 	json_object_set_new(json, "track_size", json_count(setup->track_bytes));
 	json_object_set_new(json, "bytes", json_count(figures->compared_bytes));
 	json_object_set_new(json, "hole_bytes", json_count(figures->hole_bytes));
@@ -331,11 +349,12 @@ static void print_json_ranges(const struct report *report, FILE *out)
 void report_print_json(const struct report *report, uint64_t passes, FILE *out)
 {
 	json_t *json = json_figures(report, passes);
-	/* JSON_EMBED leaves out the outer braces, so that the ranges can follow. */
-	char *text = json_dumps(json, JSON_INDENT(1) | JSON_EMBED);
+	/* JSON_EMBED leaves out the outer braces, but not the line feeds inside them: the ranges follow on the last line. */
+	char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12) | JSON_EMBED);
 
 	assert(text);
-	fprintf(out, "{\n %s", text);
+	fputc('{', out);
+	fwrite(text, 1, strlen(text) - 1, out);
 	print_json_ranges(report, out);
 	fputs("\n}\n", out);
 	free(text);

@@ -322,8 +322,7 @@ static void replace_slot(struct reader *reader)
 {
 	const struct stream_shared *shared = reader->stream->shared;
 
-	log_warning("%s volume: a read that hangs keeps %" PRIu32 " KiB of memory", side_name(reader->side),
-		shm_slot_bytes(shared->shm) / KIB);
+	log_info("%s volume: a read that hangs keeps slot %" PRIu32, side_name(reader->side), reader->slot);
 	reader->has_slot = shared->spare_slot(shared->arg, &reader->slot);
 }
 
@@ -481,15 +480,12 @@ void stream_abandon(struct stream *stream, enum report_reason reason)
 
 static void init_reader(struct reader *reader, struct stream *stream, enum side side, uint32_t slot)
 {
-	reader->magic = READER_MAGIC;
-	reader->stream = stream;
-	reader->side = side;
-	reader->slot = slot;
-	reader->has_slot = true;
+	*reader = (struct reader){ .magic = READER_MAGIC, .stream = stream, .side = side, .slot = slot, .has_slot = true };
 	timer_init(&reader->timer, stream->shared->clock, on_timer, reader);
 }
 
-struct stream *stream_new(const struct stream_shared *shared, uint32_t number, uint32_t local_slot, uint32_t remote_slot)
+struct stream *stream_new(const struct stream_shared *shared, uint32_t number, uint32_t local_slot,
+	uint32_t remote_slot)
 {
 	struct stream *stream = xcalloc(1, sizeof(*stream));
 

@@ -39,7 +39,8 @@ struct stream_shared {
 	void (*fatal)(void *arg, enum status status, const char *detail);
 };
 
-struct stream *stream_new(const struct stream_shared *shared, uint32_t number, uint32_t local_slot, uint32_t remote_slot);
+struct stream *stream_new(const struct stream_shared *shared, uint32_t number, uint32_t local_slot,
+	uint32_t remote_slot);
 /* NULL is fine. No reply may come any more: the client is freed before. */
 void stream_free(struct stream *stream);
 /* For a pass: takes its first run. False when there is none. */

@@ -9,6 +9,7 @@ cp a b
 
 begin()
 {
+	: >err
 	"$RA" --repeat forever "$@" a b >out 2>err &
 	ra=$!
 	until_true grep -q IDENTICAL err

@@ -59,6 +59,6 @@ until_true()
 }
 
 # pid_of PARENT NAME: the child of that process with that program name.
-pid_of() { ps -o pid=,comm= --ppid "$1" | awk -v name="$2" '$2 == name { print $1 }'; }
+pid_of() { ps -o pid= -o comm= --ppid "$1" | awk -v name="$2" '$2 == name { print $1 }'; }
 has_child() { [ -n "$(pid_of "$1" "$2")" ]; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }

@@ -8,6 +8,7 @@
 noise a 30000000
 cp a b
 for name in ra-primaryd ra-secondaryd; do
+	: >err
 	"$RA" --repeat forever a b >out 2>err &
 	ra=$!
 	until_true grep -q IDENTICAL err

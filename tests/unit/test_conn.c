@@ -747,14 +747,12 @@ static void slow_peer_is_not_dropped(void **state)
 	conn_accept(pair->b.conn);
 	conn_start_ping(pair->b.conn);
 	send_big(&pair->b, NULL, NULL);
-	for (int i = 0; i < 15; i++) {
-		pair_settle(pair);
+	pair_settle(pair);
+	while (conn_queued_bytes(pair->b.conn) > KIB) { /* less is its unanswered pings */
 		assert_true(read(fd, sink, 256 * KIB) > 0);
 		pair_settle(pair);
 		clock_advance(pair->clock, OUTPUT_STALL_MS - 1);
-		assert_int_equal(pair->b.closes, i < 15 ? 0 : 1);
-		if (conn_queued_bytes(pair->b.conn) == 0)
-			break;
+		assert_int_equal(pair->b.closes, 0);
 	}
 	assert_int_equal(pair->b.closes, 0);
 	free(sink);

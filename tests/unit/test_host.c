@@ -24,7 +24,6 @@
 #include "local/shm.h"
 #include "primary/local.h"
 #include "primary/remote.h"
-#include "storage/da.h"
 #include "tests/support/fake_secondary.h"
 #include "tests/support/pair.h"
 #include "tests/support/world.h"
@@ -34,6 +33,7 @@
 #define TRACKS 10u
 #define SIZE_BYTES (TRACKS * TRACK - 1000)
 #define SLOTS 4u
+#define DISK_QUEUE 3u /* DA requests */
 #define SLOT_BYTES (4 * TRACK)
 #define LINK_ID 0x0007000000000001ull
 #define KEPT 64u
@@ -195,7 +195,7 @@ static int set_up_bare(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	int fds[2];
-	f->world = world_new(4);
+	f->world = world_new(DISK_QUEUE);
 	world_add_local(f->world, SIZE_BYTES);
 	world_add_link(f->world, 8);
 	f->secondary = f->world->secondary;
@@ -560,18 +560,18 @@ static void reads_outside_the_limits_are_bad(void **state)
 
 static void full_disk_queue_is_told(void **state)
 {
-	struct fixture *f = *state; /* 4 elements */
+	struct fixture *f = *state;
 	world_hang_reads(f->world);
-	struct da_counts counts;
-	unsigned accepted = 0;
-	for (; accepted < SLOTS; accepted++)
-		send_read(f, accepted, SIDE_LOCAL, accepted, 1, accepted);
-	da_count(f->world->da, &counts);
-	assert_int_equal(counts.elements_used, SLOTS);
+	for (unsigned i = 0; i < DISK_QUEUE; i++)
+		send_read(f, i, SIDE_LOCAL, i, 1, i);
 	assert_int_equal(unread(f), 0);
+	send_read(f, 9, SIDE_LOCAL, 0, 1, DISK_QUEUE);
+	assert_false(read_reply(f, 9, STATUS_QUEUE_FULL)->slot_lost);
 	world_release(f->world);
-	for (unsigned i = 0; i < SLOTS; i++)
+	for (unsigned i = 0; i < DISK_QUEUE; i++)
 		assert_int_equal(reply(f, MESSAGE_HOST_READ_REPLY)->host_read_reply.status, STATUS_OK);
+	send_read(f, 9, SIDE_LOCAL, 0, 1, DISK_QUEUE); /* the slot was not taken */
+	read_reply(f, 9, STATUS_OK);
 }
 
 static void timed_out_slot_is_lost_for_ever(void **state)

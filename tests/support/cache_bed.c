@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cache of the cache's tests. A callback that says room looks into the cache, which would hang if the cache called
+ * it under its mutex.
+ */
+#include "tests/support/cache_bed.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct cache_bed cache_bed;
+
+static void on_room(void *arg)
+{
+	struct cache_counts counts;
+
+	/* Not under the mutex: the cache may be used. */
+	cache_count(arg, &counts);
+	cache_bed.room_calls++;
+}
+
+int cache_bed_set_up(void **state)
+{
+	(void)state;
+	cache_bed.cache = cache_new(CACHE_BED_SLOTS * CACHE_BED_TRACK_BYTES, CACHE_BED_TRACK_BYTES);
+	cache_bed.now_ms = 1000;
+	cache_bed.room_calls = 0;
+	cache_on_room(cache_bed.cache, on_room, cache_bed.cache);
+	return cache_bed.cache ? 0 : -1;
+}
+
+int cache_bed_tear_down(void **state)
+{
+	(void)state;
+	cache_free(cache_bed.cache);
+	return 0;
+}
+
+struct cache_counts cache_bed_count(void)
+{
+	struct cache_counts counts;
+
+	cache_count(cache_bed.cache, &counts);
+	return counts;
+}
+
+void cache_bed_publish_data(uint64_t track, uint64_t sequence, char byte)
+{
+	void *slot = cache_take_slot(cache_bed.cache, cache_bed.now_ms);
+
+	assert_non_null(slot);
+	memset(slot, byte, CACHE_BED_TRACK_BYTES);
+	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, track, TRACK_DATA, STATUS_OK, slot, sequence, cache_bed.now_ms);
+}
+
+void cache_bed_publish_state(uint64_t track, uint64_t sequence, enum track_state state)
+{
+	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, track, state, STATUS_OK, NULL, sequence, cache_bed.now_ms);
+}
+
+void cache_bed_publish_timeout(uint64_t track, uint64_t sequence)
+{
+	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, track, TRACK_UNSET, STATUS_TIMEOUT, NULL, sequence,
+		cache_bed.now_ms);
+}
+
+bool cache_bed_find(uint64_t track, struct cache_ref *ref)
+{
+	return cache_find(cache_bed.cache, CACHE_BED_DEVICE, track, 0, cache_bed.now_ms, ref);
+}
+
+bool cache_bed_is_known(uint64_t track)
+{
+	struct cache_ref ref;
+
+	return cache_bed_find(track, &ref);
+}
+
+struct cache_ref cache_bed_find_and_lock(uint64_t track)
+{
+	struct cache_ref ref;
+
+	assert_true(cache_bed_find(track, &ref));
+	cache_lock(cache_bed.cache, &ref);
+	assert_true(cache_is_still_there(cache_bed.cache, &ref));
+	return ref;
+}
+
+char cache_bed_load_byte(const struct cache_ref *ref)
+{
+	const void *data = NULL;
+	enum status status;
+
+	assert_int_equal(cache_load(cache_bed.cache, ref, &data, &status), TRACK_DATA);
+	assert_int_equal(status, STATUS_OK);
+	assert_non_null(data);
+	return *(const char *)data;
+}
+
+void cache_bed_claim(uint64_t track)
+{
+	struct cache_ref ref = cache_bed_find_and_lock(track);
+	const void *data;
+	enum status status;
+
+	cache_load(cache_bed.cache, &ref, &data, &status);
+	cache_unlock(cache_bed.cache, &ref);
+}
