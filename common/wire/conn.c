@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The life of one connection: its states, events and back-pressure. Bytes are moved by transport, taken apart by reader
- * and queued by output; time-outs stand in conn_deadline.c; what a frame means is the owner's business. Loop thread only.
+ * and queued by output; time-outs stand in conn_deadline.c; what a frame means is the owner's business. Loop thread
+ * only.
  *
  * The hard thing: any callback may free the connection, and TLS may hold bytes that no event will announce. So whoever
  * enters from the loop holds the connection until it leaves, looks at is_open after each callback, and reading that

@@ -24,7 +24,7 @@ struct engine_ops {
 	void (*done)(void *arg);
 };
 
-/* shm has at least 2 * jobs slots of a run each. All arguments must outlive the engine, but the client is freed first. */
+/* shm has options_slot_count slots of a run each. All arguments outlive the engine, but the client is freed first. */
 struct engine *engine_new(struct client *client, struct clock *clock, struct shm *shm, const struct options *options,
 	const struct engine_ops *ops, void *arg);
 void engine_free(struct engine *engine);

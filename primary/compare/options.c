@@ -374,8 +374,8 @@ static void check_together(struct parser *parser)
 			options->run_tracks, options->track_bytes, (unsigned long long)run_bytes, RUN_BYTES_MAX);
 	else if (memory_bytes > HOST_MEMORY_BYTES_MAX)
 		refuse(parser,
-			"--jobs %u with --run %u and --track-size %u needs %llu bytes of memory, at most %u are possible", options->jobs,
-			options->run_tracks, options->track_bytes, (unsigned long long)memory_bytes,
+			"--jobs %u with --run %u and --track-size %u needs %llu bytes of memory, at most %u are possible",
+			options->jobs, options->run_tracks, options->track_bytes, (unsigned long long)memory_bytes,
 			HOST_MEMORY_BYTES_MAX);
 	if (options->quiet && options->json)
 		refuse(parser, "--quiet and --json exclude each other");

@@ -343,13 +343,14 @@ static void post_size_change(struct report *report, const char *name, uint64_t b
 	const struct post_where where = { .peer = NULL };
 
 	if (before != after)
-		post_error(report->post, STATUS_VOLUME_ERROR, &where, "%.128s %s from %llu to %llu bytes during the run%s", name,
-			after > before ? "grew" : "shrank", (unsigned long long)before, (unsigned long long)after,
+		post_error(report->post, STATUS_VOLUME_ERROR, &where, "%.128s %s from %llu to %llu bytes during the run%s",
+			name, after > before ? "grew" : "shrank", (unsigned long long)before, (unsigned long long)after,
 			after > before ? ", the new part was not compared" : "");
 }
 
 void report_finish(struct report *report, const struct report_end *end)
 {
+	const struct report_setup *setup = &report->figures.setup;
 	uint64_t sum = 0;
 
 	assert(!report->is_finished);
@@ -362,9 +363,8 @@ void report_finish(struct report *report, const struct report_end *end)
 	report->is_finished = true;
 	if (!end->has_sizes)
 		return;
-	post_size_change(report, report->figures.setup.name_local, report->figures.setup.local.size_bytes, end->local_bytes);
-	post_size_change(report, report->figures.setup.name_remote, report->figures.setup.remote.size_bytes,
-		end->remote_bytes);
+	post_size_change(report, setup->name_local, setup->local.size_bytes, end->local_bytes);
+	post_size_change(report, setup->name_remote, setup->remote.size_bytes, end->remote_bytes);
 }
 
 bool report_sizes_held(const struct report *report)

@@ -308,8 +308,8 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	const struct report_figures *figures = report_figures(report);
 	const struct report_setup *setup = &figures->setup;
 	uint64_t compared = figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT];
-	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:n, s:o, s:o, s:s, s:n}", "format", "ra-compare/1", "result",
-		json_result(report), "complete", compared == figures->total_tracks && report_sizes_held(report), "as_of",
+	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:n, s:o, s:o, s:s, s:n}", "format", "ra-compare/1",
+		"result", json_result(report), "complete", compared == figures->total_tracks && report_sizes_held(report), "as_of",
 		"per-track", "started", json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s),
 		"device", "local", json_volume(&setup->local), "remote", json_volume(&setup->remote), "by", "data", "digest");
 
@@ -349,7 +349,7 @@ static void print_json_ranges(const struct report *report, FILE *out)
 void report_print_json(const struct report *report, uint64_t passes, FILE *out)
 {
 	json_t *json = json_figures(report, passes);
-	/* JSON_EMBED leaves out the outer braces, but not the line feeds inside them: the ranges follow on the last line. */
+	/* JSON_EMBED leaves out the braces, but not the line feeds inside them: the ranges follow on the last line. */
 	char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12) | JSON_EMBED);
 
 	assert(text);

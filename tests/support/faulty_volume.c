@@ -28,7 +28,8 @@ struct range {
 struct switches {
 	uint64_t size_bytes;
 	uint32_t seed, version;
-	struct range zeros, hole, bad;
+	struct range same, hole, bad;
+	char same_byte;
 	int bad_error, open_error;
 	size_t read_bytes_max;
 };
@@ -88,13 +89,13 @@ static uint64_t word_at(const struct switches *now, uint64_t index)
 	return (x ^ (x >> 31)) | 0x0101010101010101u;
 }
 
-static void clear(char *data, size_t bytes, uint64_t offset, const struct range *range)
+static void fill_range(char *data, size_t bytes, uint64_t offset, const struct range *range, char byte)
 {
 	uint64_t begin = range->begin > offset ? range->begin : offset;
 	uint64_t end = range->end < offset + bytes ? range->end : offset + bytes;
 
 	if (begin < end)
-		memset(data + (begin - offset), 0, (size_t)(end - begin));
+		memset(data + (begin - offset), byte, (size_t)(end - begin));
 }
 
 static void fill(const struct switches *now, char *data, size_t bytes, uint64_t offset)
@@ -112,8 +113,8 @@ static void fill(const struct switches *now, char *data, size_t bytes, uint64_t 
 		memcpy(data + done, (const char *)&word + skip, part);
 		done += part;
 	}
-	clear(data, bytes, offset, &now->zeros);
-	clear(data, bytes, offset, &now->hole);
+	fill_range(data, bytes, offset, &now->same, now->same_byte);
+	fill_range(data, bytes, offset, &now->hole, 0);
 }
 
 static int faulty_open(void *arg, struct volume_info *info)
@@ -279,7 +280,13 @@ void faulty_volume_set_version(struct faulty_volume *faulty, uint32_t version)
 
 void faulty_volume_set_zeros(struct faulty_volume *faulty, uint64_t begin, uint64_t end)
 {
-	lock(faulty)->now.zeros = (struct range){ begin, end };
+	faulty_volume_set_bytes(faulty, begin, end, 0);
+}
+
+void faulty_volume_set_bytes(struct faulty_volume *faulty, uint64_t begin, uint64_t end, char byte)
+{
+	lock(faulty)->now.same = (struct range){ begin, end };
+	faulty->now.same_byte = byte;
 	unlock(faulty);
 }
 

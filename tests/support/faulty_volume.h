@@ -32,6 +32,8 @@ void faulty_volume_expect(struct faulty_volume *faulty, void *data, size_t bytes
 void faulty_volume_set_version(struct faulty_volume *faulty, uint32_t version);
 /* One range each, end not included; the last call counts, begin == end is none. */
 void faulty_volume_set_zeros(struct faulty_volume *faulty, uint64_t begin, uint64_t end);
+/* The same byte throughout; takes the place of the zeros. */
+void faulty_volume_set_bytes(struct faulty_volume *faulty, uint64_t begin, uint64_t end, char byte);
 void faulty_volume_set_hole(struct faulty_volume *faulty, uint64_t begin, uint64_t end);
 /* Reads that touch the range fail with -error. */
 void faulty_volume_set_error(struct faulty_volume *faulty, uint64_t begin, uint64_t end, int error);

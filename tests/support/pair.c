@@ -8,7 +8,9 @@
 #include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cmocka.h>
 #include <event2/event.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -100,6 +103,79 @@ void pair_free(struct pair *pair)
 	clock_free(pair->clock);
 	event_base_free(pair->base);
 	free(pair);
+}
+
+static unsigned descriptors_before;
+
+int pair_set_up(void **state)
+{
+	descriptors_before = open_descriptor_count();
+	pair_note_reset();
+	*state = pair_new();
+	return 0;
+}
+
+int pair_tear_down(void **state)
+{
+	pair_free(*state);
+	assert_int_equal(open_descriptor_count(), descriptors_before);
+	return 0;
+}
+
+void end_expect_closed(struct end *end, const char *reason, bool clean)
+{
+	assert_int_equal(end->closes, 1);
+	assert_string_equal(end->reason, reason);
+	assert_int_equal(end->clean, clean);
+}
+
+struct pair_note pair_note;
+
+void pair_note_reset(void)
+{
+	pair_note = (struct pair_note){ .count = 0 };
+}
+
+void pair_note_done(void *arg, bool sent)
+{
+	assert_true(pair_note.count < sizeof(pair_note.order) - 1);
+	pair_note.order[pair_note.count++] = *(const char *)arg;
+	pair_note.order[pair_note.count] = '\0';
+	pair_note.sent += sent;
+}
+
+const uint8_t *pair_noise(void)
+{
+	static uint8_t noise[FRAME_PAYLOAD_BYTES_MAX];
+	static bool is_made;
+
+	for (size_t i = 0; !is_made && i < sizeof(noise); i++)
+		noise[i] = (uint8_t)(i * 2654435761u >> 11);
+	is_made = true;
+	return noise;
+}
+
+void end_send_big(struct end *end, void (*done)(void *arg, bool sent), const char *name)
+{
+	static const struct message reply = { MESSAGE_READ_REPLY,
+		.read_reply = { .tag = 3, .status = STATUS_OK, .track_count = 1, .states = { TRACK_DATA } } };
+	struct conn_piece pieces[RUN_TRACKS_MAX];
+	const size_t bytes = FRAME_PAYLOAD_BYTES_MAX / RUN_TRACKS_MAX;
+
+	for (unsigned i = 0; i < RUN_TRACKS_MAX; i++)
+		pieces[i] = (struct conn_piece){ pair_noise() + i * bytes, bytes };
+	conn_send(end->conn, &reply, pieces, RUN_TRACKS_MAX, done, (void *)name);
+}
+
+size_t pair_put_frame(uint8_t *out, unsigned type, const void *message, size_t message_bytes, uint32_t payload_bytes)
+{
+	const struct frame_header header = { .type = (uint8_t)type, .message_bytes = (uint32_t)message_bytes,
+		.payload_bytes = payload_bytes };
+
+	frame_encode(&header, out);
+	if (message)
+		memcpy(out + FRAME_HEADER_BYTES, message, message_bytes);
+	return FRAME_HEADER_BYTES + message_bytes;
 }
 
 static bool admit_by_a(void *arg, const char *key)

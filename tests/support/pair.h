@@ -45,6 +45,9 @@ struct pair {
 
 struct pair *pair_new(void);
 void pair_free(struct pair *pair); /* the connections too */
+/* For cmocka: *state is a new pair, the note is empty. The second asserts that no descriptor was left open. */
+int pair_set_up(void **state);
+int pair_tear_down(void **state);
 
 /* Connections on given descriptors; a is the TLS client. */
 void pair_tls_a(struct pair *pair, int fd_in, int fd_out);
@@ -57,6 +60,24 @@ void pair_connect_plain(struct pair *pair);
 /* b on one end, plain or TLS; returns the other end, non-blocking. */
 int pair_raw_to_b(struct pair *pair, bool is_tls);
 void end_free_conn(struct end *end);
+/* Closed once, with these words. */
+void end_expect_closed(struct end *end, const char *reason, bool clean);
+
+/* Which done callbacks came, as the first letters of their arguments. */
+struct pair_note {
+	char order[16];
+	unsigned count, sent;
+};
+extern struct pair_note pair_note;
+void pair_note_reset(void);
+void pair_note_done(void *arg, bool sent);
+
+/* FRAME_PAYLOAD_BYTES_MAX bytes, always the same. */
+const uint8_t *pair_noise(void);
+/* A ReadReply with pair_noise as payload, in 64 pieces. */
+void end_send_big(struct end *end, void (*done)(void *arg, bool sent), const char *name);
+/* A frame by hand, valid or not; message may be NULL. Returns its bytes without payload. */
+size_t pair_put_frame(uint8_t *out, unsigned type, const void *message, size_t message_bytes, uint32_t payload_bytes);
 
 /* Runs loop passes until the condition holds; false after a great many. */
 #define PAIR_RUN_UNTIL(pair, condition) \

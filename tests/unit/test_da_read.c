@@ -197,6 +197,16 @@ static void one_byte_makes_a_track_data(void **state)
 	}
 }
 
+static void a_track_of_equal_bytes_is_data(void **state)
+{
+	(void)state;
+	prepare(2 * TRACK, TRACK, 0, 2);
+	faulty_volume_set_bytes(faulty, 0, 2 * TRACK, 'x');
+	assert_int_equal(read_tracks(), 2);
+	assert_data(0);
+	assert_data(1);
+}
+
 static void holes_are_told_without_slot_and_read(void **state)
 {
 	(void)state;
@@ -337,6 +347,7 @@ int main(void)
 		TEST(what_grew_beyond_the_device_is_not_shown),
 		TEST(a_track_of_zeros_needs_no_slot),
 		cmocka_unit_test(one_byte_makes_a_track_data),
+		TEST(a_track_of_equal_bytes_is_data),
 		TEST(holes_are_told_without_slot_and_read),
 		TEST(a_short_last_track_in_a_hole_is_a_hole),
 		TEST(a_hole_that_was_cut_off_is_shrunk),

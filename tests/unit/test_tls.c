@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Identities and sessions without a connection around them: who is let in, what each side is told, how a session ends,
- * and that bytes survive full pipes and key updates. Both ends in one thread, on non-blocking socket pairs.
+ * Sessions without a connection around them: who is let in, what each side is told, how a session ends, and that bytes
+ * survive full pipes and key updates. Both ends in one thread, on non-blocking socket pairs.
  */
 #include "wire/tls.h"
 
@@ -20,7 +20,6 @@
 
 #include <cmocka.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "base/alloc.h"
@@ -144,23 +143,6 @@ static void expect_text(struct party *party, const char *text)
 	assert_string_equal(buffer, text);
 }
 
-static void key_is_the_sha256_of_the_public_key_info(void **state)
-{
-	struct fixture *fixture = *state;
-	unsigned char *der = NULL, hash[32];
-	char expected[PEER_KEY_CHARS + 1] = "sha256:";
-	int bytes = i2d_PUBKEY(fixture->client.identity->key, &der);
-
-	assert_true(bytes > 0);
-	assert_int_equal(EVP_Digest(der, (size_t)bytes, hash, NULL, EVP_sha256(), NULL), 1);
-	OPENSSL_free(der);
-	for (size_t i = 0; i < sizeof(hash); i++)
-		snprintf(expected + 7 + 2 * i, 3, "%02x", hash[i]);
-	assert_string_equal(fixture->client.key, expected);
-	assert_true(peer_key_is_valid(expected));
-	assert_string_not_equal(fixture->client.key, fixture->server.key);
-}
-
 static void identity_survives_its_pem_text(void **state)
 {
 	struct fixture *fixture = *state;
@@ -176,56 +158,6 @@ static void identity_survives_its_pem_text(void **state)
 	fixture->client.identity = copy;
 	connect_both(fixture);
 	free(pem);
-}
-
-static void expect_refused_pem(const char *pem, const char *words)
-{
-	struct tls_identity *identity = NULL;
-	int rc;
-	char *log;
-
-	capture_start();
-	rc = tls_identity_from_pem(pem, &identity);
-	log = capture_end();
-	assert_int_equal(rc, -EINVAL);
-	assert_null(identity);
-	assert_int_equal(line_count(log), 1);
-	assert_non_null(strstr(log, words));
-	free(log);
-}
-
-static void pem_text_that_is_no_identity_is_refused(void **state)
-{
-	struct fixture *fixture = *state;
-	char *pem = tls_identity_to_pem(fixture->client.identity), *other = tls_identity_to_pem(fixture->server.identity);
-	char *certificate = strstr(pem, "-----BEGIN CERTIFICATE"), *mixed;
-
-	expect_refused_pem("", "private key");
-	expect_refused_pem("garbage", "private key");
-	expect_refused_pem(certificate, "private key");
-	mixed = xasprintf("%.*s%s", (int)(certificate - pem), pem, strstr(other, "-----BEGIN CERTIFICATE"));
-	expect_refused_pem(mixed, "do not belong together");
-	*certificate = '\0';
-	expect_refused_pem(pem, "certificate");
-	free(mixed);
-	free(other);
-	free(pem);
-}
-
-static void encrypted_key_is_refused_without_asking(void **state)
-{
-	struct fixture *fixture = *state;
-	BIO *text = BIO_new(BIO_s_mem());
-	char *data, *pem;
-	long bytes;
-
-	assert_int_equal(PEM_write_bio_PrivateKey(text, fixture->client.identity->key, EVP_aes_128_cbc(),
-		(const unsigned char *)"secret", 6, NULL, NULL), 1);
-	bytes = BIO_get_mem_data(text, &data);
-	pem = xasprintf("%.*s", (int)bytes, data);
-	expect_refused_pem(pem, "private key");
-	free(pem);
-	BIO_free(text);
 }
 
 static void both_sides_are_up_and_know_each_other(void **state)
@@ -483,10 +415,7 @@ static void pending_bytes_are_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(key_is_the_sha256_of_the_public_key_info),
 		TEST(identity_survives_its_pem_text),
-		TEST(pem_text_that_is_no_identity_is_refused),
-		TEST(encrypted_key_is_refused_without_asking),
 		TEST(both_sides_are_up_and_know_each_other),
 		TEST(wire_bytes_agree_on_both_sides),
 		TEST(certificate_long_expired_is_let_in_by_its_key),
