@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The reads of a host: what it may read, into which slot, and the answers (62 to 68 of Fig. 3; the delay of 66 is the
- * host's). Loop thread only. The hard thing is memory: a slot belongs to the primary from HostRead to its reply, and for
- * ever when the reply says that a disk may still write into it. So the slot carries the read.
+ * host's). Loop thread only. The hard thing is memory: a slot belongs to the primary from HostRead to its reply, and
+ * for ever when the reply says that a disk may still write into it. So the slot carries the read.
  */
 #include <assert.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A local device: its states, users and control requests (open, size, close), one of which is at the DA at a time. Reads
- * are in local_read.c. Loop thread only. The hard thing is time: who waits is timed, not what runs. A query that times
- * out leaves the open to those who still wait; only when the last of them has gone is a running open abandoned. What was
- * abandoned while a thread was in it is stuck, and the device NOT_READY, until that returns.
+ * A local device: its states, users and control requests (open, size, close), one of which is at the DA at a time.
+ * Reads are in local_read.c. Loop thread only. The hard thing is time: who waits is timed, not what runs. A query that
+ * times out leaves the open to those who still wait; only when the last of them has gone is a running open abandoned.
+ * What was abandoned while a thread was in it is stuck, and the device NOT_READY, until that returns.
  */
 #include "primary/local.h"
 
@@ -284,8 +284,8 @@ uint64_t local_end_bytes(const struct local_user *user)
 void local_dump(const struct local *local)
 {
 	static const char *const names[] = { "closed", "opening", "open", "closing", "hung" };
-	log_write(LOG_LEVEL_INFO, "local device %s (%s): %s, %u reads at the disk adapter, %u requests stuck", local->device,
-		local->path, names[local->state], local->reads, local->stuck);
+	log_write(LOG_LEVEL_INFO, "local device %s (%s): %s, %u reads at the disk adapter, %u requests stuck",
+		local->device, local->path, names[local->state], local->reads, local->stuck);
 	struct local_user *user;
 	DL_FOREACH(local->users, user)
 		local_dump_reads(user);

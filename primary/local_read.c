@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads of a local device: each is one DA request straight into the host's memory, with one waiter and a time-out (186).
- * The sink's functions run on DA threads and touch nothing but the read; the rest on the loop thread. The hard thing: a
- * read outlives its waiter while a thread is in it. It keeps the memory mapped by a reference of its own, and goes when
- * the DA frees its element.
+ * Reads of a local device: each is one DA request straight into the host's memory, with one waiter and a time-out
+ * (186). The sink's functions run on DA threads and touch nothing but the read; the rest on the loop thread. The hard
+ * thing: a read outlives its waiter while a thread is in it. It keeps the memory mapped by a reference of its own, and
+ * goes when the DA frees its element.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -106,7 +106,8 @@ static void post_unreadable(struct local_read *read, uint32_t track_count)
 	if (unreadable == 0)
 		return;
 	char text[DETAIL_MAX + 1];
-	snprintf(text, sizeof(text), "%u of %u tracks of %.180s cannot be read", unreadable, track_count, read->local->path);
+	snprintf(text, sizeof(text), "%u of %u tracks of %.180s cannot be read", unreadable, track_count,
+		read->local->path);
 	post_read(read, STATUS_VOLUME_ERROR, text);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ra-primaryd --once: takes its set-up from the first frame on the host socket, builds the parts in order, and takes
- * them down in the opposite one. Loop thread only. The hard thing is the end: the volume is closed on a DA thread, which
- * may hang as long as a disk hangs, so the wait for it is limited.
+ * them down in the opposite one. Loop thread only. The hard thing is the end: the volume is closed on a DA thread,
+ * which may hang as long as a disk hangs, so the wait for it is limited.
  */
 #include "primary/once.h"
 

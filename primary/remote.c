@@ -209,15 +209,16 @@ static int refuse_answer(const struct message *message, uint32_t tag)
 static int on_hello_reply(struct remote *remote, const struct msg_hello_reply *reply)
 {
 	if (reply->status != STATUS_OK || reply->protocol != RA_PROTOCOL_VERSION) {
-		log_warning("the secondary (%s) refused Hello: %s, protocol %u; this program speaks protocol %u", reply->software,
-			status_name(reply->status), reply->protocol, RA_PROTOCOL_VERSION);
+		log_warning("the secondary (%s) refused Hello: %s, protocol %u; this program speaks protocol %u",
+			reply->software, status_name(reply->status), reply->protocol, RA_PROTOCOL_VERSION);
 		return -EPROTO;
 	}
 	remote->window_reads = reply->window_reads;
 	conn_accept(remote->conn);
 	conn_start_ping(remote->conn);
 	set_state(remote, LINK_UP, "HelloReply");
-	log_info("link up: secondary %u (%s), %u reads at a time", reply->secondary_id, reply->software, reply->window_reads);
+	log_info("link up: secondary %u (%s), %u reads at a time", reply->secondary_id, reply->software,
+		reply->window_reads);
 	struct remote_device *device;
 	DL_FOREACH(remote->devices, device) {
 		if (device->is_query_due)

@@ -143,8 +143,8 @@ static void post_result(const struct remote_job *job, const struct remote_read_r
 			post_error(remote->post, STATUS_VOLUME_ERROR, &where, "%u of %u tracks cannot be read at the secondary",
 				unreadable, result->track_count);
 	} else if (result->status != STATUS_DATA_NOT_FOUND && result->status != STATUS_LINK_LOST) {
-		post_error(remote->post, result->status, &where, "the secondary ended a read%s%s", result->detail[0] ? ": " : "",
-			result->detail);
+		post_error(remote->post, result->status, &where, "the secondary ended a read%s%s",
+			result->detail[0] ? ": " : "", result->detail);
 	}
 }
 

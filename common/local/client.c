@@ -207,8 +207,8 @@ static struct request *new_request(struct client *client, enum message_type repl
 	return request;
 }
 
-void client_open(struct client *client, const char *device, void (*reply)(void *arg, const struct msg_host_open_reply *),
-	void *arg)
+void client_open(struct client *client, const char *device,
+	void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg)
 {
 	assert(device_name_is_valid(device));
 	struct request *request = new_request(client, MESSAGE_HOST_OPEN_REPLY, arg);

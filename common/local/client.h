@@ -26,8 +26,8 @@ struct client *client_new(struct event_base *base, struct clock *clock, int fd, 
 void client_free(struct client *client);
 
 /* Each reply is called once, later, unless the client is lost or freed first. The tag in the request is overwritten. */
-void client_open(struct client *client, const char *device, void (*reply)(void *arg, const struct msg_host_open_reply *),
-	void *arg);
+void client_open(struct client *client, const char *device,
+	void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg);
 void client_status(struct client *client, void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg);
 void client_read(struct client *client, const struct msg_host_read *request,
 	void (*reply)(void *arg, const struct msg_host_read_reply *), void *arg);

@@ -307,11 +307,12 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 {
 	const struct report_figures *figures = report_figures(report);
 	const struct report_setup *setup = &figures->setup;
-	uint64_t compared = figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT];
+	bool is_complete = report_sizes_held(report) &&
+		figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT] == figures->total_tracks;
 	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:n, s:o, s:o, s:s, s:n}", "format", "ra-compare/1",
-		"result", json_result(report), "complete", compared == figures->total_tracks && report_sizes_held(report), "as_of",
-		"per-track", "started", json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s),
-		"device", "local", json_volume(&setup->local), "remote", json_volume(&setup->remote), "by", "data", "digest");
+		"result", json_result(report), "complete", is_complete, "as_of", "per-track", "started",
+		json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s), "device", "local",
+		json_volume(&setup->local), "remote", json_volume(&setup->remote), "by", "data", "digest");
 
 	assert(json);
 	json_object_set_new(json, "verdict", json_verdict(report, passes));

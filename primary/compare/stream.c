@@ -87,11 +87,7 @@ static void set_state(struct reader *reader, enum reader_state state, const char
 
 static void post(const struct stream *stream, enum status status, const struct unreadable *where, const char *text)
 {
-	const struct post_where place = {
-		.peer = side_name(where->side),
-		.first_track = where->first_track,
-		.track_count = where->track_count,
-	};
+	const struct post_where place = { .first_track = where->first_track, .track_count = where->track_count };
 
 	post_error(report_post(stream->shared->report), status, &place, "%s volume: %s", side_name(where->side), text);
 }
@@ -243,14 +239,9 @@ static void on_timer(void *arg)
 
 static enum report_reason reason_of(enum status status)
 {
-	switch (status) {
-	case STATUS_TIMEOUT:
+	if (status == STATUS_TIMEOUT)
 		return REASON_TIMED_OUT;
-	case STATUS_NOT_READY:
-		return REASON_NOT_READY;
-	default:
-		return REASON_REFUSED;
-	}
+	return status == STATUS_NOT_READY ? REASON_NOT_READY : REASON_REFUSED;
 }
 
 /* Posts why the rest of the run will not come; false when the other side has already ended the run. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A hostile host: the input is what it writes to the socket, in pieces, with a memfd that may be a bad one. The first
- * byte chooses the memory that goes with it, the second the size of the pieces; the rest is the stream. Everything behind
- * the socket is real, but for the volume and the secondary: that one answers each request at once, and all is zero.
+ * byte chooses the memory that goes with it, the second the size of the pieces; the rest is the stream. Everything
+ * behind the socket is real, but for the volume and the secondary, which answers each request at once with zeros.
  */
 #include <assert.h>
 #include <fcntl.h>

@@ -187,17 +187,24 @@ static void primary_up(void *arg)
 static const struct conn_ops primary_ops = { .up = primary_up, .payload = primary_payload, .frame = primary_frame,
 	.closed = primary_closed };
 
-struct primary *primary_new_silent(struct bed *bed)
+int bed_raw_session(struct bed *bed, struct session **session)
 {
-	struct primary *primary = xcalloc(1, sizeof(*primary));
-	struct session *session = session_new(bed->ra, "bed", NULL, NULL);
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	*session = session_new(bed->ra, "bed", NULL, NULL);
+	session_start(*session,
+		conn_new_plain(bed->base, bed->clock, fds[0], "session", &session_conn_ops, *session));
+	return fds[1];
+}
+
+struct primary *primary_new_silent(struct bed *bed)
+{
+	struct primary *primary = xcalloc(1, sizeof(*primary));
+	int fd = bed_raw_session(bed, &primary->session);
+
 	primary->bed = bed;
-	primary->session = session;
-	session_start(session, conn_new_plain(bed->base, bed->clock, fds[0], "session", &session_conn_ops, session));
-	primary->conn = conn_new_plain(bed->base, bed->clock, fds[1], "primary", &primary_ops, primary);
+	primary->conn = conn_new_plain(bed->base, bed->clock, fd, "primary", &primary_ops, primary);
 	return primary;
 }
 
@@ -212,7 +219,7 @@ struct primary *primary_new(struct bed *bed)
 	return primary;
 }
 
-static bool has_session(const struct bed *bed, const struct session *session)
+bool bed_has_session(const struct bed *bed, const struct session *session)
 {
 	const struct session *at = bed->ra->sessions;
 
@@ -226,7 +233,7 @@ void primary_drop(struct primary *primary)
 	struct bed *bed = primary->bed;
 
 	conn_free(primary->conn);
-	while (has_session(bed, primary->session))
+	while (bed_has_session(bed, primary->session))
 		bed_pass(bed);
 	for (unsigned i = 0; i < BED_TAGS; i++)
 		free(primary->answers[i].payload);

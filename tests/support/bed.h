@@ -70,6 +70,9 @@ bool bed_is_quiet(struct bed *bed);
 struct primary *primary_new(struct bed *bed); /* Hello done */
 struct primary *primary_new_silent(struct bed *bed); /* connected, and has not said Hello */
 void primary_drop(struct primary *primary); /* the link is lost; frees it */
+/* A session whose other end is the returned descriptor. */
+int bed_raw_session(struct bed *bed, struct session **session);
+bool bed_has_session(const struct bed *bed, const struct session *session);
 /* Sends the query, waits, asserts OK, returns the number. */
 uint32_t primary_attach(struct primary *primary, const char *device);
 /* A new link job; asserts OK. */

@@ -5,6 +5,7 @@
 #ifndef RA_TESTS_CACHE_BED_H
 #define RA_TESTS_CACHE_BED_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,7 +18,7 @@
 struct cache_bed {
 	struct cache *cache;
 	int64_t now_ms;
-	unsigned room_calls;
+	atomic_uint room_calls; /* room is told on any thread */
 };
 
 extern struct cache_bed cache_bed;

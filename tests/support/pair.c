@@ -27,7 +27,7 @@
 #include "base/log.h"
 #include "wire/tls_identity.h"
 
-#define SETTLE_PASSES 200
+#define SETTLE_PASSES 20
 
 static void on_up(void *arg)
 {

@@ -79,7 +79,7 @@ void end_send_big(struct end *end, void (*done)(void *arg, bool sent), const cha
 /* A frame by hand, valid or not; message may be NULL. Returns its bytes without payload. */
 size_t pair_put_frame(uint8_t *out, unsigned type, const void *message, size_t message_bytes, uint32_t payload_bytes);
 
-/* Runs loop passes until the condition holds; false after a great many. */
+/* Calls the loop until the condition holds; false after a great many. */
 #define PAIR_RUN_UNTIL(pair, condition) \
 	({ \
 		unsigned passes_ = 0; \
@@ -87,8 +87,9 @@ size_t pair_put_frame(uint8_t *out, unsigned type, const void *message, size_t m
 			pair_pass(pair); \
 		(condition); \
 	})
+/* One call of the loop: until no event is active. */
 void pair_pass(struct pair *pair);
-/* As many passes as anything here takes that is on its way. */
+/* Until all that is on its way has arrived. */
 void pair_settle(struct pair *pair);
 
 /* Standard error goes to a file until capture_end, which returns it; to be freed. */

@@ -208,6 +208,25 @@ static void pongs_keep_a_connection_alive(void **state)
 	assert_int_equal(pair->a.frames + pair->b.frames, 0); /* nobody sees them */
 }
 
+static void frames_of_the_peer_are_a_sign_of_life_too(void **state)
+{
+	struct pair *pair = *state;
+	int fd = pair_raw_to_b(pair, false);
+	uint8_t bytes[64];
+	size_t count = pair_put_frame(bytes, MESSAGE_RELEASE, "\x08\x01\x10\x02", 4, 0);
+
+	pair_settle(pair);
+	conn_accept(pair->b.conn);
+	conn_start_ping(pair->b.conn);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(write(fd, bytes, count), count);
+		pair_settle(pair);
+		clock_advance(pair->clock, PING_PERIOD_MS);
+		assert_int_equal(pair->b.closes, 0);
+	}
+	close(fd);
+}
+
 static void pings_that_were_not_read_for_long_are_no_loss(void **state)
 {
 	struct pair *pair = *state;
@@ -257,6 +276,7 @@ int main(void)
 		TEST(slow_peer_is_not_dropped),
 		TEST(connection_without_pongs_is_dead_after_three),
 		TEST(pongs_keep_a_connection_alive),
+		TEST(frames_of_the_peer_are_a_sign_of_life_too),
 		TEST(pings_that_were_not_read_for_long_are_no_loss),
 		TEST(ping_is_answered_with_its_tag),
 	};

@@ -100,7 +100,8 @@ static void frames_without_tls_are_refused(void **state)
 
 static void wrong_magic_is_refused(void **state)
 {
-	expect_refused(*state, false, "GET / HTTP/1.1\r\n\r\n", 18, "frame magic is wrong (header 474554202f20485454502f312e310d0a)");
+	expect_refused(*state, false, "GET / HTTP/1.1\r\n\r\n", 18,
+		"frame magic is wrong (header 474554202f20485454502f312e310d0a)");
 }
 
 static void unknown_type_is_refused(void **state)
@@ -154,7 +155,8 @@ static void broken_rule_is_refused(void **state)
 {
 	uint8_t bytes[64];
 
-	expect_refused(*state, false, bytes, pair_put_frame(bytes, MESSAGE_HELLO, "\x08\x00", 2, 0), "Hello.protocol_min is 0");
+	expect_refused(*state, false, bytes, pair_put_frame(bytes, MESSAGE_HELLO, "\x08\x00", 2, 0),
+		"Hello.protocol_min is 0");
 }
 
 static void amplification_is_refused(void **state)

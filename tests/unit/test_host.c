@@ -2,6 +2,7 @@
  *
  * The host adapter: a whole session over a real socket, with a real DA and a secondary that says what the test wants;
  * each rule for what a host may ask; hostile hosts; the end of a host with everything under way.
+ * check-style: long because one session's surroundings serve every rule.
  */
 #include "primary/host.h"
 

@@ -65,12 +65,13 @@ static void on_read(void *arg, const struct local_read_result *result)
 		memcpy(got->states, result->states, result->track_count);
 }
 
+/* Into the slot with the number of the first track. */
 static enum status read_tracks(struct fixture *f, uint64_t first, uint32_t count, struct outcome *outcome)
 {
 	struct local_read_spec spec = {
 		.first_track = first,
 		.track_count = count,
-		.memory = shm_slot(f->shm, 0),
+		.memory = shm_slot(f->shm, (uint32_t)first),
 		.shm = f->shm,
 	};
 	return local_read(f->user, &spec, on_read, outcome);
@@ -90,7 +91,7 @@ static int set_up_with(void **state, unsigned queue_elements)
 	f->world = world_new(queue_elements);
 	world_add_local(f->world, SIZE_BYTES);
 	f->user = local_attach(f->world->local);
-	assert_int_equal(shm_create(2, SLOT_BYTES, &f->shm, &fd), 0);
+	assert_int_equal(shm_create(TRACKS, SLOT_BYTES, &f->shm, &fd), 0);
 	close(fd);
 	*state = f;
 	return 0;
@@ -183,7 +184,7 @@ static void each_track_stands_at_its_own_place(void **state)
 	assert_true(WORLD_UNTIL(f->world, f->outcome.count == 1));
 	assert_int_equal(f->outcome.result.status, STATUS_OK);
 	assert_int_equal(f->outcome.result.track_count, 3);
-	const uint8_t *memory = shm_slot(f->shm, 0);
+	const uint8_t *memory = shm_slot(f->shm, TRACKS - 3);
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_int_equal(f->outcome.states[i], TRACK_DATA);
 		assert_int_equal(memory[i * WORLD_TRACK_BYTES], world_byte(TRACKS - 3 + i));

@@ -2,6 +2,7 @@
  *
  * The link: Hello, devices, link jobs, the window, each step of Fig. 6, wrong answers, loss, giving up. TLS and frames
  * are real; the secondary says what the test wants.
+ * check-style: long because one link's surroundings serve every rule.
  */
 #include "primary/remote.h"
 

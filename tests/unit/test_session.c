@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -239,6 +240,41 @@ static void silence_is_ended_at_the_hello_deadline(void **state)
 	primary_drop(other);
 }
 
+/* Bytes that no primary would send: each ends its own link, and an honest primary beside it goes on. */
+static void hostile_bytes_end_their_own_link_only(void **state)
+{
+	static const char half_hello[] = "RA\1\1\10\0\0\0\0\0\0\0\0\0\0\0\10\1";
+	static const struct {
+		const char *bytes;
+		size_t count;
+	} inputs[] = {
+		{ "GET / HTTP/1.1\r\nHost: volume\r\n\r\n", 33 },
+		{ "RA\1\1\0\0\20\0\0\0\0\0\0\0\0\0", 16 },     /* a message of 1 MiB */
+		{ "RA\1\1\0\20\0\0\0\0\0\0\0\0\0\0x", 17 },    /* 4096 are allowed before Hello, not so many: */
+		{ "RA\1\1\1\20\0\0\0\0\0\0\0\0\0\0", 16 },     /* 4097 */
+		{ "RA\1\143\0\0\0\0\0\0\0\0\0\0\0\0", 16 },     /* an unknown type */
+		{ "RA\1\6\0\0\0\0\0\1\0\0\0\0\0\0", 16 },      /* payload where none may be */
+		{ "RA\2\1\0\0\0\0\0\0\0\0\0\0\0\0", 16 },      /* another version of the header */
+		{ half_hello, sizeof(half_hello) - 1 },
+	};
+	uint64_t link_id = primary_link(primary, device);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		struct session *session;
+		int fd = bed_raw_session(bed, &session);
+
+		assert_int_equal(write(fd, inputs[i].bytes, inputs[i].count), inputs[i].count);
+		for (unsigned pass = 0; pass < 5; pass++)
+			bed_pass(bed);
+		bed_advance(bed, HELLO_DEADLINE_MS); /* for those that only say too little */
+		BED_UNTIL(bed, !bed_has_session(bed, session));
+		close(fd);
+		primary_read(primary, 1, link_id, device, i, 1, DELIVERY_DISCONNECT);
+		assert_tracks(bed, device, primary_wait(primary, 1), i);
+	}
+}
+
 static void frame_for_another_program_ends_the_link(void **state)
 {
 	const struct message message = { .type = MESSAGE_HOST_RELEASE, .host_release = { .tag = 1 } };
@@ -258,7 +294,7 @@ int main(void)
 		T(device_that_is_absent_or_not_attached_does_not_exist), T(detach_frees_the_jobs_and_closes_the_volume),
 		T(lost_link_frees_all_that_is_its_own_and_nothing_else), T(request_before_hello_ends_the_link),
 		T(other_protocol_version_is_told_and_ended), T(silence_is_ended_at_the_hello_deadline),
-		T(frame_for_another_program_ends_the_link) };
+		T(hostile_bytes_end_their_own_link_only), T(frame_for_another_program_ends_the_link) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,7 +261,8 @@ static void client_of_tls_1_2_is_refused(void **state)
 
 static void plain_text_is_called_plain_text(void **state)
 {
-	static const char *const texts[] = { "GET / HTTP/1.0\r\n\r\n", "SSH-2.0-OpenSSH_9.2p1\r\n", "RA\x01\x01 and more words" };
+	static const char *const texts[] = { "GET / HTTP/1.0\r\n\r\n", "SSH-2.0-OpenSSH_9.2p1\r\n",
+		"RA\x01\x01 and more words" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct fixture *fixture = *state;

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line: what is taken, what is refused, and that a refusal names the option and the value.
+ */
+#include "primary/compare/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+
+#define ARGUMENTS_MAX 12
+
+static struct options options;
+static char why[OPTIONS_WHY_BYTES];
+
+/* Arguments after the program's name, NULL at the end. */
+static enum options_result parse(const char *const arguments[])
+{
+	static char copies[ARGUMENTS_MAX][PATH_BYTES_MAX + 8];
+	char *argv[ARGUMENTS_MAX + 1];
+	int argc = 1;
+
+	argv[0] = strcpy(copies[0], "ra-compare");
+	for (; arguments[argc - 1]; argc++)
+		argv[argc] = strcpy(copies[argc], arguments[argc - 1]);
+	argv[argc] = NULL;
+	return options_parse(argc, argv, &options, why);
+}
+
+#define PARSE(...) parse((const char *const[]){ __VA_ARGS__, NULL })
+
+static void defaults_are_those_of_the_manual(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("a", "b"), OPTIONS_RUN);
+	assert_string_equal(options.path_local, "a");
+	assert_string_equal(options.path_remote, "b");
+	assert_int_equal(options.delivery, DELIVERY_DISCONNECT);
+	assert_int_equal(options.jobs, 8);
+	assert_int_equal(options.track_bytes, 65536);
+	assert_int_equal(options.run_tracks, 16);
+	assert_int_equal(options.retry_delay_ms, 100);
+	assert_int_equal(options.read_timeout_ms, 60000);
+	assert_int_equal(options.repeat, 1);
+	assert_int_equal(options.cache_bytes, 64 * MIB);
+	assert_int_equal(options.io, IO_MODE_AUTO);
+	assert_int_equal(options.exact_tracks, 1024);
+	assert_int_equal(options.progress, PROGRESS_AUTO);
+	assert_false(options.has_tracks || options.json || options.quiet || options.verbose);
+}
+
+static void options_may_stand_after_the_volumes(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("a", "--delivery", "poll", "b", "--io=direct", "-v", "--progress"), OPTIONS_RUN);
+	assert_int_equal(options.delivery, DELIVERY_POLL);
+	assert_int_equal(options.io, IO_MODE_DIRECT);
+	assert_int_equal(options.progress, PROGRESS_ALWAYS);
+	assert_true(options.verbose);
+	assert_string_equal(options.path_remote, "b");
+}
+
+static void a_name_that_begins_with_a_dash_follows_two_dashes(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--", "-a", "--b"), OPTIONS_RUN);
+	assert_string_equal(options.path_local, "-a");
+	assert_string_equal(options.path_remote, "--b");
+}
+
+static void sizes_and_times_have_units(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--cache=1G", "--retry-delay=2s", "--read-timeout=1500ms", "--track-size=4k", "a", "b"),
+		OPTIONS_RUN);
+	assert_true(options.cache_bytes == 1024ull * MIB);
+	assert_int_equal(options.retry_delay_ms, 2000);
+	assert_int_equal(options.read_timeout_ms, 1500);
+	assert_int_equal(options.track_bytes, 4096);
+	assert_int_equal(options.run_tracks, 64);
+}
+
+static void runs_are_one_mebibyte_by_default(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--track-size=1M", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.run_tracks, 1);
+	assert_int_equal(PARSE("--track-size=16K", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.run_tracks, 64);
+}
+
+static void tracks_are_a_range_one_track_or_open(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--tracks=5-9", "a", "b"), OPTIONS_RUN);
+	assert_true(options.has_tracks && options.first_track == 5 && options.last_track == 9);
+	assert_int_equal(PARSE("--tracks=7", "a", "b"), OPTIONS_RUN);
+	assert_true(options.has_tracks && options.first_track == 7 && options.last_track == 7);
+	assert_int_equal(PARSE("--tracks=7-", "a", "b"), OPTIONS_RUN);
+	assert_true(options.has_tracks && options.first_track == 7 && options.last_track == UINT64_MAX);
+}
+
+static void repeat_takes_a_number_or_forever(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--repeat=3", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.repeat, 3);
+	assert_int_equal(PARSE("--repeat=forever", "a", "b"), OPTIONS_RUN);
+	assert_true(options.repeat == OPTIONS_REPEAT_FOREVER);
+}
+
+static void help_and_version_win_over_what_follows(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--help", "--nonsense"), OPTIONS_HELP);
+	assert_int_equal(PARSE("--version"), OPTIONS_VERSION);
+}
+
+static void bad_values_are_refused_by_name(void **state)
+{
+	static const struct {
+		const char *argument, *name, *value;
+	} cases[] = {
+		{ "--jobs=0", "--jobs", "0" },
+		{ "--jobs=65", "--jobs", "65" },
+		{ "--jobs=+3", "--jobs", "+3" },
+		{ "--jobs= 3", "--jobs", " 3" },
+		{ "--jobs=", "--jobs", "1 to 64" },
+		{ "--jobs=99999999999999999999", "--jobs", "99999999999999999999" },
+		{ "--run=65", "--run", "65" },
+		{ "--delivery=never", "--delivery", "never" },
+		{ "--retry-delay=100", "--retry-delay", "100" },
+		{ "--retry-delay=0ms", "--retry-delay", "0ms" },
+		{ "--read-timeout=3601s", "--read-timeout", "3601s" },
+		{ "--tracks=9-5", "--tracks", "9-5" },
+		{ "--tracks=-5", "--tracks", "-5" },
+		{ "--tracks=5-6-7", "--tracks", "5-6-7" },
+		{ "--repeat=0", "--repeat", "0" },
+		{ "--track-size=2K", "--track-size", "2K" },
+		{ "--track-size=2M", "--track-size", "2M" },
+		{ "--track-size=65537", "--track-size", "65537" },
+		{ "--track-size=64KB", "--track-size", "64KB" },
+		{ "--cache=15M", "--cache", "15M" },
+		{ "--cache=99999999T", "--cache", "99999999T" },
+		{ "--io=fast", "--io", "fast" },
+		{ "--exact=-1", "--exact", "-1" },
+		{ "--progress=maybe", "--progress", "maybe" },
+		{ "--nonsense", "--nonsense", "unknown" },
+		{ "--json=yes", "--json", "no value" },
+		{ "-x", "-x", "unknown" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (PARSE(cases[i].argument, "a", "b") != OPTIONS_BAD || !strstr(why, cases[i].name) ||
+			!strstr(why, cases[i].value))
+			fail_msg("%s: %s", cases[i].argument, why);
+	}
+}
+
+static void the_number_of_volumes_must_be_two(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("a"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "two volumes"));
+	assert_int_equal(PARSE("a", "b", "c"), OPTIONS_BAD);
+	assert_int_equal(PARSE("", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "volume A is empty"));
+}
+
+static void a_path_that_does_not_fit_is_refused(void **state)
+{
+	char path[PATH_BYTES_MAX + 1];
+
+	(void)state;
+	memset(path, 'x', sizeof(path));
+	path[PATH_BYTES_MAX] = '\0';
+	assert_int_equal(PARSE("a", path), OPTIONS_BAD);
+	assert_non_null(strstr(why, "volume B"));
+	path[PATH_BYTES_MAX - 1] = '\0';
+	assert_int_equal(PARSE("a", path), OPTIONS_RUN);
+}
+
+static void a_missing_value_is_named(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("a", "b", "--jobs"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--jobs"));
+	assert_non_null(strstr(why, "missing"));
+}
+
+static void runs_and_memory_have_their_limits(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--run=5", "--track-size=1M", "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--run 5"));
+	assert_int_equal(PARSE("--run=4", "--track-size=1M", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--jobs=9", "--run=64", "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--jobs 9"));
+	assert_non_null(strstr(why, "67108864"));
+	assert_int_equal(PARSE("--jobs=8", "--run=64", "a", "b"), OPTIONS_RUN);
+}
+
+static void spare_slots_are_taken_where_memory_allows(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("a", "b"), OPTIONS_RUN);
+	assert_int_equal(options_slot_count(&options), 18);
+	assert_int_equal(PARSE("--jobs=8", "--run=64", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options_slot_count(&options), 16);
+	assert_int_equal(PARSE("--jobs=64", "--run=1", "--track-size=4K", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options_slot_count(&options), 130);
+}
+
+static void quiet_and_json_exclude_each_other(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("-q", "--json", "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--quiet"));
+}
+
+static void json_is_known_also_after_an_error(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--jobs=0", "--json", "a", "b"), OPTIONS_BAD);
+	assert_true(options.json);
+	assert_non_null(strstr(why, "--jobs"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_those_of_the_manual),
+		cmocka_unit_test(options_may_stand_after_the_volumes),
+		cmocka_unit_test(a_name_that_begins_with_a_dash_follows_two_dashes),
+		cmocka_unit_test(sizes_and_times_have_units),
+		cmocka_unit_test(runs_are_one_mebibyte_by_default),
+		cmocka_unit_test(tracks_are_a_range_one_track_or_open),
+		cmocka_unit_test(repeat_takes_a_number_or_forever),
+		cmocka_unit_test(help_and_version_win_over_what_follows),
+		cmocka_unit_test(bad_values_are_refused_by_name),
+		cmocka_unit_test(the_number_of_volumes_must_be_two),
+		cmocka_unit_test(a_path_that_does_not_fit_is_refused),
+		cmocka_unit_test(a_missing_value_is_named),
+		cmocka_unit_test(runs_and_memory_have_their_limits),
+		cmocka_unit_test(spare_slots_are_taken_where_memory_allows),
+		cmocka_unit_test(quiet_and_json_exclude_each_other),
+		cmocka_unit_test(json_is_known_also_after_an_error),
+	};
+
+	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}
