@@ -40,7 +40,7 @@ static struct local_user *user_of(void *arg)
 
 static void set_state(struct local *local, enum local_state state, const char *reason)
 {
-	static const char *const names[] = { "CLOSED", "OPENING", "OPEN", "CLOSING", "HUNG" };
+	static const char *const names[] = { "CLOSED", "OPENING", "OPEN", "CLOSING", "TIMED_OUT" };
 	log_debug("local device %s: %s -> %s: %s", local->device, names[local->state], names[state], reason);
 	local->state = state;
 }
@@ -157,10 +157,10 @@ void local_step(struct local *local)
 {
 	if (local->control)
 		return;
-	if (local->state == LOCAL_HUNG) {
-		/* The open that hung may have opened the volume after all. */
+	if (local->state == LOCAL_TIMED_OUT) {
+		/* An open that had just ended when it was given up has opened the volume. */
 		if (local->stuck == 0 && submit(local, DA_CLOSE))
-			set_state(local, LOCAL_CLOSING, "the open that hung came back");
+			set_state(local, LOCAL_CLOSING, "the open that timed out is over");
 	} else if (first_waiter(local)) {
 		if (local->state == LOCAL_OPEN)
 			submit(local, DA_SIZE);
@@ -194,7 +194,7 @@ static void on_query_timeout(void *arg)
 	local->control = NULL;
 	local->stuck += is_stuck;
 	if (is_opening)
-		set_state(local, is_stuck ? LOCAL_HUNG : LOCAL_CLOSED, "the open timed out");
+		set_state(local, LOCAL_TIMED_OUT, "nobody waits for the open any more");
 	local_step(local);
 }
 
@@ -283,7 +283,7 @@ uint64_t local_end_bytes(const struct local_user *user)
 
 void local_dump(const struct local *local)
 {
-	static const char *const names[] = { "closed", "opening", "open", "closing", "hung" };
+	static const char *const names[] = { "closed", "opening", "open", "closing", "open timed out" };
 	log_write(LOG_LEVEL_INFO, "local device %s (%s): %s, %u reads at the disk adapter, %u requests stuck",
 		local->device, local->path, names[local->state], local->reads, local->stuck);
 	struct local_user *user;

@@ -10,7 +10,7 @@
 
 #define LOCAL_MAGIC 0x4c4f434cu
 
-enum local_state { LOCAL_CLOSED, LOCAL_OPENING, LOCAL_OPEN, LOCAL_CLOSING, LOCAL_HUNG };
+enum local_state { LOCAL_CLOSED, LOCAL_OPENING, LOCAL_OPEN, LOCAL_CLOSING, LOCAL_TIMED_OUT };
 
 struct local {
 	uint32_t magic;

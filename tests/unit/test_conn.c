@@ -252,26 +252,38 @@ static void flood_of_pings_does_not_fill_the_queue(void **state)
 }
 
 /* At its first frame the end queues enough to be paused, with the frames behind it already read from the descriptor. */
+static unsigned pause_frames;
+
 static int pause_at_first(struct end *end, const struct message *message)
 {
 	(void)message;
-	for (int i = 0; end->frames == 1 && i < 3; i++)
+	for (unsigned i = 0; end->frames == 1 && i < pause_frames; i++)
 		end_send_big(end, NULL, NULL);
 	return 0;
 }
 
-static void pending_tls_bytes_are_read_after_a_pause(void **state)
+static void expect_all_read_after_a_pause(struct pair *pair, unsigned frames)
 {
-	struct pair *pair = *state;
-
+	pause_frames = frames;
 	pair->a.payload = xcalloc(1, FRAME_PAYLOAD_BYTES_MAX);
 	pair->a.payload_bytes_max = FRAME_PAYLOAD_BYTES_MAX;
 	pair->b.on_frame = pause_at_first;
 	pair_connect_tls(pair);
 	for (int i = 0; i < 50; i++)
 		conn_send(pair->a.conn, &release, NULL, 0, NULL, NULL);
-	assert_true(PAIR_RUN_UNTIL(pair, pair->a.frames == 3 && pair->b.frames == 50));
+	assert_true(PAIR_RUN_UNTIL(pair, pair->a.frames == frames && pair->b.frames == 50));
 	free(pair->a.payload);
+}
+
+static void pending_tls_bytes_are_read_after_a_pause(void **state)
+{
+	expect_all_read_after_a_pause(*state, 3);
+}
+
+/* 4 MiB and a header: the first bytes written end the pause. */
+static void pending_tls_bytes_are_read_after_a_pause_within_one_pass(void **state)
+{
+	expect_all_read_after_a_pause(*state, 1);
 }
 
 /* More than one pass may read is there at once, in a pipe and in the session; the last of it only in the session. */
@@ -283,6 +295,7 @@ static void pending_tls_bytes_are_read_after_a_full_pass(void **state)
 	const struct conn_piece piece = { pair_noise(), MIB + 2 * KIB };
 	int to_b[2], to_a[2];
 
+	pause_frames = 3;
 	assert_int_equal(pipe2(to_b, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(to_a, O_CLOEXEC), 0);
 	assert_true(fcntl(to_b[1], F_SETPIPE_SZ, MIB) >= (int)MIB);
@@ -389,6 +402,7 @@ int main(void)
 		TEST(peer_is_not_read_from_while_4_mib_are_queued),
 		TEST(flood_of_pings_does_not_fill_the_queue),
 		TEST(pending_tls_bytes_are_read_after_a_pause),
+		TEST(pending_tls_bytes_are_read_after_a_pause_within_one_pass),
 		TEST(pending_tls_bytes_are_read_after_a_full_pass),
 		TEST(descriptor_comes_with_its_frame),
 		TEST(descriptor_that_is_not_taken_is_closed),

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/mailbox.h"
 #include "base/post.h"
 #include "local/shm.h"
 #include "storage/da.h"
@@ -284,7 +285,7 @@ static void query_waits_for_a_free_request(void **state)
 	assert_int_equal(f->info.status, STATUS_OK);
 }
 
-static void hung_open_times_out_and_is_closed_when_it_returns(void **state)
+static void hung_open_times_out_and_may_be_repeated_when_it_returns(void **state)
 {
 	struct fixture *f = *state;
 	world_hang_opens(f->world);
@@ -299,6 +300,35 @@ static void hung_open_times_out_and_is_closed_when_it_returns(void **state)
 	assert_true(WORLD_UNTIL(f->world, f->info.count == 2));
 	assert_int_equal(f->info.status, STATUS_OK);
 	assert_int_equal(world_opens(f->world), 2);
+}
+
+static void open_that_ended_as_it_timed_out_is_closed(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_true(mailbox_wait(f->world->mailbox, 10000)); /* done is there, and not delivered */
+	clock_advance(f->world->clock, DA_TIMEOUT_MS);
+	assert_int_equal(f->info.status, STATUS_TIMEOUT);
+	assert_true(WORLD_UNTIL(f->world, !world_is_open(f->world)));
+	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_true(WORLD_UNTIL(f->world, f->info.count == 2));
+	assert_int_equal(f->info.status, STATUS_OK);
+}
+
+static void hung_open_is_closed_also_when_nobody_waits_any_more(void **state)
+{
+	struct fixture *f = *state;
+	world_hang_opens(f->world);
+	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	world_wait_hung(f->world, 1);
+	clock_advance(f->world->clock, DA_TIMEOUT_MS);
+	local_detach(f->user);
+	f->user = NULL;
+	world_settle(f->world);
+	assert_false(local_is_idle(f->world->local));
+	world_release(f->world);
+	assert_true(WORLD_UNTIL(f->world, local_is_idle(f->world->local)));
+	assert_false(world_is_open(f->world));
 }
 
 static void detached_user_is_called_no_more_and_its_memory_stays(void **state)
@@ -361,7 +391,9 @@ int main(void)
 		TEST(queued_read_times_out_without_losing_memory),
 		TEST_SMALL_QUEUE(full_queue_is_said_at_once),
 		TEST_SMALL_QUEUE(query_waits_for_a_free_request),
-		TEST(hung_open_times_out_and_is_closed_when_it_returns),
+		TEST(hung_open_times_out_and_may_be_repeated_when_it_returns),
+		TEST(open_that_ended_as_it_timed_out_is_closed),
+		TEST(hung_open_is_closed_also_when_nobody_waits_any_more),
 		TEST(detached_user_is_called_no_more_and_its_memory_stays),
 		TEST(idle_is_told_when_the_volume_is_closed),
 	};

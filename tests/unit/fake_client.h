@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A primary for tests of the host program: the functions of local/client.h, defined in the test itself, so that the
+ * linker leaves the real ones out. Requests are kept until the test answers them. Two volumes in memory; a read is
+ * answered from them, or with a status that the test chooses. Include it once per program.
+ */
+#ifndef RA_TESTS_UNIT_FAKE_CLIENT_H
+#define RA_TESTS_UNIT_FAKE_CLIENT_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "local/client.h"
+#include "local/shm.h"
+
+#define FAKE_READS_MAX 256u
+#define FAKE_TRACK_BYTES 4096u
+#define FAKE_VOLUME_BYTES (64u * FAKE_TRACK_BYTES)
+
+struct fake_read {
+	struct msg_host_read request;
+	void (*reply)(void *arg, const struct msg_host_read_reply *reply);
+	void *arg;
+};
+
+struct client {
+	struct shm *shm;
+	struct fake_read reads[FAKE_READS_MAX]; /* without an answer, oldest first */
+	unsigned read_count;
+	unsigned reads_sent;
+	unsigned opens, statuses, releases; /* without an answer */
+	unsigned releases_sent;
+	void (*open_reply)(void *arg, const struct msg_host_open_reply *reply);
+	void (*release_reply)(void *arg);
+	void *arg;
+	uint64_t local_bytes, remote_bytes, wire_bytes;
+	uint8_t local[FAKE_VOLUME_BYTES], remote[FAKE_VOLUME_BYTES];
+	uint8_t local_states[64], remote_states[64]; /* TRACK_UNSET: data */
+};
+
+struct client *client_new(struct event_base *base, struct clock *clock, int fd, struct shm *shm, int memory_fd,
+	const struct client_ops *ops, void *arg)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	(void)base, (void)clock, (void)fd, (void)memory_fd, (void)ops, (void)arg;
+	assert(client);
+	client->shm = shm;
+	client->local_bytes = client->remote_bytes = FAKE_VOLUME_BYTES;
+	for (size_t i = 0; i < FAKE_VOLUME_BYTES; i++)
+		client->local[i] = client->remote[i] = (uint8_t)(i / FAKE_TRACK_BYTES * 7 + i % 251 + 1);
+	return client;
+}
+
+void client_free(struct client *client)
+{
+	free(client);
+}
+
+void client_open(struct client *client, const char *device,
+	void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg)
+{
+	assert(strcmp(device, "volume") == 0);
+	client->opens++;
+	client->open_reply = reply;
+	client->arg = arg;
+}
+
+void client_status(struct client *client, void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg)
+{
+	client->statuses++;
+	client->open_reply = reply;
+	client->arg = arg;
+}
+
+void client_release(struct client *client, void (*reply)(void *arg), void *arg)
+{
+	client->releases++;
+	client->releases_sent++;
+	client->release_reply = reply;
+	client->arg = arg;
+}
+
+void client_read(struct client *client, const struct msg_host_read *request,
+	void (*reply)(void *arg, const struct msg_host_read_reply *), void *arg)
+{
+	assert(client->read_count < FAKE_READS_MAX);
+	assert(request->track_count >= 1 && request->track_count <= RUN_TRACKS_MAX);
+	client->reads[client->read_count++] = (struct fake_read){ *request, reply, arg };
+	client->reads_sent++;
+}
+
+/* ---- For the test ---- */
+
+/* The oldest read of that side without an answer; NULL when there is none. */
+static inline const struct msg_host_read *fake_pending(const struct client *client, enum side side)
+{
+	for (unsigned i = 0; i < client->read_count; i++)
+		if (client->reads[i].request.side == side)
+			return &client->reads[i].request;
+	return NULL;
+}
+
+static inline struct fake_read fake_take(struct client *client, enum side side)
+{
+	unsigned i = 0;
+	struct fake_read read;
+
+	while (i < client->read_count && client->reads[i].request.side != side)
+		i++;
+	assert(i < client->read_count);
+	read = client->reads[i];
+	client->read_count--;
+	memmove(&client->reads[i], &client->reads[i + 1], (client->read_count - i) * sizeof(read));
+	return read;
+}
+
+static inline uint32_t fake_track_bytes(uint64_t volume_bytes, uint64_t track)
+{
+	uint64_t left = volume_bytes - track * FAKE_TRACK_BYTES;
+
+	return left < FAKE_TRACK_BYTES ? (uint32_t)left : FAKE_TRACK_BYTES;
+}
+
+/* Answers the oldest read of the side with the first tracks (at most) of what it asked for. */
+static inline void fake_answer_some(struct client *client, enum side side, uint32_t most)
+{
+	struct fake_read read = fake_take(client, side);
+	struct msg_host_read_reply reply = { .status = STATUS_OK };
+	const uint8_t *volume = side == SIDE_LOCAL ? client->local : client->remote;
+	const uint8_t *states = side == SIDE_LOCAL ? client->local_states : client->remote_states;
+	uint64_t volume_bytes = side == SIDE_LOCAL ? client->local_bytes : client->remote_bytes;
+	uint8_t *slot = shm_slot(client->shm, read.request.slot), *packed = slot;
+
+	memset(slot, 0xee, (size_t)read.request.track_count * FAKE_TRACK_BYTES);
+	reply.track_count = read.request.track_count < most ? read.request.track_count : most;
+	for (uint32_t i = 0; i < reply.track_count; i++) {
+		uint64_t track = read.request.first_track + i;
+		uint32_t bytes = fake_track_bytes(volume_bytes, track);
+
+		reply.states[i] = states[track] == TRACK_UNSET ? TRACK_DATA : states[track];
+		if (reply.states[i] != TRACK_DATA)
+			continue;
+		memcpy(side == SIDE_LOCAL ? slot + (size_t)i * FAKE_TRACK_BYTES : packed, volume + track * FAKE_TRACK_BYTES,
+			bytes);
+		packed += bytes;
+	}
+	read.reply(read.arg, &reply);
+}
+
+static inline void fake_answer(struct client *client, enum side side)
+{
+	fake_answer_some(client, side, RUN_TRACKS_MAX);
+}
+
+static inline void fake_answer_status(struct client *client, enum side side, enum status status, uint64_t floor,
+	bool slot_lost)
+{
+	struct fake_read read = fake_take(client, side);
+	struct msg_host_read_reply reply = { .status = status, .floor = floor, .slot_lost = slot_lost };
+
+	read.reply(read.arg, &reply);
+}
+
+/* Answers reads, oldest first, until there are none. */
+static inline void fake_answer_all(struct client *client)
+{
+	while (client->read_count > 0)
+		fake_answer(client, client->reads[0].request.side);
+}
+
+/* Answers HostOpen or HostStatus. */
+static inline void fake_answer_open(struct client *client, enum status status)
+{
+	static struct msg_host_open_reply reply;
+
+	assert(client->opens + client->statuses == 1);
+	client->opens = client->statuses = 0;
+	reply = (struct msg_host_open_reply){ .status = status, .track_bytes = FAKE_TRACK_BYTES };
+	client->wire_bytes += 1000;
+	reply.wire_bytes = client->wire_bytes;
+	reply.local = (struct volume_info){ .size_bytes = client->local_bytes, .kind = VOLUME_KIND_FILE,
+		.io = IO_MODE_BUFFERED, .host_id = 1, .device_id = 2, .inode = 3 };
+	reply.remote = (struct volume_info){ .size_bytes = client->remote_bytes, .kind = VOLUME_KIND_FILE,
+		.io = IO_MODE_BUFFERED, .host_id = 1, .device_id = 2, .inode = 4 };
+	client->open_reply(client->arg, &reply);
+}
+
+static inline void fake_answer_release(struct client *client)
+{
+	assert(client->releases == 1);
+	client->releases = 0;
+	client->release_reply(client->arg);
+}
+
+#endif

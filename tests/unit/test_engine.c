@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fig. 2 with several streams against a primary that the test plays: passes, sizes, interruption, loss, the worst pass.
+ */
+#include "primary/compare/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "primary/compare/options.h"
+#include "primary/compare/report.h"
+#include "tests/unit/fake_client.h"
+
+#define RUN_TRACKS 4u
+#define TRACKS 64u
+
+struct fixture {
+	struct clock *clock;
+	struct shm *shm;
+	struct client *client;
+	struct options options;
+	struct engine *engine;
+	unsigned passes_told, done;
+	uint64_t last_different;
+};
+
+static void on_pass(void *arg, const struct report *report, uint64_t pass)
+{
+	struct fixture *f = arg;
+
+	f->passes_told++;
+	assert_int_equal(pass, f->passes_told);
+	f->last_different = report_figures(report)->tracks[REPORT_DIFFERENT];
+}
+
+static void on_done(void *arg)
+{
+	((struct fixture *)arg)->done++;
+}
+
+static const struct engine_ops ops = { .pass = on_pass, .done = on_done };
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	int fd;
+
+	f->clock = clock_new_virtual();
+	f->options = (struct options){ .path_local = "vol_a", .path_remote = "vol_b", .delivery = DELIVERY_HOLD, .jobs = 3,
+		.track_bytes = FAKE_TRACK_BYTES, .run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000,
+		.repeat = 1, .exact_tracks = 100 };
+	assert_int_equal(shm_create(options_slot_count(&f->options), RUN_TRACKS * FAKE_TRACK_BYTES, &f->shm, &fd), 0);
+	close(fd);
+	f->client = client_new(NULL, NULL, -1, f->shm, -1, NULL, NULL);
+	f->engine = engine_new(f->client, f->clock, f->shm, &f->options, &ops, f);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	client_free(f->client);
+	engine_free(f->engine);
+	shm_unref(f->shm);
+	clock_free(f->clock);
+	free(f);
+	return 0;
+}
+
+static void start(struct fixture *f)
+{
+	engine_start(f->engine);
+	fake_answer_open(f->client, STATUS_OK);
+}
+
+/* The pass that runs, to its end with the sizes. */
+static void run_pass(struct fixture *f)
+{
+	fake_answer_all(f->client);
+	fake_answer_open(f->client, STATUS_OK);
+}
+
+/* From the end of a pass into the next. */
+static void begin_next_pass(struct fixture *f)
+{
+	fake_answer_release(f->client);
+	fake_answer_open(f->client, STATUS_OK);
+}
+
+static const struct report_figures *figures(const struct fixture *f)
+{
+	return report_figures(engine_report(f->engine));
+}
+
+static void every_track_is_compared_once(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	assert_int_equal(f->client->read_count, 6); /* three streams, two sides */
+	run_pass(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], TRACKS);
+	assert_int_equal(figures(f)->link.reads, TRACKS / RUN_TRACKS);
+	assert_int_equal(figures(f)->link.jobs, 3);
+	assert_int_equal(figures(f)->end.wire_bytes, 1000);
+}
+
+static void runs_are_dealt_in_order_and_end_at_the_last_track(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_bytes = f->client->remote_bytes = 9 * FAKE_TRACK_BYTES + 1;
+	start(f);
+	for (unsigned i = 0; i < 6; i++) {
+		const struct msg_host_read *request = &f->client->reads[i].request;
+
+		assert_int_equal(request->first_track, i / 2 * RUN_TRACKS);
+		assert_int_equal(request->track_count, i < 4 ? RUN_TRACKS : 2);
+	}
+	run_pass(f);
+	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], 10);
+	assert_int_equal(f->client->reads_sent, 6);
+}
+
+static void a_small_volume_uses_few_streams(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_bytes = f->client->remote_bytes = 10;
+	start(f);
+	assert_int_equal(f->client->read_count, 2);
+	run_pass(f);
+	assert_int_equal(figures(f)->link.jobs, 1);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+}
+
+static void empty_volumes_need_no_read(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_bytes = f->client->remote_bytes = 0;
+	start(f);
+	assert_int_equal(f->client->reads_sent, 0);
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+}
+
+static void a_difference_is_posted_and_the_rest_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->remote[9 * FAKE_TRACK_BYTES] ^= 1;
+	start(f);
+	run_pass(f);
+	assert_int_equal(engine_exit_code(f->engine), 1);
+	assert_int_equal(figures(f)->tracks[REPORT_DIFFERENT], 1);
+	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], TRACKS - 1);
+}
+
+static void only_the_tracks_asked_for_are_read(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.has_tracks = true;
+	f->options.first_track = 60;
+	f->options.last_track = UINT64_MAX;
+	start(f);
+	assert_int_equal(f->client->reads[0].request.first_track, 60);
+	run_pass(f);
+	assert_int_equal(f->client->reads_sent, 2);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->reasons[REASON_NOT_ASKED], 60);
+}
+
+static void tracks_that_do_not_exist_are_a_usage_error(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.has_tracks = true;
+	f->options.first_track = 10;
+	f->options.last_track = 64;
+	start(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 2);
+	assert_null(engine_report(f->engine));
+	assert_non_null(strstr(engine_error(f->engine), "64"));
+}
+
+static void another_pass_releases_the_link_jobs_first(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = 2;
+	start(f);
+	assert_int_equal(f->client->releases_sent, 0);
+	run_pass(f);
+	assert_int_equal(f->client->releases, 1);
+	assert_int_equal(f->client->reads_sent, 2 * TRACKS / RUN_TRACKS); /* nothing is read before the Release is done */
+	f->client->remote[0] ^= 1;
+	begin_next_pass(f);
+	run_pass(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(f->client->reads_sent, 4 * TRACKS / RUN_TRACKS);
+	assert_int_equal(f->last_different, 1);
+	assert_int_equal(engine_exit_code(f->engine), 1);
+	assert_int_equal(engine_passes(f->engine), 2);
+}
+
+static void the_worst_pass_is_kept(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = 3;
+	start(f);
+	run_pass(f);
+	begin_next_pass(f);
+	f->client->remote[0] ^= 1;
+	run_pass(f);
+	begin_next_pass(f);
+	f->client->remote[0] ^= 1;
+	run_pass(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(f->last_different, 0);
+	assert_int_equal(engine_exit_code(f->engine), 1);
+	assert_int_equal(figures(f)->setup.pass, 2);
+}
+
+static void a_pass_uses_the_sizes_of_its_start(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = 2;
+	f->client->local_bytes = f->client->remote_bytes = 8 * FAKE_TRACK_BYTES;
+	start(f);
+	fake_answer_all(f->client);
+	f->client->local_bytes = f->client->remote_bytes = 10 * FAKE_TRACK_BYTES;
+	fake_answer_open(f->client, STATUS_OK);
+	begin_next_pass(f);
+	run_pass(f);
+	assert_int_equal(engine_exit_code(f->engine), 3); /* of the first pass */
+	assert_int_equal(figures(f)->total_tracks, 8);
+	assert_int_equal(figures(f)->end.remote_bytes, 10 * FAKE_TRACK_BYTES);
+	assert_int_equal(f->client->reads_sent, 4 + 6);
+}
+
+static void a_volume_that_cannot_be_opened_is_named(void **state)
+{
+	struct fixture *f = *state;
+	struct msg_host_open_reply reply = { .status = STATUS_VOLUME_ERROR, .failed_side = SIDE_REMOTE,
+		.detail = "Permission denied" };
+
+	engine_start(f->engine);
+	f->client->open_reply(f->client->arg, &reply);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 5);
+	assert_string_equal(engine_error(f->engine), "volume B: cannot open vol_b: Permission denied");
+}
+
+static void a_lost_link_at_the_start_is_exit_4(void **state)
+{
+	struct fixture *f = *state;
+	struct msg_host_open_reply reply = { .status = STATUS_LINK_LOST, .failed_side = SIDE_REMOTE, .detail = "gone" };
+
+	engine_start(f->engine);
+	f->client->open_reply(f->client->arg, &reply);
+	assert_int_equal(engine_exit_code(f->engine), 4);
+	assert_non_null(strstr(engine_error(f->engine), "gone"));
+}
+
+static void an_interruption_ends_the_pass_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer(f->client, SIDE_LOCAL);
+	engine_interrupt(f->engine);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], RUN_TRACKS);
+	assert_int_equal(figures(f)->reasons[REASON_INTERRUPTED], TRACKS - RUN_TRACKS);
+	fake_answer_all(f->client);
+	assert_int_equal(f->done, 1);
+}
+
+static void an_interruption_keeps_a_difference_that_was_found(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->remote[0] ^= 1;
+	start(f);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer(f->client, SIDE_LOCAL);
+	engine_interrupt(f->engine);
+	assert_int_equal(engine_exit_code(f->engine), 1);
+}
+
+static void an_interruption_before_the_start_is_not_proven(void **state)
+{
+	struct fixture *f = *state;
+
+	engine_start(f->engine);
+	engine_interrupt(f->engine);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_null(engine_report(f->engine));
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(f->client->reads_sent, 0);
+}
+
+static void an_interruption_between_passes_is_not_proven(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = OPTIONS_REPEAT_FOREVER;
+	start(f);
+	run_pass(f);
+	engine_interrupt(f->engine);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(engine_passes(f->engine), 2);
+	fake_answer_release(f->client);
+	assert_int_equal(f->client->statuses, 0);
+}
+
+static void an_interruption_while_the_last_sizes_are_asked_comes_too_late(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer_all(f->client);
+	engine_interrupt(f->engine);
+	assert_int_equal(f->done, 0);
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+}
+
+static void an_interruption_while_sizes_are_asked_ends_the_passes(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = 5;
+	start(f);
+	fake_answer_all(f->client);
+	engine_interrupt(f->engine);
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+}
+
+static void a_loss_ends_the_pass(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer(f->client, SIDE_LOCAL);
+	engine_lost(f->engine, "the primary is gone");
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 4);
+	assert_int_equal(figures(f)->reasons[REASON_LOST], TRACKS - RUN_TRACKS);
+	assert_string_equal(engine_error(f->engine), "the primary is gone");
+	engine_lost(f->engine, "again");
+	assert_int_equal(f->done, 1);
+}
+
+static void a_read_refused_by_protocol_ends_the_run(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_BAD_REQUEST, 0, false);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 4);
+	assert_non_null(strstr(engine_error(f->engine), "BAD_REQUEST"));
+}
+
+static void a_loss_while_the_sizes_are_asked_is_not_proven(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer_all(f->client);
+	engine_lost(f->engine, "gone");
+	assert_int_equal(engine_exit_code(f->engine), 4);
+	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], TRACKS);
+}
+
+static void a_loss_between_passes_outweighs_an_identical_pass(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = 2;
+	start(f);
+	run_pass(f);
+	engine_lost(f->engine, "gone");
+	assert_int_equal(engine_exit_code(f->engine), 4);
+	assert_null(engine_report(f->engine));
+	assert_string_equal(engine_error(f->engine), "gone");
+}
+
+static void sizes_that_cannot_be_asked_again_prove_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer_all(f->client);
+	fake_answer_open(f->client, STATUS_TIMEOUT);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+}
+
+static void streams_without_memory_leave_the_rest_uncompared(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = OPTIONS_REPEAT_FOREVER;
+	start(f);
+	/* Three streams with two slots each, and two spares: each time-out takes one. */
+	for (int i = 0; i < 5; i++) {
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, true);
+		clock_advance(f->clock, 2000);
+	}
+	fake_answer_all(f->client);
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(f->done, 1); /* no stream is left for another pass */
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->reasons[REASON_NO_MEMORY], TRACKS);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(every_track_is_compared_once),
+		TEST(runs_are_dealt_in_order_and_end_at_the_last_track),
+		TEST(a_small_volume_uses_few_streams),
+		TEST(empty_volumes_need_no_read),
+		TEST(a_difference_is_posted_and_the_rest_goes_on),
+		TEST(only_the_tracks_asked_for_are_read),
+		TEST(tracks_that_do_not_exist_are_a_usage_error),
+		TEST(another_pass_releases_the_link_jobs_first),
+		TEST(the_worst_pass_is_kept),
+		TEST(a_pass_uses_the_sizes_of_its_start),
+		TEST(a_volume_that_cannot_be_opened_is_named),
+		TEST(a_lost_link_at_the_start_is_exit_4),
+		TEST(an_interruption_ends_the_pass_at_once),
+		TEST(an_interruption_keeps_a_difference_that_was_found),
+		TEST(an_interruption_before_the_start_is_not_proven),
+		TEST(an_interruption_between_passes_is_not_proven),
+		TEST(an_interruption_while_the_last_sizes_are_asked_comes_too_late),
+		TEST(an_interruption_while_sizes_are_asked_ends_the_passes),
+		TEST(a_loss_ends_the_pass),
+		TEST(a_read_refused_by_protocol_ends_the_run),
+		TEST(a_loss_while_the_sizes_are_asked_is_not_proven),
+		TEST(a_loss_between_passes_outweighs_an_identical_pass),
+		TEST(sizes_that_cannot_be_asked_again_prove_nothing),
+		TEST(streams_without_memory_leave_the_rest_uncompared),
+	};
+
+	log_start("test_engine", LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One stream against a primary that the test plays: both reads at once, short answers, Fig. 3, retries, lost slots.
+ * check-style: long because all of it needs the same stream and fake primary.
+ */
+#include "primary/compare/stream.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/post.h"
+#include "primary/compare/options.h"
+#include "primary/compare/report.h"
+#include "tests/unit/fake_client.h"
+
+#define RUN_TRACKS 4u
+#define SLOT_BYTES (RUN_TRACKS * FAKE_TRACK_BYTES)
+
+struct fixture {
+	struct clock *clock;
+	struct shm *shm;
+	struct client *client;
+	struct options options;
+	struct report *report;
+	struct stream_shared shared;
+	struct stream *stream;
+	uint8_t zeros[FAKE_TRACK_BYTES];
+	uint64_t next, end;
+	uint32_t spare, spare_end;
+	unsigned ended;
+	enum status fatal;
+};
+
+static bool next_run(void *arg, uint64_t *first_track, uint32_t *track_count)
+{
+	struct fixture *f = arg;
+
+	if (f->next == f->end)
+		return false;
+	*first_track = f->next;
+	*track_count = f->end - f->next < RUN_TRACKS ? (uint32_t)(f->end - f->next) : RUN_TRACKS;
+	f->next += *track_count;
+	return true;
+}
+
+static bool spare_slot(void *arg, uint32_t *slot)
+{
+	struct fixture *f = arg;
+
+	if (f->spare == f->spare_end)
+		return false;
+	*slot = f->spare++;
+	return true;
+}
+
+static void ended(void *arg)
+{
+	((struct fixture *)arg)->ended++;
+}
+
+static void fatal(void *arg, enum status status, const char *detail)
+{
+	(void)detail;
+	((struct fixture *)arg)->fatal = status;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	int fd;
+
+	f->clock = clock_new_virtual();
+	assert_int_equal(shm_create(3, SLOT_BYTES, &f->shm, &fd), 0);
+	close(fd);
+	f->client = client_new(NULL, NULL, -1, f->shm, -1, NULL, NULL);
+	f->options = (struct options){ .delivery = DELIVERY_DISCONNECT, .track_bytes = FAKE_TRACK_BYTES,
+		.run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000 };
+	f->shared = (struct stream_shared){ .client = f->client, .clock = f->clock, .shm = f->shm, .options = &f->options,
+		.zeros = f->zeros, .arg = f, .next_run = next_run, .spare_slot = spare_slot, .ended = ended, .fatal = fatal };
+	f->stream = stream_new(&f->shared, 5, 0, 1);
+	f->spare = 2;
+	f->spare_end = 2;
+	*state = f;
+	return 0;
+}
+
+/* Volumes of these sizes; the stream has its first run. */
+static void start(struct fixture *f, uint64_t local_bytes, uint64_t remote_bytes)
+{
+	struct report_setup setup = { .local = { .size_bytes = local_bytes }, .remote = { .size_bytes = remote_bytes },
+		.name_local = "a", .name_remote = "b", .track_bytes = FAKE_TRACK_BYTES, .exact_tracks = 10, .pass = 1 };
+
+	f->client->local_bytes = local_bytes;
+	f->client->remote_bytes = remote_bytes;
+	f->report = report_new(&setup);
+	f->shared.report = f->report;
+	f->shared.remote_bytes = remote_bytes;
+	f->end = report_end_track(f->report);
+	assert_true(stream_start(f->stream));
+}
+
+static void start_tracks(struct fixture *f, uint64_t tracks)
+{
+	start(f, tracks * FAKE_TRACK_BYTES, tracks * FAKE_TRACK_BYTES);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	client_free(f->client);
+	stream_free(f->stream);
+	report_free(f->report);
+	shm_unref(f->shm);
+	clock_free(f->clock);
+	free(f);
+	return 0;
+}
+
+static uint64_t tracks(const struct fixture *f, enum report_state state)
+{
+	return report_figures(f->report)->tracks[state];
+}
+
+static void both_sides_are_asked_at_the_same_time(void **state)
+{
+	struct fixture *f = *state;
+	const struct msg_host_read *local, *remote;
+
+	start_tracks(f, 6);
+	local = fake_pending(f->client, SIDE_LOCAL);
+	remote = fake_pending(f->client, SIDE_REMOTE);
+	assert_non_null(local);
+	assert_non_null(remote);
+	assert_int_equal(remote->first_track, 0);
+	assert_int_equal(remote->track_count, RUN_TRACKS);
+	assert_int_equal(remote->stream, 5);
+	assert_int_equal(remote->delivery, DELIVERY_DISCONNECT);
+	assert_int_equal(local->track_count, RUN_TRACKS);
+	assert_int_not_equal(local->slot, remote->slot);
+}
+
+static void runs_follow_each_other_to_the_end(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 10);
+	fake_answer_all(f->client);
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 10);
+	assert_int_equal(f->client->reads_sent, 6);
+	assert_int_equal(report_link(f->report)->reads, 3);
+}
+
+static void either_side_may_answer_first(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 8);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 0);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 8);
+}
+
+static void a_difference_is_found_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+	const struct report_range *range;
+
+	f->client->remote[5 * FAKE_TRACK_BYTES + 17] ^= 1;
+	start_tracks(f, 8);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_DIFFERENT), 1);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 7);
+	range = report_range(f->report, 0);
+	assert_int_equal(range->offset_bytes, 5 * FAKE_TRACK_BYTES + 17);
+	assert_int_equal(range->length_bytes, 1);
+}
+
+static void only_the_missing_tracks_are_asked_again(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer_some(f->client, SIDE_REMOTE, 1);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 1);
+	assert_null(fake_pending(f->client, SIDE_LOCAL));
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->first_track, 1);
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->track_count, 3);
+	fake_answer_some(f->client, SIDE_REMOTE, 2);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+	assert_int_equal(f->ended, 1);
+}
+
+static void short_local_answers_keep_the_remote_data(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer_some(f->client, SIDE_LOCAL, 3);
+	assert_null(fake_pending(f->client, SIDE_REMOTE));
+	assert_int_equal(fake_pending(f->client, SIDE_LOCAL)->first_track, 3);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+}
+
+static void packed_remote_data_is_found_behind_zeros_and_holes(void **state)
+{
+	struct fixture *f = *state;
+
+	memset(f->client->local + FAKE_TRACK_BYTES, 0, 2 * FAKE_TRACK_BYTES);
+	memset(f->client->remote + FAKE_TRACK_BYTES, 0, 2 * FAKE_TRACK_BYTES);
+	f->client->remote_states[1] = TRACK_ZERO;
+	f->client->remote_states[2] = TRACK_HOLE;
+	f->client->local_states[2] = TRACK_HOLE;
+	start_tracks(f, 4);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+	assert_int_equal(report_figures(f->report)->hole_bytes, FAKE_TRACK_BYTES);
+}
+
+static void zeros_differ_from_data(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->remote_states[0] = TRACK_ZERO;
+	f->client->local_states[1] = TRACK_HOLE;
+	start_tracks(f, 2);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_DIFFERENT), 2);
+}
+
+static void only_common_bytes_of_the_boundary_track_are_compared(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local[3 * FAKE_TRACK_BYTES + 100] ^= 1; /* beyond the end of remote */
+	start(f, 4 * FAKE_TRACK_BYTES, 3 * FAKE_TRACK_BYTES + 100);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 3);
+	assert_int_equal(report_figures(f->report)->range_count, 1); /* the tail */
+	assert_true(report_figures(f->report)->is_only_tail);
+}
+
+static void unreadable_tracks_do_not_stop_the_others(void **state)
+{
+	struct fixture *f = *state;
+	const struct posted_error *error;
+
+	f->client->remote_states[1] = TRACK_EIO;
+	f->client->remote_states[2] = TRACK_EIO;
+	f->client->local_states[6] = TRACK_SHRUNK;
+	start_tracks(f, 8);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_UNREADABLE), 3);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 5);
+	assert_int_equal(post_total(report_post(f->report)), 2);
+	error = post_recent(report_post(f->report), 1);
+	assert_int_equal(error->first_track, 1);
+	assert_int_equal(error->track_count, 2);
+}
+
+static void data_not_found_is_asked_again_after_the_delay_with_its_floor(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 77, false);
+	clock_advance(f->clock, 99);
+	assert_null(fake_pending(f->client, SIDE_REMOTE));
+	clock_advance(f->clock, 1);
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->floor, 77);
+	assert_false(fake_pending(f->client, SIDE_REMOTE)->reread);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+	assert_int_equal(report_link(f->report)->data_not_found, 1);
+}
+
+static void the_rest_of_a_polled_run_has_no_floor(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 4);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 77, false);
+	clock_advance(f->clock, 100);
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer_some(f->client, SIDE_REMOTE, 2);
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->floor, 0);
+}
+
+static void polling_ends_with_the_read_time_out(void **state)
+{
+	struct fixture *f = *state;
+	unsigned asked;
+
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	for (asked = 1; fake_pending(f->client, SIDE_REMOTE) && asked < 100; asked++) {
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+		clock_advance(f->clock, 100);
+	}
+	assert_int_equal(asked - 1, 11); /* at 0, 100, … 1000 ms */
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_FOUND], 4);
+	assert_int_equal(f->ended, 1);
+}
+
+static void a_time_out_is_read_again_three_times(void **state)
+{
+	struct fixture *f = *state;
+	static const int64_t delays_ms[] = { 500, 1000, 2000 };
+
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_false(fake_pending(f->client, SIDE_REMOTE)->reread);
+	for (int i = 0; i < 3; i++) {
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+		clock_advance(f->clock, delays_ms[i] - 1);
+		assert_null(fake_pending(f->client, SIDE_REMOTE));
+		clock_advance(f->clock, 1);
+		assert_true(fake_pending(f->client, SIDE_REMOTE)->reread);
+	}
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_TIMED_OUT], 4);
+	assert_int_equal(report_link(f->report)->timeouts, 4);
+	assert_int_equal(post_count(report_post(f->report), STATUS_TIMEOUT), 1);
+	assert_int_equal(f->ended, 1);
+}
+
+static void a_retry_that_succeeds_leaves_no_trace(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 8);
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+	clock_advance(f->clock, 500);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+	assert_false(fake_pending(f->client, SIDE_REMOTE)->reread); /* of the next run */
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 8);
+	assert_int_equal(post_total(report_post(f->report)), 0);
+}
+
+static void a_reread_by_poll_goes_on_with_the_floor(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 4);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+	clock_advance(f->clock, 500);
+	assert_true(fake_pending(f->client, SIDE_REMOTE)->reread);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 99, false);
+	clock_advance(f->clock, 100);
+	assert_false(fake_pending(f->client, SIDE_REMOTE)->reread);
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->floor, 99);
+}
+
+static void each_refusal_has_its_reason(void **state)
+{
+	static const struct {
+		enum status status;
+		enum report_reason reason;
+	} cases[] = {
+		{ STATUS_QUEUE_FULL, REASON_REFUSED },
+		{ STATUS_NO_FREE_JOB, REASON_REFUSED },
+		{ STATUS_NOT_READY, REASON_NOT_READY },
+	};
+	struct fixture *f = *state;
+
+	start_tracks(f, 12);
+	for (size_t i = 0; i < 3; i++) {
+		fake_answer(f->client, SIDE_REMOTE);
+		for (int j = 0; j < 4; j++) {
+			fake_answer_status(f->client, SIDE_LOCAL, cases[i].status, 0, false);
+			clock_advance(f->clock, 2000);
+		}
+		assert_int_equal(report_figures(f->report)->reasons[cases[i].reason], i == 1 ? 8 : 4);
+	}
+	assert_int_equal(f->ended, 1);
+}
+
+static void a_run_is_given_up_once_though_both_sides_fail(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 4);
+	for (int i = 0; i < 4; i++) {
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+		fake_answer_status(f->client, SIDE_LOCAL, STATUS_NOT_READY, 0, false);
+		clock_advance(f->clock, 2000);
+	}
+	assert_int_equal(tracks(f, REPORT_NOT_COMPARED), 4);
+	assert_int_equal(f->ended, 1);
+}
+
+static void a_given_up_run_waits_for_the_read_in_flight(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 8);
+	for (int i = 0; i < 4; i++) {
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+		clock_advance(f->clock, 2000);
+	}
+	assert_int_equal(tracks(f, REPORT_NOT_COMPARED), 4);
+	assert_null(fake_pending(f->client, SIDE_REMOTE)); /* the local slot is not free yet */
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->first_track, 4);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+}
+
+static void a_volume_error_makes_the_rest_unreadable(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer_some(f->client, SIDE_REMOTE, 1);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_VOLUME_ERROR, 0, false);
+	assert_int_equal(tracks(f, REPORT_UNREADABLE), 3);
+	assert_int_equal(f->ended, 1);
+}
+
+static void a_lost_slot_is_never_used_again(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t lost;
+
+	f->spare_end = 3;
+	start_tracks(f, 8);
+	fake_answer(f->client, SIDE_LOCAL);
+	lost = fake_pending(f->client, SIDE_REMOTE)->slot;
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, true);
+	clock_advance(f->clock, 500);
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->slot, 2);
+	while (f->client->read_count > 0) {
+		assert_int_not_equal(f->client->reads[0].request.slot, lost);
+		fake_answer(f->client, f->client->reads[0].request.side);
+	}
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 8);
+	assert_false(stream_has_stopped(f->stream));
+}
+
+static void a_stream_without_a_slot_stops(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 8);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer_status(f->client, SIDE_LOCAL, STATUS_TIMEOUT, 0, true);
+	clock_advance(f->clock, 500);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NO_MEMORY], 4);
+	assert_true(stream_has_stopped(f->stream));
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(f->next, 4); /* it took no other run */
+	assert_false(stream_start(f->stream));
+}
+
+static void a_lost_link_is_fatal(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 4);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_LINK_LOST, 0, false);
+	assert_int_equal(f->fatal, STATUS_LINK_LOST);
+	stream_abandon(f->stream, REASON_LOST);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_LOST], 4);
+}
+
+static void an_abandoned_stream_ignores_late_replies(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 4);
+	fake_answer_some(f->client, SIDE_LOCAL, 1);
+	stream_abandon(f->stream, REASON_INTERRUPTED);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_INTERRUPTED], 4);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(tracks(f, REPORT_NOT_COMPARED), 4);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 0);
+	assert_int_equal(f->client->read_count, 0);
+	assert_int_equal(f->ended, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(both_sides_are_asked_at_the_same_time),
+		TEST(runs_follow_each_other_to_the_end),
+		TEST(either_side_may_answer_first),
+		TEST(a_difference_is_found_where_it_is),
+		TEST(only_the_missing_tracks_are_asked_again),
+		TEST(short_local_answers_keep_the_remote_data),
+		TEST(packed_remote_data_is_found_behind_zeros_and_holes),
+		TEST(zeros_differ_from_data),
+		TEST(only_common_bytes_of_the_boundary_track_are_compared),
+		TEST(unreadable_tracks_do_not_stop_the_others),
+		TEST(data_not_found_is_asked_again_after_the_delay_with_its_floor),
+		TEST(the_rest_of_a_polled_run_has_no_floor),
+		TEST(polling_ends_with_the_read_time_out),
+		TEST(a_time_out_is_read_again_three_times),
+		TEST(a_retry_that_succeeds_leaves_no_trace),
+		TEST(a_reread_by_poll_goes_on_with_the_floor),
+		TEST(each_refusal_has_its_reason),
+		TEST(a_run_is_given_up_once_though_both_sides_fail),
+		TEST(a_given_up_run_waits_for_the_read_in_flight),
+		TEST(a_volume_error_makes_the_rest_unreadable),
+		TEST(a_lost_slot_is_never_used_again),
+		TEST(a_stream_without_a_slot_stops),
+		TEST(a_lost_link_is_fatal),
+		TEST(an_abandoned_stream_ignores_late_replies),
+	};
+
+	log_start("test_stream", LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
+}
