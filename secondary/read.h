@@ -73,7 +73,8 @@ void read_lock(struct read *read, uint32_t track_count);
 /* 80, 164: how many of the locked tracks, from the first on, are still the ones that were found; the locks of the rest
  * are given back (90, 166). */
 uint32_t read_still_there(struct read *read, uint32_t track_count);
-/* 82 and 86, or 168 and 172: answers with the locked tracks. The scratch buffer is freed (88, 174) when they are sent. */
+/* 82 and 86, or 168 and 172: answers with the locked tracks. The scratch buffer is freed (88, 174) when they are
+ * sent. */
 void read_reply_data(struct read *read, uint32_t track_count);
 /* 86 and 88, or 172 and 174, for an answer without tracks. The Read is gone after it. */
 void read_reply_status(struct read *read, enum status status, const char *detail);

@@ -27,7 +27,7 @@ struct posted_error {
 	int64_t wall_s;  /* seconds since 1970, for people only */
 	enum status status;
 	char device[DEVICE_NAME_MAX + 1];
-	char peer[64];
+	char peer[96];
 	uint64_t first_track;
 	uint32_t track_count;
 	uint64_t link_id;

@@ -165,7 +165,8 @@ static void take_payload_place(struct conn *conn)
 	if (place != NULL)
 		reader_set_payload(conn->reader, place);
 	else
-		conn_end(conn, END_FAILED, "%s with a payload of %u bytes was not expected", message_name(message->type), bytes);
+		conn_end(conn, END_FAILED, "%s with a payload of %u bytes was not expected",
+			message_name(message->type), bytes);
 }
 
 static void read_ended(struct conn *conn, int rc)

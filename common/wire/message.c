@@ -110,7 +110,8 @@ bool device_name_is_valid(const char *name)
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t length = strnlen(name, DEVICE_NAME_MAX + 1);
 
-	return length >= 1 && length <= DEVICE_NAME_MAX && strspn(name, allowed) == length && name[0] != '.' && name[0] != '-';
+	return length >= 1 && length <= DEVICE_NAME_MAX && strspn(name, allowed) == length && name[0] != '.' &&
+		name[0] != '-';
 }
 
 bool peer_key_is_valid(const char *key)

@@ -370,7 +370,8 @@ static void more_than_one_descriptor_is_refused(void **state)
 	int fd = pair_raw_to_b(pair, false), fds[2] = { fd, fd };
 	char control[CMSG_SPACE(sizeof(fds))] __attribute__((aligned(16))) = { 0 };
 	struct iovec iov = { .iov_base = (void *)"R", .iov_len = 1 };
-	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control) };
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
 
 	rights->cmsg_level = SOL_SOCKET;

@@ -82,9 +82,11 @@ static void each_type_goes_there_and_back(void **state)
 
 static void read_has_its_golden_bytes(void **state)
 {
-	static const uint8_t golden[] = { 0x08, 0x05, 0x10, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0xc0, 0x01, 0x18, 0x02, 0x20,
+	static const uint8_t golden[] = {
+		0x08, 0x05, 0x10, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0xc0, 0x01, 0x18, 0x02, 0x20,
 		0xac, 0x02, 0x28, 0x10, 0x30, 0x01, 0x38, 0x09, 0x40, 0x01 };
-	const struct message message = { MESSAGE_READ, .read = { .tag = 5, .link_id = 0x0003000000000001, .device_number = 2,
+	const struct message message = { MESSAGE_READ, .read = { .tag = 5, .link_id = 0x0003000000000001,
+		.device_number = 2,
 		.first_track = 300, .track_count = 16, .delivery = DELIVERY_DISCONNECT, .floor = 9, .reread = true } };
 	uint8_t bytes[FRAME_MESSAGE_BYTES_MAX];
 
@@ -95,7 +97,8 @@ static void read_has_its_golden_bytes(void **state)
 
 static void read_reply_has_its_golden_bytes(void **state)
 {
-	static const uint8_t golden[] = { 0x08, 0x05, 0x10, 0x01, 0x2a, 0x03, 0x01, 0x02, 0x04, 0x32, 0x02, 'h', 'i' };
+	static const uint8_t golden[] = {
+		0x08, 0x05, 0x10, 0x01, 0x2a, 0x03, 0x01, 0x02, 0x04, 0x32, 0x02, 'h', 'i' };
 	const struct message message = { MESSAGE_READ_REPLY, .read_reply = { .tag = 5, .status = STATUS_OK,
 		.track_count = 3, .states = { TRACK_DATA, TRACK_ZERO, TRACK_EIO }, .detail = "hi" } };
 	uint8_t bytes[FRAME_MESSAGE_BYTES_MAX];
@@ -107,7 +110,8 @@ static void read_reply_has_its_golden_bytes(void **state)
 
 static void hello_has_its_golden_bytes(void **state)
 {
-	static const uint8_t golden[] = { 0x08, 0x01, 0x10, 0x02, 0x18, 0x80, 0x01, 0x22, 0x02, 'r', 'a' };
+	static const uint8_t golden[] = {
+		0x08, 0x01, 0x10, 0x02, 0x18, 0x80, 0x01, 0x22, 0x02, 'r', 'a' };
 	const struct message message = { MESSAGE_HELLO, .hello = { 1, 2, 128, "ra" } };
 	uint8_t bytes[FRAME_MESSAGE_BYTES_MAX];
 

@@ -224,7 +224,7 @@ static void refused_query_is_posted_with_the_peer(void **state)
 	const struct posted_error *posted = post_recent(f->world->post, 0);
 	assert_int_equal(posted->status, STATUS_VOLUME_ERROR);
 	assert_string_equal(posted->device, "volume");
-	assert_memory_equal(posted->peer, f->world->secondary_key, sizeof(posted->peer) - 1);
+	assert_string_equal(posted->peer, f->world->secondary_key);
 }
 
 static void detach_follows_the_release_of_the_last_job(void **state)
