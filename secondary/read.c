@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The common steps of a Read, and Fig. 4: see read.h. The figures unlock the cache slot (84, 170) before the reply;
- * here the lock passes to the scratch buffer, because the reply is sent from the slot itself, and the slot is unlocked when
- * the transport has taken the last byte.
+ * here the lock passes to the scratch buffer, because the reply is sent from the slot itself, and the slot is unlocked
+ * when the transport has taken the last byte.
  */
 #include "secondary/read.h"
 
