@@ -166,17 +166,19 @@ static void differing_bytes_become_exact_ranges(void **state)
 
 static void tracks_that_come_out_of_order_are_sorted_and_joined(void **state)
 {
-	struct report *report = new_report(6 * TRACK, 6 * TRACK);
+	struct report *report = new_report(7 * TRACK, 7 * TRACK);
 
 	(void)state;
 	report_not_compared(report, 4, 1, REASON_TIMED_OUT);
-	DIFFER(report, 5, 7);
+	DIFFER(report, 6, 0);
+	DIFFER(report, 5, 7, TRACK - 1);
 	report_unreadable(report, 1);
 	report_not_compared(report, 3, 1, REASON_TIMED_OUT);
 	report_unreadable(report, 2);
 	identical(report, 0, 1);
 	finish(report);
-	assert_int_equal(report_figures(report)->range_count, 3);
+	assert_int_equal(report_figures(report)->range_count, 4);
+	assert_range(report, 3, REPORT_DIFFERENT, 6 * TRACK - 1, 2, true);
 	assert_range(report, 0, REPORT_UNREADABLE, TRACK, 2 * TRACK, false);
 	assert_range(report, 1, REPORT_NOT_COMPARED, 3 * TRACK, 2 * TRACK, false);
 	assert_range(report, 2, REPORT_DIFFERENT, 5 * TRACK + 7, 1, true);

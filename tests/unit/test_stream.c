@@ -274,6 +274,19 @@ static void unreadable_tracks_do_not_stop_the_others(void **state)
 	assert_int_equal(error->track_count, 2);
 }
 
+static void unreadable_tracks_that_do_not_touch_are_posted_apart(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_states[0] = TRACK_EIO;
+	f->client->local_states[2] = TRACK_EIO;
+	f->client->local_states[3] = TRACK_SHRUNK;
+	start_tracks(f, 4);
+	fake_answer_all(f->client);
+	assert_int_equal(post_total(report_post(f->report)), 3);
+	assert_int_equal(post_recent(report_post(f->report), 2)->first_track, 0);
+}
+
 static void data_not_found_is_asked_again_after_the_delay_with_its_floor(void **state)
 {
 	struct fixture *f = *state;
@@ -320,6 +333,23 @@ static void polling_ends_with_the_read_time_out(void **state)
 	assert_int_equal(asked - 1, 11); /* at 0, 100, … 1000 ms */
 	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_FOUND], 4);
 	assert_int_equal(f->ended, 1);
+}
+
+static void each_part_of_a_run_has_its_own_read_time_out(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	for (int part = 0; part < 2; part++) {
+		for (int i = 0; i < 8; i++) {
+			fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+			clock_advance(f->clock, 100);
+		}
+		fake_answer_some(f->client, SIDE_REMOTE, 2);
+	}
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
 }
 
 static void a_time_out_is_read_again_three_times(void **state)
@@ -411,6 +441,22 @@ static void a_run_is_given_up_once_though_both_sides_fail(void **state)
 	}
 	assert_int_equal(tracks(f, REPORT_NOT_COMPARED), 4);
 	assert_int_equal(f->ended, 1);
+}
+
+static void a_given_up_run_does_not_wait_for_a_delay(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 8);
+	for (int i = 0; i < 3; i++) {
+		fake_answer_status(f->client, SIDE_LOCAL, STATUS_NOT_READY, 0, false);
+		clock_advance(f->clock, 2000);
+	}
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+	assert_null(fake_pending(f->client, SIDE_REMOTE));
+	fake_answer_status(f->client, SIDE_LOCAL, STATUS_NOT_READY, 0, false);
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->first_track, 4);
+	assert_false(fake_pending(f->client, SIDE_REMOTE)->reread);
 }
 
 static void a_given_up_run_waits_for_the_read_in_flight(void **state)
@@ -518,14 +564,17 @@ int main(void)
 		TEST(zeros_differ_from_data),
 		TEST(only_common_bytes_of_the_boundary_track_are_compared),
 		TEST(unreadable_tracks_do_not_stop_the_others),
+		TEST(unreadable_tracks_that_do_not_touch_are_posted_apart),
 		TEST(data_not_found_is_asked_again_after_the_delay_with_its_floor),
 		TEST(the_rest_of_a_polled_run_has_no_floor),
 		TEST(polling_ends_with_the_read_time_out),
+		TEST(each_part_of_a_run_has_its_own_read_time_out),
 		TEST(a_time_out_is_read_again_three_times),
 		TEST(a_retry_that_succeeds_leaves_no_trace),
 		TEST(a_reread_by_poll_goes_on_with_the_floor),
 		TEST(each_refusal_has_its_reason),
 		TEST(a_run_is_given_up_once_though_both_sides_fail),
+		TEST(a_given_up_run_does_not_wait_for_a_delay),
 		TEST(a_given_up_run_waits_for_the_read_in_flight),
 		TEST(a_volume_error_makes_the_rest_unreadable),
 		TEST(a_lost_slot_is_never_used_again),

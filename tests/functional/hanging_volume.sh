@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A read that never returns, on either side: the rest is compared, the time-out is told, the daemons end all the same.
+# Takes 15 s: only with RA_LONG=1.
+[ -z "$SAN" ] || { echo "a preloaded library and a sanitizer do not go together"; exit 77; }
+[ -n "${RA_LONG:-}" ] || { echo "takes 15 s; RA_LONG is not set"; exit 77; }
+. tests/functional/lib.sh
+
+noise a 8388608
+cp a b
+export LD_PRELOAD=$BUILD/tests/faulty_pread.so RA_FAULT=hang:0-65536 RA_FAULT_RELEASE=$T/never
+for hung in a b; do
+	for delivery in disconnect poll; do
+		(
+			mkdir "$hung.$delivery"
+			RA_FAULT_FILE=$hung timeout 100 "$RA" --json --delivery $delivery a b \
+				>"$hung.$delivery/out" 2>"$hung.$delivery/err"
+			echo $? >"$hung.$delivery/code"
+		) &
+	done
+done
+wait
+for run in a.disconnect a.poll b.disconnect b.poll; do
+	cp $run/out $run/err .
+	[ "$(cat $run/code)" = 3 ] || die "$run: exit $(cat $run/code)"
+	json .tracks.identical 112
+	json .tracks.not_compared 16
+	json '[.ranges[] | "\(.state) \(.offset)+\(.length)"] | join(", ")' 'not_compared 0+1048576'
+	grep -q 'TIMEOUT: device volume, tracks 0-15' err || die "$run: no posted time-out"
+done
