@@ -168,12 +168,13 @@ static void post_device(struct device *device, enum status status, const char *t
 	post_error(device->ra->post, status, &where, "%s", text);
 }
 
-static void set_constants(struct device *device, const struct volume_info *info)
+/* From what is known of the volume now. */
+static void set_constants(struct device *device)
 {
 	struct device_constants *constants = &device->constants;
+	const struct volume_info *info = &slot_of(device)->info;
 
 	assert(device->job_count == 0);
-	slot_of(device)->info = *info;
 	constants->size_bytes = info->size_bytes;
 	constants->track_count = info->size_bytes / constants->track_bytes +
 		(info->size_bytes % constants->track_bytes != 0);
@@ -188,7 +189,8 @@ static void open_done(void *arg, struct da_request *request, const struct da_res
 	device->request = NULL;
 	da_release(device->ra->da, request);
 	if (result->error == 0) {
-		set_constants(device, &result->info);
+		slot_of(device)->info = result->info;
+		set_constants(device);
 		enter(device, DEVICE_OPEN, "volume opened");
 		answer_waiting(device, STATUS_OK, "");
 	} else {
@@ -251,8 +253,11 @@ static void size_done(void *arg, struct da_request *request, const struct da_res
 
 	attach->request = NULL;
 	da_release(device->ra->da, request);
-	if (result->error == 0)
+	if (result->error == 0) {
 		slot_of(device)->info.size_bytes = result->info.size_bytes;
+		if (device->job_count == 0) /* the constants are fixed only while there are jobs */
+			set_constants(device);
+	}
 	answer(attach, result->error == 0 ? STATUS_OK : STATUS_VOLUME_ERROR,
 		result->error == 0 ? "" : strerror(-result->error));
 	device_close_if_unused(device);

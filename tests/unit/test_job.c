@@ -228,13 +228,20 @@ static void second_query_tells_the_size_of_now(void **state)
 {
 	struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 9, .device = "d0" } };
 
+	uint64_t link_id = primary_link(primary, device);
+
 	(void)state;
 	faulty_volume_set_size(bed->volumes[0], 2 * TRACKS * BED_TRACK_BYTES);
 	primary_send(primary, &query);
 	assert_int_equal(primary_wait(primary, 9)->status, STATUS_OK);
 	assert_int_equal(primary->answers[9].volume.size_bytes, 2 * TRACKS * BED_TRACK_BYTES);
 	assert_int_equal(record()->attach_count, 1);
-	assert_int_equal(record()->constants.track_count, TRACKS); /* constants stay */
+	assert_int_equal(record()->constants.track_count, TRACKS); /* fixed while there is a job */
+	primary_release(primary, link_id);
+	primary->answers[9].replies = 0;
+	primary_send(primary, &query);
+	primary_wait(primary, 9);
+	assert_int_equal(record()->constants.track_count, 2 * TRACKS);
 }
 
 static void too_small_cache_is_refused(void **state)
