@@ -62,7 +62,7 @@ static void reconnect(struct read *read)
 }
 
 /* Step 182: the error is posted; then the Read waits for a free element, or for its deadline. 184 follows when one is
- * free: see delivery_element_is_free. */
+ * free: see delivery_go_on. */
 static void wait_for_element(struct read *read, enum status status)
 {
 	if (status == STATUS_QUEUE_FULL)
@@ -139,8 +139,8 @@ void delivery_disk_was_read(struct read *read)
 	reconnect(read); /* 194 */
 }
 
-/* An element is free for a Read that met a full queue: 184, then 156. */
-void delivery_element_is_free(struct read *read)
+/* After a wait for a free element (184), or for the Read's turn. */
+void delivery_go_on(struct read *read)
 {
 	assert(read->state == READ_LOOKING);
 	reconnect(read); /* 184 */

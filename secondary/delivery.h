@@ -11,8 +11,8 @@ struct read;
 void delivery_look(struct read *read);
 /* Step 190, yes: the fetch that this Read waited for has ended, its DA request is deallocated (192). */
 void delivery_disk_was_read(struct read *read);
-/* A DA element or fetch job is free for a Read that waited for one after step 182; it has left its list. */
-void delivery_element_is_free(struct read *read);
+/* A Read that waited for a free element after step 182, or for its turn, goes on; it has left its list. */
+void delivery_go_on(struct read *read);
 /* The timers of a Read. */
 void delivery_request_timer(void *read); /* 156 */
 void delivery_da_timer(void *read);      /* 186 */

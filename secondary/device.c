@@ -180,21 +180,30 @@ static void set_constants(struct device *device)
 		(info->size_bytes % constants->track_bytes != 0);
 }
 
+/* Gives the element back. Releasing may call device_array_retry, which must still see that there is a request. */
+static void release(struct device *device, struct da_request **request)
+{
+	da_release(device->ra->da, *request);
+	*request = NULL;
+}
+
 static void open_done(void *arg, struct da_request *request, const struct da_result *result)
 {
 	struct device *device = arg;
+	const int error = result->error;
 	char detail[DETAIL_MAX + 1];
 
+	assert(device->request == request);
 	timer_cancel(&device->open_timer);
-	device->request = NULL;
-	da_release(device->ra->da, request);
-	if (result->error == 0) {
+	if (error == 0)
 		slot_of(device)->info = result->info;
+	release(device, &device->request);
+	if (error == 0) {
 		set_constants(device);
 		enter(device, DEVICE_OPEN, "volume opened");
 		answer_waiting(device, STATUS_OK, "");
 	} else {
-		snprintf(detail, sizeof(detail), "%s", strerror(-result->error));
+		snprintf(detail, sizeof(detail), "%s", strerror(-error));
 		enter(device, DEVICE_FAILED, detail);
 		post_device(device, STATUS_VOLUME_ERROR, detail);
 		answer_waiting(device, STATUS_VOLUME_ERROR, detail);
@@ -250,16 +259,16 @@ static void size_done(void *arg, struct da_request *request, const struct da_res
 {
 	struct attach *attach = arg;
 	struct device *device = attach->device;
+	const int error = result->error;
 
-	attach->request = NULL;
-	da_release(device->ra->da, request);
-	if (result->error == 0) {
+	assert(attach->magic == ATTACH_MAGIC && attach->request == request);
+	if (error == 0) {
 		slot_of(device)->info.size_bytes = result->info.size_bytes;
 		if (device->job_count == 0) /* the constants are fixed only while there are jobs */
 			set_constants(device);
 	}
-	answer(attach, result->error == 0 ? STATUS_OK : STATUS_VOLUME_ERROR,
-		result->error == 0 ? "" : strerror(-result->error));
+	release(device, &attach->request);
+	answer(attach, error == 0 ? STATUS_OK : STATUS_VOLUME_ERROR, error == 0 ? "" : strerror(-error));
 	device_close_if_unused(device);
 }
 
@@ -338,8 +347,8 @@ static void close_done(void *arg, struct da_request *request, const struct da_re
 	struct device *device = arg;
 
 	(void)result;
-	device->request = NULL;
-	da_release(device->ra->da, request);
+	assert(device->request == request);
+	release(device, &device->request);
 	cache_drop_device(device->ra->cache, device->constants.number);
 	if (device->attaches != NULL) { /* asked for again meanwhile */
 		start_open(device);

@@ -52,7 +52,7 @@ static void kick_timer(void *arg)
 	struct da_counts counts;
 
 	da_count(ra->da, &counts);
-	if (counts.queued == 0)
+	if (counts.queued + counts.running == 0)
 		return;
 	da_kick(ra->da);
 	timer_set(&ra->kick_timer, KICK_PERIOD_MS);
@@ -66,14 +66,21 @@ void ra_watch_slots(struct ra *ra)
 
 void ra_element_is_free(struct ra *ra)
 {
-	struct read *read = ra->element_waiters;
+	struct read *read;
+	unsigned waiting, left, after;
 
 	device_array_retry(ra->devices);
-	if (read == NULL)
-		return;
-	DL_DELETE(ra->element_waiters, read);
-	read_enter(read, READ_LOOKING, "an element is free");
-	delivery_element_is_free(read);
+	DL_COUNT(ra->element_waiters, read, waiting);
+	for (left = waiting; left > 0 && ra->element_waiters != NULL; left--) {
+		read = ra->element_waiters;
+		DL_DELETE(ra->element_waiters, read);
+		read_enter(read, READ_LOOKING, "an element is free");
+		delivery_go_on(read);
+		DL_COUNT(ra->element_waiters, read, after);
+		if (after >= waiting) /* it waits again */
+			return;
+		waiting = after;
+	}
 }
 
 static void da_element_is_free(void *arg)

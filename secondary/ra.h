@@ -58,7 +58,8 @@ struct ra *ra_new(const struct ra_config *config, struct clock *clock, struct ma
 bool ra_free(struct ra *ra);
 /* A DA request was queued: looks after it from time to time, in case slots become free by age alone. */
 void ra_watch_slots(struct ra *ra);
-/* A DA element or a fetch job has become free: the oldest Read that waits for one goes on. */
+/* A DA element or a fetch job has become free: the Reads that wait for one go on, oldest first, until
+ * one must wait again (others may find what they need in the cache). */
 void ra_element_is_free(struct ra *ra);
 /* Devices with their rings, the cache and the DA, to the log (SIGUSR2). */
 void ra_dump(struct ra *ra);

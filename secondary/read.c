@@ -65,7 +65,7 @@ static uint64_t floor_of(struct ra *ra, const struct job *job, const struct msg_
 
 	if (job->shared->parameters.floor > floor)
 		floor = job->shared->parameters.floor;
-	return message->reread || floor > now ? now : floor;
+	return (message->reread && message->floor == 0) || floor > now ? now : floor;
 }
 
 void read_start(struct ra *ra, struct session *session, struct job *job, const struct msg_read *message)

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/post.h"
+#include "secondary/delivery.h"
 #include "secondary/device.h"
 #include "secondary/fetch.h"
 #include "secondary/job.h"
@@ -306,7 +307,10 @@ void session_next_turn(struct session *session)
 		session->turn_device = read->job->constants.number;
 		DL_DELETE(session->turn_waiters, read);
 		read_enter(read, READ_LOOKING, "its turn");
-		read_look_again(read);
+		if (read->parameters.delivery == DELIVERY_POLL)
+			read_look_again(read);
+		else
+			delivery_go_on(read);
 	}
 }
 
@@ -422,6 +426,9 @@ void session_free(struct session *session)
 	conn = session->conn;
 	session->conn = NULL; /* no Read goes on from here */
 	conn_free(conn);
+	for (uint32_t i = 0; i < DEVICES_MAX; i++) /* first of all: nothing below may wake a Read of this link */
+		if (session->has_device[i])
+			free_link_jobs(session, device_array_record(session->ra->devices, i));
 	DL_FOREACH_SAFE(session->queries, query, next) {
 		attach_cancel(query->attach);
 		query_free(query);

@@ -178,6 +178,83 @@ static void full_da_queue_is_posted_and_waited_for(void **state)
 	assert_null(bed->ra->element_waiters);
 }
 
+static void every_waiter_for_an_element_goes_on(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.da_queue_elements = 1;
+	start(&config);
+	hang(0);
+	primary_read(primary, 10, primary_link(primary, device), device, 0, 1, DELIVERY_HOLD);
+	wait_stuck(0, 1);
+	for (uint32_t i = 0; i < 5; i++) /* four want one track, the last another */
+		primary_read(primary, 11 + i, primary_link(primary, device), device, i < 4 ? 1 : 2, 1, DELIVERY_HOLD);
+	bed_pass(bed);
+	unhang(0);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(primary_wait(primary, 10 + i)->status, STATUS_OK);
+	assert_int_equal(bed_da(bed).reads_started, 3);
+}
+
+/* The share of fetches is used up, the Read is disconnected and waits its turn: its answer still takes a place. */
+static void read_that_waited_its_turn_reconnects_with_a_place(void **state)
+{
+	struct ra_config config;
+	uint32_t d1;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.fetches_per_link = 2;
+	config.window_reads = 1;
+	start(&config);
+	d1 = primary_attach(primary, "d1");
+	hang(0);
+	hang(1);
+	for (uint32_t i = 0; i < 2; i++) {
+		primary_read(primary, 10 + i, primary_link(primary, device), device, i, 1, DELIVERY_DISCONNECT);
+		BED_UNTIL(bed, primary->answers[10 + i].is_disconnected);
+	}
+	primary_read(primary, 12, primary_link(primary, d1), d1, 0, 1, DELIVERY_DISCONNECT);
+	BED_UNTIL(bed, bed->ra->sessions->turn_waiters != NULL);
+	assert_true(primary->answers[12].is_disconnected);
+	unhang(0);
+	unhang(1);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(primary_wait(primary, 10 + i)->status, STATUS_RECONNECT);
+}
+
+/* The queue is full, one Read of the link waits for an element and a query is queued: the link is lost. */
+static void lost_link_wakes_none_of_its_own_reads(void **state)
+{
+	const struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 20, .device = "d0" } };
+	struct ra_config config;
+	struct primary *other;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.da_queue_elements = 3;
+	start(&config);
+	hang(0);
+	for (uint32_t i = 0; i < 2; i++)
+		primary_read(primary, 10 + i, primary_link(primary, device), device, i, 1, DELIVERY_HOLD);
+	wait_stuck(0, 2);
+	other = primary_new(bed);
+	primary_send(primary, &query); /* the last element */
+	primary_read(primary, 12, link_id, device, 2, 1, DELIVERY_DISCONNECT);
+	primary_read(primary, 13, primary_link(primary, device), device, 3, 1, DELIVERY_DISCONNECT);
+	bed_pass(bed);
+	primary_drop(primary);
+	primary = other;
+	assert_null(bed->ra->element_waiters);
+	unhang(0);
+	BED_UNTIL(bed, bed_is_quiet(bed));
+}
+
 static void read_that_gets_no_element_ends_at_its_deadline(void **state)
 {
 	struct ra_config config;
@@ -440,6 +517,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { T(missing_data_comes_by_disconnect_and_reconnect),
 		T(hold_keeps_its_place_and_says_nothing_before_the_data), T(cached_data_is_answered_without_disconnect),
 		T(replaced_entry_is_unlocked_and_looked_for_again), T(full_da_queue_is_posted_and_waited_for),
+		T(every_waiter_for_an_element_goes_on),
+		T(read_that_waited_its_turn_reconnects_with_a_place), T(lost_link_wakes_none_of_its_own_reads),
 		T(read_that_gets_no_element_ends_at_its_deadline), T(da_time_out_is_posted_and_the_request_abandoned),
 		T(request_that_has_not_started_is_asked_again_after_its_time_out), T(request_time_out_ends_the_whole_read),
 		T(two_hung_devices_of_three_leave_the_third_its_speed),

@@ -244,6 +244,40 @@ static void second_query_tells_the_size_of_now(void **state)
 	assert_int_equal(record()->constants.track_count, 2 * TRACKS);
 }
 
+/* Opens, sizes and closes that meet a full DA queue are tried again, each once. */
+static void devices_share_a_queue_of_one_element(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.da_queue_elements = 1;
+	bed = bed_new(&config, TRACKS);
+	primary = primary_new(bed);
+	for (uint32_t round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < BED_DEVICES; i++) {
+			struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 10 * round + i } };
+
+			snprintf(query.device_query.device, sizeof(query.device_query.device), "d%u", i);
+			primary_send(primary, &query);
+		}
+		for (uint32_t i = 0; i < BED_DEVICES; i++) {
+			struct answer *answer = primary_wait(primary, 10 * round + i);
+
+			assert_int_equal(answer->status, STATUS_OK);
+			assert_int_equal(answer->volume.size_bytes, TRACKS * BED_TRACK_BYTES);
+		}
+	}
+	primary_drop(primary);
+	primary = NULL;
+	BED_UNTIL(bed, bed_is_quiet(bed));
+	for (uint32_t i = 0; i < BED_DEVICES; i++) {
+		assert_int_equal(faulty_volume_count(bed->volumes[i]).opens, 1);
+		assert_int_equal(faulty_volume_count(bed->volumes[i]).closes, 1);
+	}
+}
+
 static void too_small_cache_is_refused(void **state)
 {
 	struct ra_config config;
@@ -263,6 +297,7 @@ int main(void)
 		T(full_array_posts_and_changes_nothing), T(half_of_the_array_is_kept_for_fetch_jobs),
 		T(started_command_makes_its_job_the_active_one), T(volume_that_does_not_open_is_told_and_forgotten),
 		T(volume_whose_open_hangs_times_out_and_comes_back), T(second_query_tells_the_size_of_now),
+		T(devices_share_a_queue_of_one_element),
 		T(too_small_cache_is_refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
