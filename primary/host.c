@@ -72,7 +72,6 @@ static int on_hello(struct host *host, const struct msg_host_hello *hello)
 	for (uint32_t i = 0; i < host->slot_count; i++)
 		host->slots[i] = (struct host_slot){ .magic = HOST_SLOT_MAGIC, .host = host };
 	conn_accept(host->conn);
-	conn_start_ping(host->conn);
 	set_state(host, HOST_READY, "HostHello");
 	host_send(host);
 	return 0;

@@ -83,7 +83,7 @@ static void answer_all(struct local *local, enum status status, const char *deta
 static void control_failed(struct local *local, const char *what, int error)
 {
 	char detail[DETAIL_MAX + 1];
-	snprintf(detail, sizeof(detail), "cannot %s %.180s: %s", what, local->path, strerror(-error));
+	snprintf(detail, sizeof(detail), "cannot %s %.180s: %s", what, local->path, volume_error_text(error));
 	post_local(local, STATUS_VOLUME_ERROR, detail);
 	answer_all(local, STATUS_VOLUME_ERROR, detail);
 }

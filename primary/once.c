@@ -214,8 +214,8 @@ int once_run(void)
 		log_error("no Setup on standard input: ra-primaryd --once is started by ra-compare");
 		goto out;
 	}
-	if (setup->setup.verbose)
-		log_start("ra-primaryd", LOG_LEVEL_INFO);
+	/* ra-compare tells what goes wrong, in fewer words. */
+	log_start("ra-primaryd", setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
 	/* ^C in a terminal reaches the whole process group: ra-compare decides, and closes the socket. */
 	signal(SIGINT, SIG_IGN);
 	once.daemon = daemon_new();

@@ -203,7 +203,7 @@ static void open_done(void *arg, struct da_request *request, const struct da_res
 		enter(device, DEVICE_OPEN, "volume opened");
 		answer_waiting(device, STATUS_OK, "");
 	} else {
-		snprintf(detail, sizeof(detail), "%s", strerror(-error));
+		snprintf(detail, sizeof(detail), "%s", volume_error_text(error));
 		enter(device, DEVICE_FAILED, detail);
 		post_device(device, STATUS_VOLUME_ERROR, detail);
 		answer_waiting(device, STATUS_VOLUME_ERROR, detail);
@@ -268,7 +268,7 @@ static void size_done(void *arg, struct da_request *request, const struct da_res
 			set_constants(device);
 	}
 	release(device, &attach->request);
-	answer(attach, error == 0 ? STATUS_OK : STATUS_VOLUME_ERROR, error == 0 ? "" : strerror(-error));
+	answer(attach, error == 0 ? STATUS_OK : STATUS_VOLUME_ERROR, error == 0 ? "" : volume_error_text(error));
 	device_close_if_unused(device);
 }
 

@@ -118,7 +118,8 @@ static int run_once(void)
 
 	if (conn_read_one(STDIN_FILENO, MESSAGE_SETUP, setup) != 0)
 		goto out;
-	log_start("ra-secondaryd", setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
+	/* ra-compare tells what goes wrong, in fewer words. */
+	log_start("ra-secondaryd", setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
 	/* ^C in a terminal reaches the whole process group: ra-compare decides, and closes the link. */
 	signal(SIGINT, SIG_IGN);
 	daemon_on_signal(once.daemon, SIGTERM, on_stop, &once);

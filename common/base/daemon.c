@@ -42,6 +42,7 @@ struct daemon *daemon_new(void)
 	struct daemon *daemon = xcalloc(1, sizeof(*daemon));
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error of the call */
 	daemon->base = event_base_new();
 	if (!daemon->base)
 		log_abort("no event base");

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,11 @@
 struct post {
 	uint64_t total;
 	uint64_t by_status[STATUS_COUNT];
+	struct quota {
+		int64_t minute_s;  /* monotonic: when the present minute of this status began */
+		unsigned logged;   /* in it */
+		uint64_t unlogged; /* since the last line */
+	} quotas[STATUS_COUNT];
 	struct posted_error kept[POST_KEPT]; /* error number n is at (n - 1) % POST_KEPT */
 };
 
@@ -67,6 +73,40 @@ static void log_posted(const struct posted_error *error)
 	log_warning("%s%s%s: %s", status_name(error->status), where[0] ? ": " : "", where[0] ? where + 2 : "", error->text);
 }
 
+/* May this one be logged? Then *unlogged is how many before it were not. */
+static bool take_quota(struct post *post, enum status status, uint64_t *unlogged)
+{
+	struct quota *quota = &post->quotas[status];
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (quota->logged == 0 || now.tv_sec - quota->minute_s >= 60) {
+		quota->minute_s = now.tv_sec;
+		quota->logged = 0;
+	}
+	if (quota->logged == POST_LOGGED_MAX) {
+		quota->unlogged++;
+		return false;
+	}
+	quota->logged++;
+	*unlogged = quota->unlogged;
+	quota->unlogged = 0;
+	return true;
+}
+
+static void log_with_quota(struct post *post, const struct posted_error *error)
+{
+	uint64_t unlogged = 0;
+
+	if (!take_quota(post, error->status, &unlogged))
+		return;
+	if (unlogged > 0)
+		log_warning("%s: %" PRIu64 " before this one were not logged", status_name(error->status), unlogged);
+	log_posted(error);
+	if (post->quotas[error->status].logged == POST_LOGGED_MAX)
+		log_warning("%s: more of these are only counted for a minute", status_name(error->status));
+}
+
 static void copy_text(char *out, size_t out_bytes, const char *text)
 {
 	int length = snprintf(out, out_bytes, "%s", text ? text : "");
@@ -94,7 +134,7 @@ void post_error(struct post *post, enum status status, const struct post_where *
 	int length = vsnprintf(error->text, sizeof(error->text), format, arguments);
 	va_end(arguments);
 	assert(length >= 0);
-	log_posted(error);
+	log_with_quota(post, error);
 }
 
 uint64_t post_count(const struct post *post, enum status status)

@@ -313,3 +313,15 @@ void volume_close(struct volume *volume)
 	volume->is_open = false;
 	volume->ops->close(volume->arg);
 }
+
+const char *volume_error_text(int error)
+{
+	switch (error) {
+	case -EINVAL:
+		return "it is neither a file nor a block device";
+	case -EOPNOTSUPP:
+		return "its file system takes no direct reads";
+	default:
+		return strerror(-error);
+	}
+}

@@ -35,6 +35,8 @@ void volume_free(struct volume *volume);
 
 /* -EISDIR, -EINVAL (neither file nor block device), -ENOENT …; -EOPNOTSUPP when direct was asked for and refused. */
 int volume_open(struct volume *volume, struct volume_info *info);
+/* Words for a -errno of open or size. Any thread. */
+const char *volume_error_text(int error);
 int volume_size(struct volume *volume, uint64_t *size_bytes);
 /* At most VOLUME_IOV_MAX buffers; each address and length must be a multiple of 4096 (O_DIRECT); a read may ask beyond
  * the end. Loops on short reads and EINTR: less than asked means that the volume ends there. */

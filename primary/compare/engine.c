@@ -4,6 +4,7 @@
  * done. Runs are dealt in order from one cursor; streams return out of order. Path 56, another pass, begins with a
  * Release, so that it gets new link jobs with new floors and sees the sizes of now. The hard thing is ending early: an
  * interruption or a loss may come in any state, and each track must still be told to the report exactly once.
+ * check-style: long because the passes of one comparison are one state machine.
  */
 #include "primary/compare/engine.h"
 
@@ -46,6 +47,7 @@ struct engine {
 	const struct engine_ops *ops;
 	void *arg;
 	struct stream_shared shared;
+	bool is_hanging[SIDE_COUNT];
 	struct stream *streams[STREAMS_MAX];
 	uint32_t active_streams;
 	uint32_t next_spare_slot;
@@ -53,7 +55,6 @@ struct engine {
 	/* The pass */
 	struct report *report;
 	uint64_t next_track, end_track; /* runs not yet dealt */
-	int64_t pass_started_ms;
 	struct msg_host_open_reply volumes; /* as they were when the last pass began */
 	/* All passes */
 	struct report *worst;
@@ -115,7 +116,7 @@ static void end_pass(struct engine *engine, const struct msg_host_open_reply *si
 {
 	struct report_end end = {
 		.ended_wall_s = time(NULL),
-		.took_ms = clock_now_ms(engine->clock) - engine->pass_started_ms,
+		.took_ms = clock_now_ms(engine->clock) - report_figures(engine->report)->setup.started_ms,
 		.is_lost = is_lost,
 	};
 
@@ -230,6 +231,7 @@ static struct report *new_report(const struct engine *engine, const struct msg_h
 		.delivery = options->delivery,
 		.pass = engine->passes + 1,
 		.started_wall_s = time(NULL),
+		.started_ms = clock_now_ms(engine->clock),
 	};
 
 	if (options->has_tracks && options->last_track == UINT64_MAX)
@@ -243,8 +245,9 @@ static void begin_pass(struct engine *engine)
 	engine->report = new_report(engine, &engine->volumes);
 	engine->next_track = report_first_track(engine->report);
 	engine->end_track = report_end_track(engine->report);
-	engine->pass_started_ms = clock_now_ms(engine->clock);
 	engine->shared.report = engine->report;
+	memset(engine->is_hanging, 0, sizeof(engine->is_hanging));
+	engine->shared.is_hanging = engine->is_hanging;
 	engine->shared.remote_bytes = engine->volumes.remote.size_bytes;
 }
 

@@ -46,7 +46,7 @@ const char options_help[] =
 	"  --exact N             exact bytes for the first N differing tracks (1024)\n"
 	"  --json                one JSON document on standard output, nothing else\n"
 	"  --progress[=WHEN]     auto, always or never; alone: always (auto)\n"
-	"  -q, --quiet           only errors and the exit status\n"
+	"  -q, --quiet           only errors and warnings, and the exit status tells\n"
 	"  -v, --verbose         also what the daemons log\n"
 	"  --help, --version\n"
 	"\n"

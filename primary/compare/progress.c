@@ -24,8 +24,6 @@ struct progress {
 	FILE *out;
 	const struct report *(*current)(void *arg);
 	void *arg;
-	uint64_t pass; /* the one that was seen last; 0: none */
-	int64_t pass_started_ms;
 	bool is_shown;
 };
 
@@ -74,11 +72,7 @@ static bool format_now(struct progress *progress, char line[PROGRESS_LINE_BYTES]
 
 	if (!report)
 		return false;
-	if (report_figures(report)->setup.pass != progress->pass) {
-		progress->pass = report_figures(report)->setup.pass;
-		progress->pass_started_ms = now_ms;
-	}
-	progress_format(report, now_ms - progress->pass_started_ms, line);
+	progress_format(report, now_ms - report_figures(report)->setup.started_ms, line);
 	return true;
 }
 

@@ -51,6 +51,7 @@ struct report_setup {
 	enum delivery delivery;
 	uint64_t pass; /* from 1 */
 	int64_t started_wall_s;
+	int64_t started_ms; /* monotonic */
 };
 
 /* Counters of the link in this pass; their owner is whoever sends the reads. */

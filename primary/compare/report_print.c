@@ -175,7 +175,7 @@ static void print_notes(const struct report_figures *figures, FILE *out)
 	fprintf(out, " has %" PRIu64 " bytes, ", setup->local.size_bytes);
 	print_name(setup->name_remote, out);
 	fprintf(out, " has %" PRIu64 "\n", setup->remote.size_bytes);
-	if (!figures->is_only_tail)
+	if (!figures->is_only_tail || setup->local.size_bytes == 0 || setup->remote.size_bytes == 0)
 		return;
 	fputs("note: no difference was found but the tail of ", out);
 	print_name(is_local_larger ? setup->name_local : setup->name_remote, out);

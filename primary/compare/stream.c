@@ -4,6 +4,7 @@
  * the first tracks: `next` moves over those that both have, then the side that has run out is asked for the rest. Local
  * data has each track at its place, remote data is packed: `packed_bytes` is where the next remote track begins. The
  * hard thing is a slot that was lost: a disk may still write into it, so it is replaced before anything else is asked.
+ * check-style: long because a run and its two readers are one state machine.
  */
 #include "primary/compare/stream.h"
 
@@ -282,9 +283,16 @@ static void poll_again(struct reader *reader, uint64_t floor)
 
 static void retry(struct reader *reader, enum status status, const char *detail)
 {
+	bool *is_hanging = &reader->stream->shared->is_hanging[reader->side];
 	char text[DETAIL_MAX + 1];
 
+	if (status == STATUS_NOT_READY && *is_hanging) {
+		if (reader->stream->next < reader->stream->end)
+			give_up(reader->stream, REASON_NOT_READY); /* posted for the first run */
+		return;
+	}
 	if (reader->retries == RETRIES_MAX) {
+		*is_hanging = status == STATUS_NOT_READY;
 		snprintf(text, sizeof(text), "%s, asked %u times%s%.180s", status_name(status), RETRIES_MAX + 1,
 			detail[0] ? ": " : "", detail);
 		fail(reader, status, reason_of(status), text);
@@ -343,6 +351,7 @@ static bool take_reply(struct reader *reader, const struct msg_host_read_reply *
 
 	switch (reply->status) {
 	case STATUS_OK: /* 68 */
+		shared->is_hanging[reader->side] = false;
 		take_answer(reader, reply);
 		return true;
 	case STATUS_DATA_NOT_FOUND:

@@ -28,6 +28,8 @@ struct stream_shared {
 	struct report *report;     /* of the pass */
 	uint64_t remote_bytes;     /* size that the remote reads of this pass go by */
 	const uint8_t *zeros;      /* one track */
+	/* By side: all retries have met NOT_READY, and no read has come through since: runs then ask only once. */
+	bool *is_hanging;
 	void *arg;                 /* of the functions below */
 	/* The next run (steps 42, 52); false at the end (54). */
 	bool (*next_run)(void *arg, uint64_t *first_track, uint32_t *track_count);

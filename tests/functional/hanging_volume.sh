@@ -14,7 +14,7 @@ for hung in a b; do
 	for delivery in disconnect poll; do
 		(
 			mkdir "$hung.$delivery"
-			RA_FAULT_FILE=$hung timeout 100 "$RA" --json --delivery $delivery a b \
+			RA_FAULT_FILE=$hung timeout 100 "$RA" -v --json --delivery $delivery a b \
 				>"$hung.$delivery/out" 2>"$hung.$delivery/err"
 			echo $? >"$hung.$delivery/code"
 		) &
@@ -29,3 +29,14 @@ for run in a.disconnect a.poll b.disconnect b.poll; do
 	json '[.ranges[] | "\(.state) \(.offset)+\(.length)"] | join(", ")' 'not_compared 0+1048576'
 	grep -q 'TIMEOUT: device volume, tracks 0-15' err || die "$run: no posted time-out"
 done
+
+# Much is left when it begins to hang: the rest is asked once each and given up, within seconds.
+noise c 200000000
+cp c d
+start=$SECONDS
+RA_FAULT=hang:1048576-1114112 RA_FAULT_FILE=d timeout 100 "$RA" --json --run 1 --jobs 1 c d >out 2>err
+code=$?
+[ $code = 3 ] || die "exit $code"
+[ $((SECONDS - start)) -lt 60 ] || die "took $((SECONDS - start)) s"
+[ "$(wc -l <err)" -lt 100 ] || die "$(wc -l <err) lines of messages"
+json_sums

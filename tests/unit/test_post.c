@@ -165,10 +165,24 @@ static void a_long_text_is_cut(void **state)
 	assert_int_equal(strlen(post_recent(*state, 0)->text), DETAIL_MAX);
 }
 
+static void a_flood_is_counted_and_not_logged(void **state)
+{
+	for (unsigned i = 0; i < 3 * POST_LOGGED_MAX; i++)
+		post_error(*state, STATUS_TIMEOUT, &nowhere, "slow");
+	for (unsigned i = 0; i < POST_LOGGED_MAX; i++)
+		assert_next_line("ra-test: warning: TIMEOUT: slow\n");
+	assert_next_line("ra-test: warning: TIMEOUT: more of these are only counted for a minute\n");
+	assert_next_line("");
+	assert_int_equal(post_count(*state, STATUS_TIMEOUT), 3 * POST_LOGGED_MAX);
+	post_error(*state, STATUS_QUEUE_FULL, &nowhere, "full"); /* each status has its own share */
+	assert_next_line("ra-test: warning: QUEUE_FULL: full\n");
+}
+
 int main(void)
 {
 #define POST_TEST(name) cmocka_unit_test_setup_teardown(name, capture_setup, capture_teardown)
 	const struct CMUnitTest tests[] = {
+		POST_TEST(a_flood_is_counted_and_not_logged),
 		POST_TEST(the_line_names_device_tracks_link_id_and_peer),
 		POST_TEST(what_is_not_known_is_not_in_the_line),
 		POST_TEST(the_longest_place_fits_the_line),

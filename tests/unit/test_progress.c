@@ -29,7 +29,7 @@ static const struct report *current(void *arg)
 	return ((struct fixture *)arg)->report;
 }
 
-static struct report *new_report(uint64_t pass)
+static struct report *new_report(uint64_t pass, int64_t started_ms)
 {
 	struct report_setup setup = {
 		.local = { .size_bytes = 4 * MIB },
@@ -38,6 +38,7 @@ static struct report *new_report(uint64_t pass)
 		.name_remote = "b",
 		.track_bytes = MIB,
 		.pass = pass,
+		.started_ms = started_ms,
 	};
 
 	return report_new(&setup);
@@ -48,7 +49,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->clock = clock_new_virtual();
-	f->report = new_report(1);
+	f->report = new_report(1, 0);
 	f->out = open_memstream(&f->text, &f->bytes);
 	*state = f;
 	return 0;
@@ -119,7 +120,7 @@ static void each_pass_has_its_own_time(void **state)
 	progress_print_once(progress);
 	clock_advance(f->clock, 8000);
 	report_free(f->report);
-	f->report = new_report(2);
+	f->report = new_report(2, clock_now_ms(f->clock));
 	report_identical(f->report, 0, false);
 	progress_print_once(progress);
 	clock_advance(f->clock, 1000);

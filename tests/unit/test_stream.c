@@ -30,6 +30,7 @@ struct fixture {
 	struct options options;
 	struct report *report;
 	struct stream_shared shared;
+	bool is_hanging[SIDE_COUNT];
 	struct stream *stream;
 	uint8_t zeros[FAKE_TRACK_BYTES];
 	uint64_t next, end;
@@ -84,6 +85,7 @@ static int set_up(void **state)
 		.run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000 };
 	f->shared = (struct stream_shared){ .client = f->client, .clock = f->clock, .shm = f->shm, .options = &f->options,
 		.zeros = f->zeros, .arg = f, .next_run = next_run, .spare_slot = spare_slot, .ended = ended, .fatal = fatal };
+	f->shared.is_hanging = f->is_hanging;
 	f->stream = stream_new(&f->shared, 5, 0, 1);
 	f->spare = 2;
 	f->spare_end = 2;
@@ -429,6 +431,32 @@ static void each_refusal_has_its_reason(void **state)
 	assert_int_equal(f->ended, 1);
 }
 
+/* The first run waits for it; the rest asks once each, until a read comes through again. */
+static void a_volume_that_hangs_is_waited_for_only_once(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 16);
+	fake_answer(f->client, SIDE_REMOTE);
+	for (int i = 0; i < 4; i++) {
+		fake_answer_status(f->client, SIDE_LOCAL, STATUS_NOT_READY, 0, false);
+		clock_advance(f->clock, 2000);
+	}
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_READY], 4);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer_status(f->client, SIDE_LOCAL, STATUS_NOT_READY, 0, false);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_READY], 8); /* no time has passed */
+	assert_int_equal(post_count(report_post(f->report), STATUS_NOT_READY), 1);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer_status(f->client, SIDE_LOCAL, STATUS_NOT_READY, 0, false);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_READY], 8); /* it is waited for again */
+	clock_advance(f->clock, 2000);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(f->ended, 1);
+}
+
 static void a_run_is_given_up_once_though_both_sides_fail(void **state)
 {
 	struct fixture *f = *state;
@@ -573,6 +601,7 @@ int main(void)
 		TEST(a_retry_that_succeeds_leaves_no_trace),
 		TEST(a_reread_by_poll_goes_on_with_the_floor),
 		TEST(each_refusal_has_its_reason),
+		TEST(a_volume_that_hangs_is_waited_for_only_once),
 		TEST(a_run_is_given_up_once_though_both_sides_fail),
 		TEST(a_given_up_run_does_not_wait_for_a_delay),
 		TEST(a_given_up_run_waits_for_the_read_in_flight),
