@@ -135,7 +135,8 @@ void host_on_read(struct host *host, const struct msg_host_read *read)
 		return;
 	enum status status = read->side == SIDE_LOCAL ? start_local_read(host, read) : start_remote_read(host, read);
 	if (status != STATUS_OK) {
-		refuse_read(host, read->tag, status, "the read was not started");
+		refuse_read(host, read->tag, status, "%s",
+			status == STATUS_LINK_LOST ? "the link to the secondary is lost" : "the read was not started");
 		return;
 	}
 	struct host_slot *slot = &host->slots[read->slot];
