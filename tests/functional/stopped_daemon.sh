@@ -17,5 +17,6 @@ for name in ra-primaryd ra-secondaryd; do
 	wait $ra
 	code=$?
 	[ $code = 4 ] || die "$name stopped: exit $code"
+	says "$name did not answer"
 	until_true is_gone "$daemon"
 done
