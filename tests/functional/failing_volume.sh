@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # During the run a volume fails in a range, shrinks or grows.
-[ -z "$SAN" ] || { echo "a preloaded library and a sanitizer do not go together"; exit 77; }
 . tests/functional/lib.sh
 
 noise bad 8388608
 cp bad good
-export LD_PRELOAD=$BUILD/tests/faulty_pread.so RA_FAULT_FILE=bad RA_FAULT=eio:1048576-1114113
+preload_faults
+export RA_FAULT_FILE=bad RA_FAULT=eio:1048576-1114113
 for pair in "bad good" "good bad"; do
 	# shellcheck disable=SC2086
 	expect 5 --json $pair
@@ -21,7 +21,7 @@ poke good 5000000 "$(head -c 5000001 bad | tail -c 1 | tr '\000-\377' '\001-\377
 expect 1 --json bad good
 json .tracks.unreadable 2
 json .tracks.different 1
-unset LD_PRELOAD RA_FAULT RA_FAULT_FILE
+unset RA_FAULT RA_FAULT_FILE
 
 # Reads that hang until the volume has changed its size.
 noise a 8388608
@@ -33,9 +33,9 @@ for change in 4194304 9437184; do
 		truncate -s "$change" b
 		: >release
 	) &
-	export LD_PRELOAD=$BUILD/tests/faulty_pread.so RA_FAULT_FILE=b RA_FAULT=hang:0-8388608 RA_FAULT_RELEASE=$T/release
+	export RA_FAULT_FILE=b RA_FAULT=hang:0-8388608 RA_FAULT_RELEASE=$T/release
 	if [ "$change" -lt 8388608 ]; then expect 5 --json a b; else expect 3 --json a b; fi
-	unset LD_PRELOAD RA_FAULT RA_FAULT_FILE RA_FAULT_RELEASE
+	unset RA_FAULT RA_FAULT_FILE RA_FAULT_RELEASE
 	wait
 	if [ "$change" -lt 8388608 ]; then
 		json .tracks.unreadable 64

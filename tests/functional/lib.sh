@@ -5,6 +5,7 @@
 set -u -o pipefail
 cd "$T" || exit 2
 RA=$BUILD/ra-compare
+preload=
 
 die()
 {
@@ -20,9 +21,20 @@ expect()
 {
 	local want=$1 got
 	shift
-	timeout 120 "$RA" "$@" >"$T/out" 2>"$T/err"
+	timeout 120 env LD_PRELOAD="$preload" "$RA" "$@" >"$T/out" 2>"$T/err"
 	got=$?
 	[ "$got" = "$want" ] || die "ra-compare $*: exit $got, not $want"
+}
+
+# Sets $preload to the library that makes volumes fail (RA_FAULT, RA_FAULT_FILE); a sanitizer must come before it.
+preload_faults()
+{
+	local runtime=
+	case $SAN in
+	*address*) runtime=$(gcc -print-file-name=libasan.so) ;;
+	*thread*) runtime=$(gcc -print-file-name=libtsan.so) ;;
+	esac
+	preload="$runtime $BUILD/tests/faulty_pread.so"
 }
 
 # json FILTER WANTED: what jq makes of the document in $T/out.
