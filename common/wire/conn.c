@@ -425,11 +425,6 @@ int conn_take_fd(struct conn *conn)
 	return transport_take_fd(conn->transport);
 }
 
-const char *conn_name(const struct conn *conn)
-{
-	return conn->name;
-}
-
 const char *conn_peer_key(const struct conn *conn)
 {
 	return transport_peer_key(conn->transport);

@@ -69,7 +69,6 @@ void conn_send_fd(struct conn *conn, const struct message *message, int fd);
  * closed. */
 int conn_take_fd(struct conn *conn);
 
-const char *conn_name(const struct conn *conn);
 const char *conn_peer_key(const struct conn *conn); /* TLS: "sha256:…" after up; plain: "" */
 uint64_t conn_wire_bytes(const struct conn *conn);  /* on the descriptors, both ways */
 size_t conn_queued_bytes(const struct conn *conn);
