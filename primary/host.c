@@ -151,11 +151,10 @@ static void on_local_info(void *arg, enum status status, const struct volume_inf
 	side_answered(host, &host->local_answer, status, local_track_bytes(host->config.local), info, detail);
 }
 
-static void on_remote_info(void *arg, enum status status, uint32_t track_bytes, const struct volume_info *info,
-	const char *detail)
+static void on_remote_info(void *arg, enum status status, const struct remote_about *about, const char *detail)
 {
 	struct host *host = host_of(arg);
-	side_answered(host, &host->remote_answer, status, track_bytes, info, detail);
+	side_answered(host, &host->remote_answer, status, about->track_bytes, about->info, detail);
 }
 
 /* Asks both sides at once. */
@@ -187,7 +186,7 @@ static void on_open(struct host *host, const struct msg_host_open *open)
 		refuse_open(host, open->tag, STATUS_NO_SUCH_DEVICE, "there is no device of this name");
 	} else {
 		host->local = local_attach(host->config.local);
-		host->remote = remote_attach(host->config.remote, open->device);
+		host->remote = remote_attach(host->config.remote, open->device, &(struct remote_attach_spec){ 0 });
 		set_state(host, HOST_OPENING, "HostOpen");
 		query(host, open->tag);
 	}

@@ -46,10 +46,12 @@ struct once {
 	int exit_code;
 };
 
-static bool admit(void *arg, const char *key)
+static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {
-	const struct once *once = arg;
-	return strcmp(once->peer_key, key) == 0;
+	struct once *once = arg;
+
+	(void)proof;
+	return strcmp(once->peer_key, key) == 0 ? once : NULL;
 }
 
 static void on_grace_over(void *arg)

@@ -110,8 +110,9 @@ void remote_device_settle(struct remote_device *device)
 	free(device);
 }
 
-struct remote_device *remote_attach(struct remote *remote, const char *name)
+struct remote_device *remote_attach(struct remote *remote, const char *name, const struct remote_attach_spec *spec)
 {
+	(void)spec;
 	assert(device_name_is_valid(name));
 	struct remote_device *device = xcalloc(1, sizeof(*device));
 	device->remote = remote;
@@ -146,6 +147,18 @@ enum status remote_query(struct remote_device *device, remote_info_fn *fn, void 
 	return STATUS_OK;
 }
 
+uint32_t remote_relinks(const struct remote_device *device)
+{
+	(void)device;
+	return 0;
+}
+
+uint64_t remote_throttled_ms(const struct remote_device *device)
+{
+	(void)device;
+	return 0;
+}
+
 uint64_t remote_end_bytes(const struct remote_device *device)
 {
 	return device->end_bytes;
@@ -160,7 +173,8 @@ static void end_device_request(struct remote_device *device, enum status status,
 	remote_info_fn *fn = device->info_fn;
 	device->info_fn = NULL;
 	if (fn)
-		fn(device->info_arg, status, device->track_bytes, info, detail);
+		fn(device->info_arg, status,
+			&(struct remote_about){ .track_bytes = device->track_bytes, .info = info }, detail);
 	else
 		remote_device_settle(device);
 }

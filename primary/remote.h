@@ -17,6 +17,7 @@
 struct clock;
 struct event_base;
 struct post;
+struct rate;
 struct remote;
 struct remote_device; /* a device of the secondary, as one host has it attached */
 struct remote_job;    /* one link job: one read at a time */
@@ -37,14 +38,31 @@ void remote_free(struct remote *remote);
 bool remote_is_lost(const struct remote *remote);
 uint64_t remote_wire_bytes(const struct remote *remote); /* so far, both ways; kept when the link is lost */
 
-struct remote_device *remote_attach(struct remote *remote, const char *device);
+/* How a host uses a device. */
+struct remote_attach_spec {
+	int64_t link_timeout_ms; /* how long the link may be down before all ends with LINK_LOST; 0: at once */
+	bool reserve;            /* for this host alone; BUSY (of remote_query) when somebody else has it */
+	const char *owner;       /* of the reservation, for people; copied */
+	struct rate *run_rate, *device_rate; /* limits of its reads besides that of the link; NULL: none */
+	/* The link went down (reads wait) or came back; relinks: since attach. Not called by a private pair's. */
+	void (*link)(void *arg, bool is_up, uint32_t relinks, const char *why);
+	void *arg;
+};
+
+struct remote_device *remote_attach(struct remote *remote, const char *device, const struct remote_attach_spec *spec);
+uint32_t remote_relinks(const struct remote_device *device);
+uint64_t remote_throttled_ms(const struct remote_device *device); /* its reads, at this side */
 /* Its jobs must have been given up by remote_job_free or remote_job_release. NULL is fine. */
 void remote_detach(struct remote_device *device);
 
-/* Attaches the device at the secondary (once) and asks for its volume of now. One at a time per device. OK: fn comes
- * later, with track_bytes and info when its status is OK, else words in detail. Else: LINK_LOST. */
-typedef void remote_info_fn(void *arg, enum status status, uint32_t track_bytes, const struct volume_info *info,
-	const char *detail);
+/* Attaches the device at the secondary (once), reserves it if that was asked for, and asks for its volume of now. One
+ * at a time per device. OK: fn comes later, with about when its status is OK, else words in detail. Else: LINK_LOST. */
+struct remote_about {
+	uint32_t track_bytes;
+	bool digest_only; /* the secondary gives no data of it */
+	const struct volume_info *info;
+};
+typedef void remote_info_fn(void *arg, enum status status, const struct remote_about *about, const char *detail);
 enum status remote_query(struct remote_device *device, remote_info_fn *fn, void *arg);
 /* The size that Reads go by: the first that remote_query told. 0 before. */
 uint64_t remote_end_bytes(const struct remote_device *device);
@@ -66,6 +84,7 @@ struct remote_read_result {
 	uint32_t track_count;  /* OK: how many states, at least 1 */
 	const uint8_t *states; /* enum track_state */
 	bool disconnected;     /* it waited for its RECONNECT (136) */
+	uint32_t throttled_ms; /* by limits of both sides */
 	const char *detail;
 };
 

@@ -34,11 +34,12 @@ struct once {
 	char peer_key[PEER_KEY_CHARS + 1];
 };
 
-static bool admit(void *arg, const char *key)
+static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {
-	const struct once *once = arg;
+	struct once *once = arg;
 
-	return strcmp(once->peer_key, key) == 0;
+	(void)proof;
+	return strcmp(once->peer_key, key) == 0 ? once : NULL;
 }
 
 static void link_ended(void *arg)

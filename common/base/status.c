@@ -24,6 +24,8 @@ static const char *const status_names[STATUS_COUNT] = {
 	[STATUS_VOLUME_ERROR] = "VOLUME_ERROR",
 	[STATUS_LINK_LOST] = "LINK_LOST",
 	[STATUS_VERSION] = "VERSION",
+	[STATUS_NOT_PERMITTED] = "NOT_PERMITTED",
+	[STATUS_VOLUME_CHANGED] = "VOLUME_CHANGED",
 };
 
 static const char *const track_state_names[TRACK_STATE_COUNT] = {

@@ -16,13 +16,16 @@ enum volume_kind { VOLUME_KIND_UNSET = 0, VOLUME_KIND_FILE = 1, VOLUME_KIND_BLOC
 enum io_mode { IO_MODE_UNSET = 0, IO_MODE_BUFFERED = 1, IO_MODE_DIRECT = 2, IO_MODE_AUTO = 3, IO_MODE_COUNT };
 
 struct volume_info {
-	uint64_t size_bytes;
+	uint64_t size_bytes; /* of the part that is compared: whole_bytes less what lies outside offset and length */
 	enum volume_kind kind;
 	enum io_mode io;    /* in force: BUFFERED or DIRECT */
 	uint64_t host_id;   /* hash of the boot id: the other two compare only when it is equal */
 	uint64_t device_id; /* file: st_dev; block device: st_rdev */
 	uint64_t inode;     /* file only */
 	char path[PATH_BYTES_MAX];
+	uint64_t whole_bytes;  /* all of the volume; 0 from a peer that does not say */
+	uint64_t offset_bytes; /* where track 0 begins */
+	bool is_common;        /* length = common */
 };
 
 const char *io_mode_name(enum io_mode io);              /* "direct" */

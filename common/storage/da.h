@@ -50,6 +50,7 @@ struct da_result {
 struct da_spec {
 	enum da_kind kind;
 	struct volume *volume;
+	const void *owner; /* for whom: owners with queued requests take turns; never looked into */
 	/* reads: */
 	uint64_t first_track;
 	uint32_t track_count;

@@ -7,6 +7,7 @@
 #ifndef RA_STORAGE_VOLUME_H
 #define RA_STORAGE_VOLUME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -29,6 +30,10 @@ struct volume_ops {
 };
 
 struct volume *volume_new(const char *path, enum io_mode io);
+/* Which part of it is compared, before it is opened: from offset on, length bytes (0: to the end). Info then has the
+ * size of the part, and reads count from its begin. An open fails with -ERANGE when the volume ends before offset +
+ * length. offset: a multiple of 512; one that is no multiple of 4096 makes io = auto buffered, and refuses direct. */
+void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t length_bytes, bool is_common);
 struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg);
 /* Must be closed. NULL is fine. */
 void volume_free(struct volume *volume);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -428,6 +429,25 @@ int conn_take_fd(struct conn *conn)
 const char *conn_peer_key(const struct conn *conn)
 {
 	return transport_peer_key(conn->transport);
+}
+
+void *conn_peer(const struct conn *conn)
+{
+	return transport_peer(conn->transport);
+}
+
+void conn_set_owner(struct conn *conn, const struct conn_ops *ops, void *arg)
+{
+	assert(!conn_is_over(conn));
+	conn->ops = ops;
+	conn->arg = arg;
+}
+
+int conn_credentials(const struct conn *conn, struct ucred *credentials)
+{
+	socklen_t bytes = sizeof(*credentials);
+
+	return getsockopt(transport_fd_in(conn->transport), SOL_SOCKET, SO_PEERCRED, credentials, &bytes) == 0 ? 0 : -errno;
 }
 
 uint64_t conn_wire_bytes(const struct conn *conn)

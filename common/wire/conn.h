@@ -70,6 +70,12 @@ void conn_send_fd(struct conn *conn, const struct message *message, int fd);
 int conn_take_fd(struct conn *conn);
 
 const char *conn_peer_key(const struct conn *conn); /* TLS: "sha256:…" after up; plain: "" */
+void *conn_peer(const struct conn *conn);           /* TLS: what admit returned, after up; plain: NULL */
+/* From a callback of the present owner: the rest of the connection is another's. No payload may be on its way. */
+void conn_set_owner(struct conn *conn, const struct conn_ops *ops, void *arg);
+/* Plain only: who is at the other end (SO_PEERCRED). 0 or -errno. */
+struct ucred;
+int conn_credentials(const struct conn *conn, struct ucred *credentials);
 uint64_t conn_wire_bytes(const struct conn *conn);  /* on the descriptors, both ways */
 size_t conn_queued_bytes(const struct conn *conn);
 

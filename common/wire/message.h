@@ -3,6 +3,7 @@
  * The messages of proto/ra.proto as plain structs, and the border where they are checked: a message that
  * message_unpack returns is valid (enums in range, names well formed, counts within the limits), so the code behind it
  * asserts. Only message*.c know the generated protobuf code. Fields are explained in ra.proto.
+ * check-style: long because each message has its struct here.
  */
 #ifndef RA_WIRE_MESSAGE_H
 #define RA_WIRE_MESSAGE_H
@@ -23,11 +24,14 @@ enum message_type {
 	MESSAGE_DEVICE_REPLY = 4,
 	MESSAGE_DETACH = 5,
 	MESSAGE_READ = 6,
-	MESSAGE_READ_REPLY = 7, /* the only type with payload */
+	MESSAGE_READ_REPLY = 7, /* carries payload */
 	MESSAGE_RELEASE = 8,
 	MESSAGE_DONE = 9,
 	MESSAGE_PING = 10,
 	MESSAGE_PONG = 11,
+	MESSAGE_RESERVE = 12,
+	MESSAGE_RESERVE_REPLY = 13,
+	MESSAGE_UNRESERVE = 14,
 	MESSAGE_HOST_HELLO = 32,
 	MESSAGE_HOST_HELLO_REPLY = 33,
 	MESSAGE_HOST_OPEN = 34,
@@ -36,11 +40,32 @@ enum message_type {
 	MESSAGE_HOST_READ = 37,
 	MESSAGE_HOST_READ_REPLY = 38,
 	MESSAGE_HOST_RELEASE = 39,
+	MESSAGE_HOST_LINK = 40,
+	MESSAGE_CONTROL = 48,
+	MESSAGE_CONTROL_REPLY = 49, /* carries payload */
 	MESSAGE_SETUP = 64,
+	MESSAGE_SETUP_REPLY = 65,
 };
 
 #define PEER_KEY_CHARS 71u /* "sha256:" and 64 hex digits */
 #define IDENTITY_PEM_BYTES_MAX 8192u
+#define OWNER_MAX 95u /* characters */
+#define CONTROL_PAYLOAD_BYTES_MAX (1u * MIB)
+
+enum control_verb {
+	VERB_UNSET = 0,
+	VERB_STATUS = 1,
+	VERB_DEVICES = 2,
+	VERB_JOBS = 3,
+	VERB_ERRORS = 4,
+	VERB_CACHE = 5,
+	VERB_LINKS = 6,
+	VERB_LIMIT = 7,
+	VERB_PROBE = 8,
+	VERB_COUNT
+};
+
+enum limit_scope { SCOPE_UNSET = 0, SCOPE_TOTAL = 1, SCOPE_DEVICE = 2, SCOPE_PEER = 3, SCOPE_COUNT };
 
 struct msg_hello {
 	uint32_t protocol_min, protocol_max;
@@ -69,6 +94,7 @@ struct msg_device_reply {
 	uint32_t track_bytes;
 	struct volume_info volume; /* all zero unless status is OK */
 	char detail[DETAIL_MAX + 1];
+	bool digest_only;
 };
 
 struct msg_detach {
@@ -95,6 +121,26 @@ struct msg_read_reply {
 	uint32_t track_count; /* how many states */
 	uint8_t states[RUN_TRACKS_MAX]; /* enum track_state */
 	char detail[DETAIL_MAX + 1];
+	uint32_t throttled_ms;
+};
+
+struct msg_reserve {
+	uint32_t tag;
+	uint32_t device_number;
+	char owner[OWNER_MAX + 1];
+};
+
+struct msg_reserve_reply {
+	uint32_t tag;
+	enum status status;
+	uint32_t reservation;
+	char detail[DETAIL_MAX + 1];
+};
+
+struct msg_unreserve {
+	uint32_t tag;
+	uint32_t device_number;
+	uint32_t reservation;
 };
 
 struct msg_release {
@@ -127,6 +173,10 @@ struct msg_host_hello_reply {
 struct msg_host_open {
 	uint32_t tag;
 	char device[DEVICE_NAME_MAX + 1];
+	uint32_t link_timeout_ms;
+	uint64_t limit_bytes_per_s;
+	bool reserve;
+	char owner[OWNER_MAX + 1];
 };
 
 struct msg_host_status {
@@ -141,6 +191,9 @@ struct msg_host_open_reply {
 	struct volume_info local, remote; /* all zero unless status is OK */
 	uint64_t wire_bytes;
 	char detail[DETAIL_MAX + 1];
+	uint32_t relinks;
+	bool digest_only;
+	uint64_t throttled_ms;
 };
 
 struct msg_host_read {
@@ -164,6 +217,31 @@ struct msg_host_read_reply {
 	bool disconnected;
 	bool slot_lost;
 	char detail[DETAIL_MAX + 1];
+	uint32_t throttled_ms;
+};
+
+struct msg_host_link {
+	bool is_up;
+	uint32_t relinks;
+	char detail[DETAIL_MAX + 1];
+};
+
+struct msg_control {
+	uint32_t tag;
+	uint32_t protocol;
+	enum control_verb verb;
+	char name[DEVICE_NAME_MAX + 1]; /* "" or a valid device name */
+	enum limit_scope scope;
+	bool sets_bytes;
+	uint64_t bytes_per_s;
+	bool sets_reads;
+	uint64_t reads_per_s;
+};
+
+struct msg_control_reply {
+	uint32_t tag;
+	enum status status;
+	char detail[DETAIL_MAX + 1];
 };
 
 struct msg_host_release {
@@ -178,6 +256,13 @@ struct msg_setup {
 	uint64_t cache_bytes;
 	enum io_mode io;
 	bool verbose;
+	uint32_t protocol;
+};
+
+struct msg_setup_reply {
+	enum status status;
+	uint32_t protocol;
+	char software[SOFTWARE_MAX + 1];
 };
 
 /* About 13 KiB because of Setup and the paths: one per connection, on the stack only in tests. */
@@ -204,6 +289,13 @@ struct message {
 		struct msg_host_read_reply host_read_reply;
 		struct msg_host_release host_release;
 		struct msg_setup setup;
+		struct msg_reserve reserve;
+		struct msg_reserve_reply reserve_reply;
+		struct msg_unreserve unreserve;
+		struct msg_host_link host_link;
+		struct msg_control control;
+		struct msg_control_reply control_reply;
+		struct msg_setup_reply setup_reply;
 	};
 };
 

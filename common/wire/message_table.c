@@ -2,6 +2,7 @@
  *
  * The messages as a table, and the rules between the fields of one message. A rule here is about the message alone:
  * whether a track lies inside the device, or a link id exists, is the session's question. No state, any thread.
+ * check-style: long because it is one table of all messages.
  */
 #include "wire/message_table.h"
 
@@ -30,7 +31,16 @@ SAME(STATUS_BAD_REQUEST, RA__STATUS__STATUS_BAD_REQUEST);
 SAME(STATUS_VOLUME_ERROR, RA__STATUS__STATUS_VOLUME_ERROR);
 SAME(STATUS_LINK_LOST, RA__STATUS__STATUS_LINK_LOST);
 SAME(STATUS_VERSION, RA__STATUS__STATUS_VERSION);
-SAME(STATUS_COUNT, RA__STATUS__STATUS_VERSION + 1);
+SAME(STATUS_NOT_PERMITTED, RA__STATUS__STATUS_NOT_PERMITTED);
+SAME(STATUS_VOLUME_CHANGED, RA__STATUS__STATUS_VOLUME_CHANGED);
+SAME(STATUS_COUNT, RA__STATUS__STATUS_VOLUME_CHANGED + 1);
+SAME(VERB_STATUS, RA__VERB__VERB_STATUS);
+SAME(VERB_LIMIT, RA__VERB__VERB_LIMIT);
+SAME(VERB_COUNT, RA__VERB__VERB_PROBE + 1);
+SAME(SCOPE_TOTAL, RA__SCOPE__SCOPE_TOTAL);
+SAME(SCOPE_DEVICE, RA__SCOPE__SCOPE_DEVICE);
+SAME(SCOPE_PEER, RA__SCOPE__SCOPE_PEER);
+SAME(SCOPE_COUNT, RA__SCOPE__SCOPE_PEER + 1);
 SAME(TRACK_UNSET, RA__TRACK_STATE__TRACK_STATE_UNSPECIFIED);
 SAME(TRACK_DATA, RA__TRACK_STATE__TRACK_STATE_DATA);
 SAME(TRACK_ZERO, RA__TRACK_STATE__TRACK_STATE_ZERO);
@@ -76,6 +86,9 @@ static const struct message_field volume_fields[] = {
 	U64(volume_info, device_id),
 	U64(volume_info, inode),
 	STRING(FIELD_VERBATIM, volume_info, path, 0),
+	NUMBER(volume_info, whole_bytes, 0, INT64_MAX),
+	NUMBER(volume_info, offset_bytes, 0, INT64_MAX),
+	BOOL(volume_info, is_common),
 };
 
 static const struct message_field hello_fields[] = {
@@ -106,6 +119,7 @@ static const struct message_field device_reply_fields[] = {
 	NUMBER(msg_device_reply, track_bytes, 0, TRACK_BYTES_MAX),
 	VOLUME(msg_device_reply, volume),
 	TEXT(msg_device_reply, detail),
+	BOOL(msg_device_reply, digest_only),
 };
 
 static const struct message_field detach_fields[] = {
@@ -131,6 +145,26 @@ static const struct message_field read_reply_fields[] = {
 	U64(msg_read_reply, floor),
 	STATES(msg_read_reply, states, track_count),
 	TEXT(msg_read_reply, detail),
+	U32(msg_read_reply, throttled_ms),
+};
+
+static const struct message_field reserve_fields[] = {
+	U32(msg_reserve, tag),
+	NUMBER(msg_reserve, device_number, 0, DEVICES_MAX - 1),
+	TEXT(msg_reserve, owner),
+};
+
+static const struct message_field reserve_reply_fields[] = {
+	U32(msg_reserve_reply, tag),
+	STATUS(msg_reserve_reply),
+	U32(msg_reserve_reply, reservation),
+	TEXT(msg_reserve_reply, detail),
+};
+
+static const struct message_field unreserve_fields[] = {
+	U32(msg_unreserve, tag),
+	NUMBER(msg_unreserve, device_number, 0, DEVICES_MAX - 1),
+	U32(msg_unreserve, reservation),
 };
 
 static const struct message_field release_fields[] = {
@@ -162,6 +196,10 @@ static const struct message_field host_hello_reply_fields[] = {
 static const struct message_field host_open_fields[] = {
 	U32(msg_host_open, tag),
 	STRING(FIELD_NAME, msg_host_open, device, 1),
+	U32(msg_host_open, link_timeout_ms),
+	U64(msg_host_open, limit_bytes_per_s),
+	BOOL(msg_host_open, reserve),
+	TEXT(msg_host_open, owner),
 };
 
 static const struct message_field host_status_fields[] = { U32(msg_host_status, tag) };
@@ -175,6 +213,9 @@ static const struct message_field host_open_reply_fields[] = {
 	VOLUME(msg_host_open_reply, remote),
 	U64(msg_host_open_reply, wire_bytes),
 	TEXT(msg_host_open_reply, detail),
+	U32(msg_host_open_reply, relinks),
+	BOOL(msg_host_open_reply, digest_only),
+	U64(msg_host_open_reply, throttled_ms),
 };
 
 static const struct message_field host_read_fields[] = {
@@ -197,6 +238,31 @@ static const struct message_field host_read_reply_fields[] = {
 	BOOL(msg_host_read_reply, disconnected),
 	BOOL(msg_host_read_reply, slot_lost),
 	TEXT(msg_host_read_reply, detail),
+	U32(msg_host_read_reply, throttled_ms),
+};
+
+static const struct message_field host_link_fields[] = {
+	BOOL(msg_host_link, is_up),
+	U32(msg_host_link, relinks),
+	TEXT(msg_host_link, detail),
+};
+
+static const struct message_field control_fields[] = {
+	U32(msg_control, tag),
+	NUMBER(msg_control, protocol, 1, UINT32_MAX),
+	NUMBER(msg_control, verb, VERB_STATUS, UINT32_MAX), /* one that this version does not know is answered */
+	TEXT(msg_control, name),
+	NUMBER(msg_control, scope, 0, SCOPE_COUNT - 1),
+	BOOL(msg_control, sets_bytes),
+	U64(msg_control, bytes_per_s),
+	BOOL(msg_control, sets_reads),
+	U64(msg_control, reads_per_s),
+};
+
+static const struct message_field control_reply_fields[] = {
+	U32(msg_control_reply, tag),
+	STATUS(msg_control_reply),
+	TEXT(msg_control_reply, detail),
 };
 
 static const struct message_field host_release_fields[] = { U32(msg_host_release, tag) };
@@ -209,6 +275,13 @@ static const struct message_field setup_fields[] = {
 	U64(msg_setup, cache_bytes),
 	NUMBER(msg_setup, io, IO_MODE_BUFFERED, IO_MODE_COUNT - 1),
 	BOOL(msg_setup, verbose),
+	U32(msg_setup, protocol),
+};
+
+static const struct message_field setup_reply_fields[] = {
+	STATUS(msg_setup_reply),
+	U32(msg_setup_reply, protocol),
+	TEXT(msg_setup_reply, software),
 };
 
 int message_refuse(char why[DETAIL_MAX + 1], const char *format, ...)
@@ -245,7 +318,7 @@ static int check_status(const char *type, enum status status, unsigned not_allow
 
 /* Statuses that only a ReadReply has, or that only it does not have. */
 #define READ_ONLY (1u << STATUS_DATA_NOT_FOUND | 1u << STATUS_DISCONNECT | 1u << STATUS_RECONNECT)
-#define NOT_ON_LINK (1u << STATUS_LINK_LOST)
+#define NOT_ON_LINK (1u << STATUS_LINK_LOST | 1u << STATUS_VOLUME_CHANGED)
 #define NOT_AFTER_HELLO (1u << STATUS_VERSION)
 
 static int check_tracks(const char *type, uint64_t first_track, uint32_t track_count, char *why)
@@ -381,6 +454,26 @@ static int check_host_read_reply(const struct message *message, char *why)
 	return rc;
 }
 
+static int check_reserve_reply(const struct message *message, char *why)
+{
+	const struct msg_reserve_reply *reply = &message->reserve_reply;
+	int rc = check_status("ReserveReply", reply->status, READ_ONLY | NOT_ON_LINK | NOT_AFTER_HELLO, why);
+
+	if (rc == 0 && (reply->status == STATUS_OK) != (reply->reservation != 0))
+		rc = message_refuse(why, "ReserveReply.reservation is %u with status %u", reply->reservation,
+			(unsigned)reply->status);
+	return rc;
+}
+
+static int check_control(const struct message *message, char *why)
+{
+	const struct msg_control *control = &message->control;
+
+	if (control->name[0] != '\0' && !device_name_is_valid(control->name))
+		return message_refuse(why, "Control.name is \"%s\", not a name", control->name);
+	return 0;
+}
+
 static int check_setup(const struct message *message, char *why)
 {
 	return check_track_bytes("Setup", message->setup.track_bytes, why);
@@ -403,6 +496,9 @@ static const struct message_row rows[MESSAGE_TYPES_END] = {
 	[MESSAGE_DONE] = ROW(done, .check = check_done),
 	[MESSAGE_PING] = ROW(ping),
 	[MESSAGE_PONG] = { .descriptor = &ra__pong__descriptor, FIELDS(ping_fields) },
+	[MESSAGE_RESERVE] = ROW(reserve),
+	[MESSAGE_RESERVE_REPLY] = ROW(reserve_reply, .check = check_reserve_reply),
+	[MESSAGE_UNRESERVE] = ROW(unreserve),
 	[MESSAGE_HOST_HELLO] = ROW(host_hello, .check = check_host_hello),
 	[MESSAGE_HOST_HELLO_REPLY] = ROW(host_hello_reply, .check = check_host_hello_reply),
 	[MESSAGE_HOST_OPEN] = ROW(host_open),
@@ -411,7 +507,11 @@ static const struct message_row rows[MESSAGE_TYPES_END] = {
 	[MESSAGE_HOST_READ] = ROW(host_read, .check = check_host_read),
 	[MESSAGE_HOST_READ_REPLY] = ROW(host_read_reply, .check = check_host_read_reply),
 	[MESSAGE_HOST_RELEASE] = ROW(host_release),
+	[MESSAGE_HOST_LINK] = ROW(host_link),
+	[MESSAGE_CONTROL] = ROW(control, .check = check_control),
+	[MESSAGE_CONTROL_REPLY] = ROW(control_reply, .payload_bytes_max = CONTROL_PAYLOAD_BYTES_MAX),
 	[MESSAGE_SETUP] = ROW(setup, .check = check_setup),
+	[MESSAGE_SETUP_REPLY] = ROW(setup_reply),
 };
 
 const struct message_row *message_row(unsigned type)

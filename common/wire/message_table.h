@@ -37,7 +37,7 @@ struct message_row {
 	uint32_t payload_bytes_max;
 };
 
-#define MESSAGE_TYPES_END (MESSAGE_SETUP + 1u)
+#define MESSAGE_TYPES_END (MESSAGE_SETUP_REPLY + 1u)
 
 /* NULL for a type that is not defined. */
 const struct message_row *message_row(unsigned type);

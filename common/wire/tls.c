@@ -18,6 +18,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -45,20 +46,33 @@ struct tls {
 	bool is_output_closed; /* the peer takes no more; what it sent before can still be read */
 	bool is_flushing;      /* tls_flush, not OpenSSL, flushes the buffer */
 	bool is_refused;       /* admit said no */
+	void *peer; /* what admit returned */
 	char peer_key[PEER_KEY_CHARS + 1];
 	char error[DETAIL_MAX + 1];
 };
+
+struct tls_proof {
+	X509 *certificate;
+	bool is_from_ca;
+};
+
+bool tls_proof_has_name(const struct tls_proof *proof, const char *dns_name)
+{
+	return proof->is_from_ca && X509_check_host(proof->certificate, dns_name, 0,
+		X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
+}
 
 /* Instead of OpenSSL's chain verification. The signature with this key is checked after, by the handshake. */
 static int verify_peer(X509_STORE_CTX *store, void *unused)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls *tls = SSL_get_app_data(ssl);
-	X509 *certificate = X509_STORE_CTX_get0_cert(store);
+	const struct tls_proof proof = { .certificate = X509_STORE_CTX_get0_cert(store) };
 
 	(void)unused;
-	if (certificate == NULL || !tls_certificate_key(certificate, tls->peer_key) ||
-	    !tls->admit(tls->admit_arg, tls->peer_key)) {
+	if (proof.certificate != NULL && tls_certificate_key(proof.certificate, tls->peer_key))
+		tls->peer = tls->admit(tls->admit_arg, tls->peer_key, &proof);
+	if (tls->peer == NULL) {
 		tls->is_refused = true;
 		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
 		return 0;
@@ -332,6 +346,11 @@ bool tls_has_pending(const struct tls *tls)
 const char *tls_peer_key(const struct tls *tls)
 {
 	return tls->peer_key;
+}
+
+void *tls_peer(const struct tls *tls)
+{
+	return tls->peer;
 }
 
 const char *tls_error(const struct tls *tls)

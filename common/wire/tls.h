@@ -25,17 +25,31 @@ int tls_identity_generate(struct tls_identity **out);
 /* PEM text: one private key and one certificate, which must belong together; else -EINVAL (logged with the reason). */
 int tls_identity_from_pem(const char *pem, struct tls_identity **out);
 /* Key and certificate as PEM text, at most IDENTITY_PEM_BYTES_MAX with the NUL; cleared and freed by the caller. */
+/* The same from a file, which may also have the certificates between its own and the CA. -EACCES when anybody but its
+ * owner may read it, -ELOOP for a symbolic link; why has words that name the file. */
+int tls_identity_from_file(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1]);
+/* A new file of mode 0600; -EEXIST when there is one. */
+int tls_identity_to_file(const struct tls_identity *identity, const char *path);
 char *tls_identity_to_pem(const struct tls_identity *identity);
 void tls_identity_key(const struct tls_identity *identity, char key[PEER_KEY_CHARS + 1]); /* "sha256:…" */
 void tls_identity_free(struct tls_identity *identity);
 
-/* Says whether the peer with this key is let in; asked once per handshake, before the session counts as up. */
-typedef bool tls_admit_fn(void *arg, const char *key);
+/* What the handshake proves besides the key. */
+struct tls_proof;
+/* Its certificate comes from the CA of tls_context_trust, is in date, and has this DNS name. */
+bool tls_proof_has_name(const struct tls_proof *proof, const char *dns_name);
+
+/* Says who the peer with this key is: NULL when it is not let in, else what tls_peer returns. Asked once per handshake,
+ * before the session counts as up. */
+typedef void *tls_admit_fn(void *arg, const char *key, const struct tls_proof *proof);
 
 /* identity is only read here and may be freed after. NULL when OpenSSL refuses the identity (logged). */
 struct tls_context *tls_context_new(const struct tls_identity *identity, enum tls_role role, tls_admit_fn *admit,
 	void *arg);
 void tls_context_free(struct tls_context *context);
+/* Certificates of this CA (PEM file) prove DNS names; without it tls_proof_has_name is always false. 0, or -errno with
+ * words in why that name the file. */
+int tls_context_trust(struct tls_context *context, const char *ca_path, char why[DETAIL_MAX + 1]);
 
 /* fd_in and fd_out may be the same. */
 struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out);
@@ -60,6 +74,7 @@ bool tls_wants_write(const struct tls *tls);
 /* There are bytes that were read from the descriptor and not yet by tls_read: no event will come for them. */
 bool tls_has_pending(const struct tls *tls);
 const char *tls_peer_key(const struct tls *tls); /* "sha256:…" as soon as it was seen, else "" */
+void *tls_peer(const struct tls *tls); /* what admit returned; NULL before */
 const char *tls_error(const struct tls *tls);
 /* Bytes on the descriptors, both ways. */
 uint64_t tls_wire_bytes(const struct tls *tls);

@@ -231,6 +231,11 @@ const char *transport_peer_key(const struct transport *transport)
 	return transport->tls != NULL ? tls_peer_key(transport->tls) : "";
 }
 
+void *transport_peer(const struct transport *transport)
+{
+	return transport->tls != NULL ? tls_peer(transport->tls) : NULL;
+}
+
 const char *transport_error(const struct transport *transport)
 {
 	return transport->tls != NULL ? tls_error(transport->tls) : transport->error;

@@ -34,6 +34,7 @@ bool transport_has_pending(const struct transport *transport);
 /* The descriptor that came since the last call, now the caller's, or -1. */
 int transport_take_fd(struct transport *transport);
 const char *transport_peer_key(const struct transport *transport);
+void *transport_peer(const struct transport *transport); /* see tls_peer */
 const char *transport_error(const struct transport *transport);
 uint64_t transport_wire_bytes(const struct transport *transport);
 uint64_t transport_sent_bytes(const struct transport *transport);

@@ -178,20 +178,22 @@ size_t pair_put_frame(uint8_t *out, unsigned type, const void *message, size_t m
 	return FRAME_HEADER_BYTES + message_bytes;
 }
 
-static bool admit_by_a(void *arg, const char *key)
+static void *admit_by_a(void *arg, const char *key, const struct tls_proof *proof)
 {
 	struct pair *pair = arg;
 
 	pair->admit_calls++;
-	return strcmp(key, pair->admitted_by_a) == 0;
+	(void)proof;
+	return strcmp(key, pair->admitted_by_a) == 0 ? pair : NULL;
 }
 
-static bool admit_by_b(void *arg, const char *key)
+static void *admit_by_b(void *arg, const char *key, const struct tls_proof *proof)
 {
 	struct pair *pair = arg;
 
 	pair->admit_calls++;
-	return strcmp(key, pair->admitted_by_b) == 0;
+	(void)proof;
+	return strcmp(key, pair->admitted_by_b) == 0 ? pair : NULL;
 }
 
 void pair_tls_a(struct pair *pair, int fd_in, int fd_out)

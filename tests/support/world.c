@@ -217,10 +217,12 @@ void world_add_local(struct world *world, uint64_t size_bytes)
 	world->local = local_new(&config);
 }
 
-static bool admit(void *arg, const char *key)
+static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {
-	const struct world *world = arg;
-	return strcmp(world->secondary_key, key) == 0;
+	struct world *world = arg;
+
+	(void)proof;
+	return strcmp(world->secondary_key, key) == 0 ? world : NULL;
 }
 
 void world_add_link(struct world *world, uint32_t window_reads)

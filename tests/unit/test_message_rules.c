@@ -110,8 +110,8 @@ static void device_rules(void **state)
 		REFUSED(MESSAGE_DEVICE_REPLY, &reply, "track_bytes");
 	}
 	reply.track_bytes = 4096;
-	reply.status = (Ra__Status)16;
-	REFUSED(MESSAGE_DEVICE_REPLY, &reply, "status is 16");
+	reply.status = (Ra__Status)18;
+	REFUSED(MESSAGE_DEVICE_REPLY, &reply, "status is 18");
 	reply.status = (Ra__Status)-1;
 	REFUSED(MESSAGE_DEVICE_REPLY, &reply, "status");
 	reply.status = RA__STATUS__STATUS_DISCONNECT;

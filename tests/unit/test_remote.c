@@ -53,9 +53,11 @@ struct fixture {
 	struct outcome from_a, from_b;
 };
 
-static void on_info(void *arg, enum status status, uint32_t track_bytes, const struct volume_info *info,
-	const char *detail)
+static void on_info(void *arg, enum status status, const struct remote_about *about, const char *detail)
 {
+	const struct volume_info *info = about->info;
+	uint32_t track_bytes = about->track_bytes;
+
 	struct info *got = arg;
 	got->count++;
 	got->status = status;
@@ -113,7 +115,7 @@ static void start(void **state, uint32_t window_reads)
 	f->secondary = f->world->secondary;
 	assert_int_equal(shm_create(2, SLOT_BYTES, &f->shm, &fd), 0);
 	close(fd);
-	f->device = remote_attach(f->world->remote, "volume");
+	f->device = remote_attach(f->world->remote, "volume", &(struct remote_attach_spec){ 0 });
 	*state = f;
 }
 
@@ -263,7 +265,7 @@ static void device_of_two_hosts_is_detached_by_the_last(void **state)
 {
 	struct fixture *f = *state;
 	struct info info = { 0 };
-	struct remote_device *other = remote_attach(f->world->remote, "volume");
+	struct remote_device *other = remote_attach(f->world->remote, "volume", &(struct remote_attach_spec){ 0 });
 	assert_int_equal(remote_query(other, on_info, &info), STATUS_OK);
 	fake_secondary_volume(f->secondary, expect(f, MESSAGE_DEVICE_QUERY)->device_query.tag, SIZE_BYTES, TRACK);
 	world_settle(f->world);

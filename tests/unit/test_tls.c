@@ -41,12 +41,13 @@ struct fixture {
 	unsigned descriptors;
 };
 
-static bool admit(void *arg, const char *key)
+static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {
 	struct party *party = arg;
 
 	party->asked++;
-	return strcmp(key, party->admitted) == 0;
+	(void)proof;
+	return strcmp(key, party->admitted) == 0 ? party : NULL;
 }
 
 static int set_up(void **state)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The primaries that a secondary knows: by public key, or by a name that the CA proves; and what each may do. Deny by
+ * default: a device that a peer does not list does not exist for it. Loop thread only.
+ */
+#ifndef RA_SECONDARY_PEER_H
+#define RA_SECONDARY_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rate.h"
+
+struct peer_list;
+struct tls_proof;
+
+struct peer_config {
+	const char *name;
+	const char *const *keys;      /* "sha256:…", NULL-terminated */
+	const char *const *dns_names; /* NULL-terminated */
+	const char *const *devices;   /* NULL-terminated */
+	bool is_digest_only;          /* data = never */
+	struct rate_limit limit;
+	uint32_t links_max, jobs_max;
+};
+
+struct peer {
+	char *name;
+	char **keys, **dns_names, **devices; /* NULL-terminated */
+	bool is_digest_only;
+	struct rate *rate; /* NULL: none (private pair) */
+	uint32_t links_max, jobs_max;
+	/* of now, counted by session.c: */
+	uint32_t links, jobs;
+	/* so far */
+	uint64_t links_refused;
+	struct peer *next;
+};
+
+/* throttle may be NULL: then peers have no rate (private pair). */
+struct peer_list *peer_list_new(struct throttle *throttle);
+void peer_list_free(struct peer_list *list); /* no links (asserted) */
+struct peer *peer_list_add(struct peer_list *list, const struct peer_config *config);
+struct peer *peer_list_first(const struct peer_list *list); /* then ->next */
+struct peer *peer_list_find(const struct peer_list *list, const char *name);
+/* Whose key or proven name this is; NULL: nobody's. For tls_admit_fn. */
+struct peer *peer_list_admit(const struct peer_list *list, const char *key, const struct tls_proof *proof);
+bool peer_may_read(const struct peer *peer, const char *device);
+
+#endif
