@@ -17,6 +17,7 @@
 struct peer_list {
 	struct throttle *throttle;
 	struct peer *first;
+	uint32_t count;
 };
 
 static char **copy_of(const char *const *words)
@@ -62,7 +63,8 @@ void peer_list_free(struct peer_list *list)
 	if (list == NULL)
 		return;
 	LL_FOREACH_SAFE(list->first, peer, next) {
-		assert(peer->links == 0 && peer->jobs == 0);
+		assert(peer->links == 0 && peer->jobs == 0 && peer->queries == 0);
+		assert(peer->fetches == 0 && peer->locked_tracks == 0 && peer->turn_waiters == NULL);
 		rate_free(peer->rate);
 		free_words(peer->keys);
 		free_words(peer->dns_names);
@@ -87,6 +89,7 @@ struct peer *peer_list_add(struct peer_list *list, const struct peer_config *con
 	peer->jobs_max = config->jobs_max;
 	if (list->throttle != NULL)
 		peer->rate = rate_new(list->throttle, &config->limit);
+	peer->number = list->count++;
 	LL_APPEND(list->first, peer);
 	return peer;
 }
