@@ -305,11 +305,14 @@ static void size_done(void *arg, struct da_request *request, const struct da_res
 {
 	struct attach *attach = arg;
 	struct device *device = attach->device;
+	struct volume_info *info = &slot_of(device)->info;
 	const int error = result->error;
 
 	assert(attach->magic == ATTACH_MAGIC && attach->request == request);
 	if (error == 0) {
-		slot_of(device)->info.size_bytes = result->info.size_bytes;
+		if (info->offset_bytes + info->size_bytes == info->whole_bytes) /* the part goes to the end */
+			info->whole_bytes = info->offset_bytes + result->info.size_bytes;
+		info->size_bytes = result->info.size_bytes;
 		if (device->job_count == 0) /* the constants are fixed only while there are jobs */
 			set_constants(device);
 	}

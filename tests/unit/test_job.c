@@ -265,7 +265,9 @@ static void first_query_of_a_session_tells_the_size_in_force(void **state)
 	primary_release(other, others);
 	primary_drop(other);
 	other = primary_new(bed);
-	assert_int_equal(asked_size(other), 2 * TRACKS * BED_TRACK_BYTES); /* no jobs any more: the size of now is in force */
+	/* No jobs any more: the size of now is in force. */
+	assert_int_equal(asked_size(other), 2 * TRACKS * BED_TRACK_BYTES);
+	assert_int_equal(other->answers[9].volume.whole_bytes, 2 * TRACKS * BED_TRACK_BYTES);
 	assert_int_equal(record()->constants.track_count, 2 * TRACKS);
 	primary_drop(other);
 }
