@@ -15,7 +15,8 @@ struct event_base;
 /* fd: connected, non-blocking, the callee's; or -1 and why, with the address: "b.example:7447: Connection refused". */
 typedef void dial_fn(void *arg, int fd, const char *why);
 
-/* address: HOST:PORT or [HOST]:PORT (valid: it comes from the configuration). fn comes once, from the loop; the dial may be freed in it. */
+/* address: HOST:PORT or [HOST]:PORT, valid (it comes from the configuration). fn comes once, from the loop; the dial
+ * may be freed in it. */
 struct dial *dial_new(struct event_base *base, struct clock *clock, const char *address, dial_fn *fn, void *arg);
 /* At any time; fn does not come after it. NULL is fine. */
 void dial_free(struct dial *dial);
