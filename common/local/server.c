@@ -24,6 +24,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "local/show.h"
 #include "wire/conn.h"
 #include "wire/listener.h"
 
@@ -278,7 +279,7 @@ void control_refuse(struct control_request *request, enum status status, const c
 
 void control_answer(struct control_request *request, json_t *json)
 {
-	char *text = control_text(json, CONTROL_PAYLOAD_BYTES_MAX);
+	char *text = show_dump(json, CONTROL_PAYLOAD_BYTES_MAX);
 
 	json_decref(json);
 	if (text)
