@@ -88,6 +88,12 @@ void cut_bed_pass(struct cut_bed *cut_bed)
 		mailbox_wait(bed->mailbox, 1);
 }
 
+void cut_bed_cut(struct cut_bed *cut_bed, enum relay_end end)
+{
+	byte_relay_cut(cut_bed->relay, end);
+	cut_bed->idle_passes = 0;
+}
+
 static bool session_has_nothing(const struct session *session)
 {
 	bool has_device = false;

@@ -44,6 +44,8 @@ void cut_bed_pass(struct cut_bed *cut_bed);
 			cut_bed_pass(cut_bed); \
 		assert_true(condition); \
 	} while (0)
+/* The connection ends now. */
+void cut_bed_cut(struct cut_bed *cut_bed, enum relay_end end);
 /* Nothing is under way, and neither end has anything of a host, nor of a connection that is over. */
 bool cut_bed_is_quiet(const struct cut_bed *cut_bed);
 /* No error was posted but that the link was lost. */

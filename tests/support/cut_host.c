@@ -185,6 +185,7 @@ void cut_host_start(struct cut_host *host, struct cut_bed *cut_bed, enum deliver
 	for (unsigned i = 0; i < CUT_STREAMS; i++)
 		host->streams[i].host = host;
 	cut_bed->host = host;
+	cut_bed->idle_passes = 0;
 	host->device = remote_attach(cut_bed->remote, "d0", &spec);
 	assert_int_equal(remote_query(host->device, on_info, host), STATUS_OK);
 }

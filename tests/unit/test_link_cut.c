@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "primary/remote.h"
 #include "tests/support/cut_host.h"
 
@@ -202,7 +203,7 @@ static void handshake_and_hello_survive_a_cut_after_each_byte(void **state)
 
 	(void)state;
 	begin_maps();
-	byte_relay_cut(relay, RELAY_FIN);
+	cut_bed_cut(cut_bed, RELAY_FIN);
 	CUT_UNTIL(cut_bed, relay->connections == 2 && remote_view(cut_bed->remote).is_up && cut_bed_is_quiet(cut_bed));
 	end_maps();
 	for (unsigned way = 0; way < RELAY_WAYS; way++) {
@@ -210,7 +211,7 @@ static void handshake_and_hello_survive_a_cut_after_each_byte(void **state)
 			unsigned cuts_before = relay->cuts, relinks_before = remote_view(cut_bed->remote).relinks;
 			struct cut_host host;
 
-			byte_relay_cut(relay, RELAY_RESET);
+			cut_bed_cut(cut_bed, RELAY_RESET);
 			relay->next_budget_bytes[way] = bytes;
 			relay->next_end = end_of(bytes);
 			cut_host_start(&host, cut_bed, DELIVERY_DISCONNECT, false, LEAVE_NEVER);
@@ -235,12 +236,136 @@ static void host_that_goes_away_at_the_loss_leaves_nothing(void **state)
 	}
 }
 
-int main(void)
+/* The link comes back and is lost again while devices are asked for and jobs are made anew. */
+static void second_cut_after_each_byte_is_survived(void **state)
+{
+	struct byte_relay *relay = cut_bed->relay;
+	struct tally tally = { 0 };
+
+	(void)state;
+	for (unsigned way = 0; way < RELAY_WAYS; way++) {
+		uint32_t handshake_bytes;
+
+		cut_bed_cut(cut_bed, RELAY_FIN);
+		CUT_UNTIL(cut_bed, !remote_view(cut_bed->remote).is_up);
+		expect_relinks(remote_view(cut_bed->remote).relinks, 1);
+		handshake_bytes = (uint32_t)relay->carried_bytes[way];
+		measure(DELIVERY_DISCONNECT, true);
+		for (uint32_t bytes = handshake_bytes; bytes < handshake_bytes + maps[way].bytes; bytes += 17 * STRIDE) {
+			unsigned cuts_before = relay->cuts, relinks_before = remote_view(cut_bed->remote).relinks;
+			struct cut_host host;
+
+			relay->budget_bytes[RELAY_BACK] = relay->carried_bytes[RELAY_BACK] + maps[RELAY_BACK].bytes / 4;
+			relay->end = RELAY_RESET;
+			relay->next_budget_bytes[way] = bytes;
+			relay->next_end = end_of(bytes);
+			cut_host_start(&host, cut_bed, DELIVERY_DISCONNECT, true, LEAVE_NEVER);
+			cut_host_run(&host);
+			relay->budget_bytes[way] = RELAY_ALL;
+			assert_in_range(relay->cuts - cuts_before, 1, 2);
+			expect_relinks(relinks_before, relay->cuts - cuts_before);
+			tally.positions++;
+			tally.cuts += relay->cuts - cuts_before;
+			tally.relinks += host.ups;
+		}
+	}
+	assert_true(tally.cuts >= tally.positions * 3 / 2 && tally.relinks >= tally.positions * 5 / 4);
+}
+
+static void host_that_goes_away_at_an_answer_leaves_nothing(void **state)
+{
+	(void)state;
+	for (unsigned delivery = DELIVERY_DISCONNECT; delivery <= DELIVERY_HOLD; delivery++) {
+		struct cut_host host;
+
+		cut_host_start(&host, cut_bed, (enum delivery)delivery, delivery == DELIVERY_HOLD, LEAVE_AT_ANSWER);
+		cut_host_run(&host);
+		assert_int_equal(host.downs, 0);
+	}
+}
+
+/* The bytes stop after `bytes`; then the host goes away; then some more come, and the link is cut. */
+static void leave_in_the_middle(enum relay_way way, uint32_t bytes, enum delivery delivery)
+{
+	struct byte_relay *relay = cut_bed->relay;
+	unsigned relinks_before = remote_view(cut_bed->remote).relinks;
+	uint64_t stop_bytes = relay->carried_bytes[way] + bytes;
+	struct cut_host host;
+
+	relay->budget_bytes[way] = stop_bytes;
+	relay->end = RELAY_STALL;
+	cut_host_start(&host, cut_bed, delivery, delivery == DELIVERY_HOLD, LEAVE_NEVER);
+	CUT_UNTIL(cut_bed, relay->carried_bytes[way] == stop_bytes);
+	if (host.device != NULL)
+		cut_host_leave(&host);
+	relay->budget_bytes[way] = stop_bytes + bytes % 97;
+	for (unsigned i = 0; i < bytes % 5; i++)
+		cut_bed_pass(cut_bed);
+	cut_bed_cut(cut_bed, end_of(bytes));
+	host.leave = LEAVE_AT_LOSS; /* it has gone: its reads need not be answered */
+	cut_host_run(&host);
+	assert_int_equal(host.downs, 0);
+	expect_relinks(relinks_before, 1);
+}
+
+static void host_that_goes_away_before_the_loss_leaves_nothing(void **state)
+{
+	(void)state;
+	for (unsigned delivery = DELIVERY_DISCONNECT; delivery <= DELIVERY_HOLD; delivery++)
+		for (unsigned way = 0; way < RELAY_WAYS; way++) {
+			measure((enum delivery)delivery, delivery == DELIVERY_HOLD);
+			for (uint32_t bytes = 1; bytes < maps[way].bytes * 3 / 4; bytes += way == RELAY_THERE ? 7 : 131)
+				leave_in_the_middle((enum relay_way)way, bytes, (enum delivery)delivery);
+		}
+}
+
+/* A router forgets the connection: the primary is told, the secondary is not. */
+static void loss_that_only_the_primary_sees_is_survived(bool reserve)
+{
+	struct byte_relay *relay = cut_bed->relay;
+	struct cut_host host;
+
+	for (uint32_t part = 1; part < 8; part++) {
+		measure(DELIVERY_DISCONNECT, reserve);
+		relay->budget_bytes[RELAY_BACK] = relay->carried_bytes[RELAY_BACK] + maps[RELAY_BACK].bytes * part / 8;
+		relay->end = RELAY_HALF;
+		cut_host_start(&host, cut_bed, DELIVERY_DISCONNECT, reserve, LEAVE_NEVER);
+		CUT_UNTIL(cut_bed, host.downs == 1 || host.device == NULL);
+		for (unsigned i = 0; i < 1000 && host.device != NULL; i++)
+			cut_bed_pass(cut_bed);
+		for (unsigned s = 0; s < 40; s++) {
+			clock_advance(cut_bed->bed->clock, 1000);
+			for (unsigned i = 0; i < 50; i++)
+				cut_bed_pass(cut_bed);
+		}
+		cut_host_run(&host);
+		assert_int_equal(host.ups, 1);
+	}
+}
+
+static void half_loss_is_survived(void **state)
+{
+	(void)state;
+	loss_that_only_the_primary_sees_is_survived(false);
+}
+
+static void half_loss_of_a_reservation_is_survived(void **state)
+{
+	(void)state;
+	loss_that_only_the_primary_sees_is_survived(true);
+}
+
+int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(disconnect_survives_a_cut_after_each_byte),
 		T(poll_survives_a_cut_after_each_byte), T(hold_with_a_reservation_survives_a_cut_after_each_byte),
-		T(handshake_and_hello_survive_a_cut_after_each_byte), T(host_that_goes_away_at_the_loss_leaves_nothing) };
+		T(handshake_and_hello_survive_a_cut_after_each_byte), T(host_that_goes_away_at_the_loss_leaves_nothing),
+		T(second_cut_after_each_byte_is_survived), T(host_that_goes_away_at_an_answer_leaves_nothing),
+		T(host_that_goes_away_before_the_loss_leaves_nothing), T(half_loss_is_survived),
+		T(half_loss_of_a_reservation_is_survived) };
+	if (argc > 1) cmocka_set_test_filter(argv[1]);
+
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
