@@ -42,6 +42,7 @@
 struct fixture {
 	struct world *world;
 	struct fake_secondary *secondary;
+	struct primary_device device;
 	struct host *host; /* NULL when gone */
 	unsigned gone;
 	bool gone_clean;
@@ -204,10 +205,11 @@ static int set_up_bare(void **state)
 	struct host_config config = {
 		.base = f->world->base,
 		.clock = f->world->clock,
-		.device = "volume",
-		.local = f->world->local,
-		.remote = f->world->remote,
+		.throttle = f->world->throttle,
+		.devices = &f->device,
+		.device_count = 1,
 	};
+	f->device = (struct primary_device){ .name = "volume", .local = f->world->local, .remote = f->world->remote };
 	f->host = host_new(&config, fds[0], &host_ops, f);
 	f->conn = conn_new_plain(f->world->base, f->world->clock, fds[1], "test", &conn_ops, f);
 	conn_accept(f->conn);
