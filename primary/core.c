@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parts that every primary has, built in order and taken down in the opposite one. Loop thread only. The hard thing
- * is the end: volumes are closed on DA threads, which may hang as long as a disk hangs, so the wait for them is limited,
- * and what a stuck thread may still touch is left behind.
+ * The parts that every primary has, built in order and taken down in the opposite one. Loop thread only. The hard
+ * thing is the end: volumes are closed on DA threads, which may hang as long as a disk hangs, so the wait for them is
+ * limited, and what a stuck thread may still touch is left behind.
  */
 #include "primary/core.h"
 

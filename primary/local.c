@@ -202,8 +202,8 @@ static void on_query_timeout(void *arg)
 
 static void set_holder(struct local *local, struct local_user *holder, const char *reason)
 {
-	log_debug("local device %s: reserved by %s -> %s: %s", local->device, local->holder ? local->holder->owner : "nobody",
-		holder ? holder->owner : "nobody", reason);
+	log_debug("local device %s: reserved by %s -> %s: %s", local->device,
+		local->holder ? local->holder->owner : "nobody", holder ? holder->owner : "nobody", reason);
 	local->holder = holder;
 }
 
