@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * HA 28: the session of a host, from HostHello to its end, and HostRelease. HostOpen and HostStatus are in
- * host_open.c, reads in host_read.c; the disk is the business of local*.c, the link that of remote*.c. An untimely frame
- * ends the session; a request for what is not there gets BAD_REQUEST. Loop thread only. The hard thing: its end may come
- * at any moment, so what both sides still owe it is given up first, and nothing of it is touched after.
+ * host_open.c, reads in host_read.c; the disk is the business of local*.c, the link that of remote*.c. An untimely
+ * frame ends the session; a request for what is not there gets BAD_REQUEST. Loop thread only. The hard thing: its end
+ * may come at any moment, so what both sides still owe it is given up first, and nothing of it is touched after.
  */
 #include "primary/host.h"
 
