@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -206,6 +207,21 @@ static bool take_down(struct once *once)
 	return true;
 }
 
+/* ra-compare waits for it. False: nothing more will happen. */
+static bool answer_setup(const struct msg_setup *setup)
+{
+	struct message *reply = xcalloc(1, sizeof(*reply));
+	bool is_spoken = setup->protocol == RA_PROTOCOL_VERSION;
+
+	reply->type = MESSAGE_SETUP_REPLY;
+	reply->setup_reply.status = is_spoken ? STATUS_OK : STATUS_VERSION;
+	reply->setup_reply.protocol = RA_PROTOCOL_VERSION;
+	snprintf(reply->setup_reply.software, sizeof(reply->setup_reply.software), "ra %s", RA_VERSION);
+	int error = conn_write_one(HOST_FD, reply);
+	free(reply);
+	return is_spoken && !error;
+}
+
 int once_run(void)
 {
 	struct once once = { .exit_code = 1 };
@@ -222,7 +238,7 @@ int once_run(void)
 	signal(SIGINT, SIG_IGN);
 	once.daemon = daemon_new();
 	once.post = post_new();
-	if (build(&once, &setup->setup) == 0)
+	if (answer_setup(&setup->setup) && build(&once, &setup->setup) == 0)
 		code = daemon_run(once.daemon);
 	if (!take_down(&once)) {
 		log_warning("a request to the volume hangs: leaving it behind");
