@@ -236,6 +236,11 @@ const struct primary_device *host_device(const struct host *host)
 	return host->device;
 }
 
+const struct remote_job *host_job(const struct host *host, unsigned stream)
+{
+	return host->streams[stream].job;
+}
+
 void host_dump(const struct host *host)
 {
 	static const char *const states[] = { "before hello", "ready", "opening", "open", "gone" };
