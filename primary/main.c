@@ -97,7 +97,7 @@ static int run_configured(const struct command *command)
 	char *why = xcalloc(1, CONFIG_WHY_BYTES);
 	int code = 2;
 	if (primary_settings_load(path, &settings, why) != 0) {
-		fprintf(stderr, "ra-primaryd: %s\n", why);
+		log_error("%s", why);
 		goto out;
 	}
 	if (command->dumps)
