@@ -15,6 +15,7 @@
 #include "local/show.h"
 #include "primary/local.h"
 #include "primary/remote.h"
+#include "primary/remote_view.h"
 #include "primary/service_parts.h"
 #include "storage/da.h"
 
