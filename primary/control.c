@@ -113,7 +113,8 @@ void control_serve(struct service *service, struct control_request *request)
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-primaryd has no cache");
 		break;
 	case VERB_PROBE:
-		control_refuse(request, STATUS_BAD_REQUEST, "ra-primaryd has no probe: 'ra-ctl check' opens the device as a host");
+		control_refuse(request, STATUS_BAD_REQUEST,
+			"ra-primaryd has no probe: 'ra-ctl check' opens the device as a host does");
 		break;
 	default:
 		control_refuse(request, STATUS_BAD_REQUEST, "this verb is not known here");

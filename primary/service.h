@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The configured primary: the devices and peers of its settings, a link to each peer that is kept up, a socket for hosts
- * and ra-ctl. Loop thread only.
+ * The configured primary: the devices and peers of its settings, a link to each peer that is kept up, a socket for
+ * hosts and ra-ctl. Loop thread only.
  */
 #ifndef RA_PRIMARY_SERVICE_H
 #define RA_PRIMARY_SERVICE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What service.c (the parts and their life), control.c (ra-ctl's requests) and show.c (their answers) share. Nobody else
- * includes this.
+ * What service.c (the parts and their life), control.c (ra-ctl's requests) and show.c (their answers) share. Nobody
+ * else includes this.
  */
 #ifndef RA_PRIMARY_SERVICE_PARTS_H
 #define RA_PRIMARY_SERVICE_PARTS_H

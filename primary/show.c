@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl's answers of a configured primary: read from the parts as they are now, nothing is kept here. Loop thread only.
+ * ra-ctl's answers of a configured primary: read from the parts as they are now, nothing is kept here. Loop thread
+ * only.
  */
 #include "primary/show.h"
 

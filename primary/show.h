@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state of a configured primary as the JSON of ra-ctl's answers. The caller owns what is returned. What is not known
- * is left out; times are seconds.
+ * The state of a configured primary as the JSON of ra-ctl's answers. The caller owns what is returned. What is not
+ * known is left out; times are seconds.
  */
 #ifndef RA_PRIMARY_SHOW_H
 #define RA_PRIMARY_SHOW_H

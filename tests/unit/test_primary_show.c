@@ -225,7 +225,8 @@ static void device_names_who_reserved_it(void **state)
 {
 	struct fixture *f = *state;
 	char detail[DETAIL_MAX + 1];
-	struct local_user *user = local_attach(f->end->world->local, &(struct local_attach_spec){ .owner = "ra-compare[7]" });
+	struct local_attach_spec spec = { .owner = "ra-compare[7]" };
+	struct local_user *user = local_attach(f->end->world->local, &spec);
 	assert_int_equal(local_reserve(user, detail), STATUS_OK);
 	assert_text(only(ask(f, VERB_DEVICES, ""), "devices"), "reserved_by", "ra-compare[7]");
 	local_detach(user);
