@@ -93,6 +93,7 @@ static int build_link(struct once *once, const struct msg_setup *setup)
 		.clock = once->core.clock,
 		.post = once->core.post,
 		.peer_key = once->peer_key,
+		.throttle = once->core.throttle,
 	};
 	once->device.remote = remote_new(&config, tls, LINK_FD, LINK_FD);
 	return 0;

@@ -210,6 +210,9 @@ static void build_links(struct service *service)
 			.clock = service->core.clock,
 			.post = service->core.post,
 			.peer_key = peer->settings->name,
+			.throttle = service->core.throttle,
+			.peer_rate = peer->limit.remote,
+			.total_rate = service->limit.remote,
 		};
 		peer->remote = remote_new_dialed(&config, peer->settings->address, peer->tls);
 	}

@@ -16,7 +16,6 @@
 #include "local/show.h"
 #include "primary/local.h"
 #include "primary/remote.h"
-#include "primary/remote_view.h"
 #include "primary/service_parts.h"
 #include "storage/da.h"
 

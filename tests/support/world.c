@@ -246,6 +246,7 @@ void world_add_link(struct world *world, uint32_t window_reads)
 		.clock = world->clock,
 		.post = world->post,
 		.peer_key = world->secondary_key,
+		.throttle = world->throttle,
 	};
 	world->remote = remote_new(&config, tls_new(world->context, fds[0], fds[0]), fds[0], fds[0]);
 	world->secondary = fake_secondary_new(world->base, world->clock, theirs, fds[1], window_reads);
