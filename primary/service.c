@@ -80,6 +80,8 @@ static void on_control(void *arg, struct control_request *request)
 static void on_stop(int signal_number, void *arg)
 {
 	struct service *service = service_of(arg);
+	if (service->core.is_ending)
+		return;
 	log_info("signal %d: ending", signal_number);
 	server_free(service->server);
 	service->server = NULL;
