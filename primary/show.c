@@ -27,7 +27,7 @@ static json_t *seconds(int64_t ms)
 static void set_text(json_t *object, const char *key, const char *text)
 {
 	if (text && text[0])
-		json_object_set_new(object, key, json_string(text));
+		json_object_set_new(object, key, show_text(text));
 }
 
 static void set_count(json_t *object, const char *key, uint64_t count)
@@ -136,7 +136,7 @@ static json_t *device(const struct service *service, unsigned index)
 	json_object_set_new(json, "ready", json_boolean(view.is_ready));
 	set_count(json, "users", view.users);
 	set_count(json, "jobs", json_array_size(jobs));
-	json_object_set_new(json, "reserved_by", view.reserved_by ? json_string(view.reserved_by) : json_null());
+	json_object_set_new(json, "reserved_by", view.reserved_by ? show_text(view.reserved_by) : json_null());
 	set_text(json, "peer", service->settings->peers[service->settings->devices[index].peer].name);
 	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
 	if (view.info)
