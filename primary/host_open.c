@@ -96,8 +96,9 @@ static void on_local_info(void *arg, enum status status, const struct volume_inf
 static void on_remote_info(void *arg, enum status status, const struct remote_about *about, const char *detail)
 {
 	struct host *host = host_of(arg);
-	host->remote_answer.digest_only = about->digest_only;
-	side_answered(host, &host->remote_answer, status, about->track_bytes, about->info, detail);
+	host->remote_answer.digest_only = about && about->digest_only;
+	side_answered(host, &host->remote_answer, status, about ? about->track_bytes : 0, about ? about->info : NULL,
+		detail);
 }
 
 /* Asks both sides at once. */
