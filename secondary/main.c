@@ -110,6 +110,22 @@ static bool build(struct once *once, const struct msg_setup *setup)
 	return true;
 }
 
+/* ra-compare waits for it, and knows by it that no login shell is talking. False: nothing more will happen. */
+static bool answer_setup(const struct msg_setup *setup)
+{
+	bool is_spoken = setup->protocol == RA_PROTOCOL_VERSION;
+	struct message *reply = xcalloc(1, sizeof(*reply));
+	int rc;
+
+	reply->type = MESSAGE_SETUP_REPLY;
+	reply->setup_reply.status = is_spoken ? STATUS_OK : STATUS_VERSION;
+	reply->setup_reply.protocol = RA_PROTOCOL_VERSION;
+	snprintf(reply->setup_reply.software, sizeof(reply->setup_reply.software), "ra %s", RA_VERSION);
+	rc = conn_write_one(STDOUT_FILENO, reply);
+	free(reply);
+	return is_spoken && rc == 0;
+}
+
 /* Serves one primary; the exit code. */
 static int run_once(void)
 {
@@ -125,7 +141,7 @@ static int run_once(void)
 	signal(SIGINT, SIG_IGN);
 	daemon_on_signal(once.daemon, SIGTERM, on_stop, &once);
 	daemon_on_signal(once.daemon, SIGUSR2, on_dump, &once);
-	if (build(&once, &setup->setup))
+	if (answer_setup(&setup->setup) && build(&once, &setup->setup))
 		code = daemon_run(once.daemon);
 out:
 	explicit_bzero(setup, sizeof(*setup));
