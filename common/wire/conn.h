@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "wire/message.h"
 
@@ -76,6 +77,8 @@ void conn_set_owner(struct conn *conn, const struct conn_ops *ops, void *arg);
 /* Plain only: who is at the other end (SO_PEERCRED). 0 or -errno. */
 struct ucred;
 int conn_credentials(const struct conn *conn, struct ucred *credentials);
+/* Plain only: it is one of the other end's supplementary groups (SO_PEERGROUPS). */
+bool conn_peer_is_in_group(const struct conn *conn, gid_t group);
 uint64_t conn_wire_bytes(const struct conn *conn);  /* on the descriptors, both ways */
 size_t conn_queued_bytes(const struct conn *conn);
 
