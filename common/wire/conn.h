@@ -88,6 +88,10 @@ void conn_set_update_bytes(struct conn *conn, uint64_t bytes);
 /* Before an event loop exists (--once set-up): reads exactly one frame of the given type from a blocking descriptor.
  * 0, -ENODATA at end of file, -EPROTO (logged). */
 int conn_read_one(int fd, enum message_type type, struct message *message);
+/* The same with the payload that the type may have (NULL: none came), to be freed, and a time for all of it:
+ * -ETIMEDOUT. */
+int conn_read_one_payload(int fd, enum message_type type, int timeout_ms, struct message *message, uint8_t **payload,
+	uint32_t *payload_bytes);
 /* The other end of it: writes one frame to a blocking descriptor; 0 or -errno. */
 int conn_write_one(int fd, const struct message *message);
 
