@@ -147,8 +147,8 @@ static bool is_key(const char *text)
 	return strspn(text, "0123456789abcdef") == KEY_HEX_DIGITS && text[KEY_HEX_DIGITS] == '\0';
 }
 
-/* HOST:PORT or [IPV6]:PORT; is_numeric: HOST is an IPv4 address. */
-static bool is_address(const char *text, bool is_numeric)
+/* HOST:PORT or [IPV6]:PORT; to listen on: HOST is an IPv4 address, and port 0 any that is free. */
+static bool is_address(const char *text, bool is_to_listen)
 {
 	const char *colon = strrchr(text, ':');
 	char host[HOST_CHARACTERS_MAX + 3];
@@ -156,7 +156,8 @@ static bool is_address(const char *text, bool is_numeric)
 	size_t host_bytes;
 	uint64_t port;
 
-	if (colon == NULL || !parse_number(colon + 1, &port) || port < 1 || port > UINT16_MAX)
+	if (colon == NULL || !parse_number(colon + 1, &port) || port > UINT16_MAX ||
+	    (port == 0 && !is_to_listen))
 		return false;
 	host_bytes = (size_t)(colon - text);
 	if (host_bytes >= sizeof(host))
@@ -169,7 +170,7 @@ static bool is_address(const char *text, bool is_numeric)
 		host[host_bytes - 1] = '\0';
 		return inet_pton(AF_INET6, host + 1, binary) == 1;
 	}
-	return is_numeric ? inet_pton(AF_INET, host, binary) == 1 : is_name(host, HOST_CHARACTERS_MAX);
+	return is_to_listen ? inet_pton(AF_INET, host, binary) == 1 : is_name(host, HOST_CHARACTERS_MAX);
 }
 
 static bool is_word(const struct config_key *key, const char *word)

@@ -191,8 +191,8 @@ static void a_long_list_goes_on_in_indented_lines(void **state)
 		assert_string_equal(config_list(config, "peer", "b", "devices")[i], name);
 	}
 	assert_null(config_list(config, "peer", "b", "devices")[256]);
-	assert_good("[main]\nlisten = 0.0.0.0:1\n  [::]:1\n [::1]:2 [::2]:3\n [device web1]\n volume = /v\n");
-	assert_string_equal(config_list(config, "main", NULL, "listen")[3], "[::2]:3");
+	assert_good("[main]\nlisten = 0.0.0.0:1\n  [::]:1\n [::1]:2 [::2]:0\n [device web1]\n volume = /v\n");
+	assert_string_equal(config_list(config, "main", NULL, "listen")[3], "[::2]:0");
 	assert_string_equal(config_section(config, "device", 0), "web1");
 }
 
@@ -321,7 +321,6 @@ static void bad_values_are_refused_with_what_was_expected(void **state)
 		{ "group = a b", "a name, 1 to 63 of A-Z a-z 0-9 . _ -" },
 		{ "listen = b.example:7447", "numeric IPV4:PORT or [IPV6]:PORT, also several" },
 		{ "listen = 0.0.0.0", "numeric IPV4:PORT or [IPV6]:PORT, also several" },
-		{ "listen = 0.0.0.0:0", "numeric IPV4:PORT or [IPV6]:PORT, also several" },
 		{ "listen = 0.0.0.0:65536", "numeric IPV4:PORT or [IPV6]:PORT, also several" },
 		{ "listen = :::7447", "numeric IPV4:PORT or [IPV6]:PORT, also several" },
 		{ "listen = []:7447", "numeric IPV4:PORT or [IPV6]:PORT, also several" },
@@ -338,6 +337,7 @@ static void bad_values_are_refused_with_what_was_expected(void **state)
 		assert_refused(text, expected);
 	}
 	assert_refused("[peer b]\naddress = ::1:7447\n", ":2: address = ::1:7447: expected HOST:PORT or [IPV6]:PORT");
+	assert_refused("[peer b]\naddress = b:0\n", ":2: address = b:0: expected HOST:PORT or [IPV6]:PORT");
 	assert_refused("[peer b]\naddress = b\n", ":2: address = b: expected HOST:PORT or [IPV6]:PORT");
 	assert_refused("[peer b]\naddress = :7\n", ":2: address = :7: expected HOST:PORT or [IPV6]:PORT");
 	assert_refused("[peer b]\naddress = b:1\nkey = sha256:12\n",
