@@ -156,8 +156,9 @@ static void refuse_change(struct control_request *request)
 	const char *group = request->server->admin_group;
 	const struct passwd *own = geteuid() == 0 ? NULL : getpwuid(geteuid());
 
-	control_refuse(request, STATUS_NOT_PERMITTED, "only root%s%s%s%s may change a limit", own ? ", the user " : "",
-		own ? own->pw_name : "", group[0] ? " and members of the group " : "", group);
+	control_refuse(request, STATUS_NOT_PERMITTED, "only root%s%s%s%s may change a limit",
+		!own ? "" : group[0] ? ", the user " : " and the user ", own ? own->pw_name : "",
+		group[0] ? " and members of the group " : "", group);
 }
 
 static bool changes_something(const struct msg_control *control)
