@@ -165,6 +165,7 @@ static void the_words_of_a_login_shell_are_shown(void **state)
 	} cases[] = {
 		{ "Welcome to\n\n  host b!\n", "Welcome to host b!" },
 		{ "x", "x" },
+		{ "hello\nRA\x01\x41 and so on", "hello" },
 		{ "RA is the best\n", "RA is the best" },
 		{ "\x1b[31mred\x1b[0m \xc3\xa4\n", "?[31mred?[0m ??" },
 	};
