@@ -71,6 +71,11 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call OBJECT,$(SUPPORT)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
+# Stands between two daemons in functional tests.
+$(BUILD)/tests/relay: $(BUILD)/obj/tests/support/relay/relay.o $(BUILD)/libra.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # These let a test replace a cache entry between its find and its lock.
 $(BUILD)/tests/test_read $(BUILD)/tests/test_delivery: LDFLAGS += -Wl,--wrap=cache_lock
 
@@ -90,7 +95,7 @@ build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(COMMON) $(PARTS) $(GEN)
 	$(call say,FUZZ $@)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -w \
 		-o $@ $< $(COMMON) $(PARTS) $(BUILD)/gen/ra.pb-c.c $(LDLIBS)
 
-tests: all $(UNIT) $(REPLAY) $(PRELOAD)
+tests: all $(UNIT) $(REPLAY) $(PRELOAD) $(BUILD)/tests/relay
 
 check-unit: $(UNIT)
 	@BUILD=$(BUILD) SAN=$(SAN) tests/run unit

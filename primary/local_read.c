@@ -190,6 +190,7 @@ enum status local_read(struct local_user *user, const struct local_read_spec *sp
 	struct da_spec request = {
 		.kind = DA_READ,
 		.volume = local->volume,
+		.owner = user,
 		.first_track = spec->first_track,
 		.track_count = spec->track_count,
 		.track_bytes = local->track_bytes,

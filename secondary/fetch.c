@@ -165,9 +165,9 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	struct device *device = read->job->shared;
 	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
 	const struct job_specific specific = { .kind = JOB_FETCH, .fetch = fetch };
-	struct da_spec spec = { .kind = DA_READ, .volume = device->volume, .sink = &cache_sink,
-		.sink_arg = &device->target, .done = fetch_done, .arg = fetch, .returned = device_request_returned,
-		.returned_arg = device };
+	struct da_spec spec = { .kind = DA_READ, .volume = device->volume, .owner = read->session,
+		.sink = &cache_sink, .sink_arg = &device->target, .done = fetch_done, .arg = fetch,
+		.returned = device_request_returned, .returned_arg = device };
 	enum status status = STATUS_NO_FREE_JOB;
 
 	fetch->magic = FETCH_MAGIC;
