@@ -17,6 +17,7 @@
 #include "base/mailbox.h"
 #include "base/post.h"
 #include "secondary/device.h"
+#include "secondary/peer.h"
 #include "secondary/ra.h"
 #include "secondary/session.h"
 #include "storage/volume.h"
@@ -24,6 +25,7 @@
 #include "wire/tls.h"
 
 #define ONCE_DEVICE "volume"
+#define ONCE_PEER "primary"
 
 struct once {
 	struct daemon *daemon;
@@ -31,15 +33,14 @@ struct once {
 	struct post *post;
 	struct ra *ra;
 	struct tls_context *tls;
-	char peer_key[PEER_KEY_CHARS + 1];
+	struct peer_list *peers; /* one */
 };
 
 static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {
 	struct once *once = arg;
 
-	(void)proof;
-	return strcmp(once->peer_key, key) == 0 ? once : NULL;
+	return peer_list_admit(once->peers, key, proof);
 }
 
 static void link_ended(void *arg)
@@ -76,6 +77,34 @@ static uint16_t new_secondary_id(void)
 	return id;
 }
 
+/* The answer to Setup, on the link before TLS; false: this daemon does not speak what the other end does. */
+static bool answer_setup(const struct msg_setup *setup)
+{
+	bool speaks = setup->protocol == RA_PROTOCOL_VERSION;
+	const struct message answer = { .type = MESSAGE_SETUP_REPLY,
+		.setup_reply = { .status = speaks ? STATUS_OK : STATUS_VERSION, .protocol = RA_PROTOCOL_VERSION,
+			.software = "ra " RA_VERSION } };
+	int rc = conn_write_one(STDOUT_FILENO, &answer);
+
+	if (rc != 0)
+		log_error("standard output: %s", strerror(-rc));
+	else if (!speaks)
+		log_error("the other end speaks protocol %u, this secondary only %u", setup->protocol, RA_PROTOCOL_VERSION);
+	return rc == 0 && speaks;
+}
+
+/* The primary of the private pair, with the one device. */
+static void add_peer(struct once *once, const struct msg_setup *setup)
+{
+	const char *const keys[] = { setup->peer_key, NULL };
+	static const char *const devices[] = { ONCE_DEVICE, NULL };
+	const struct peer_config config = { .name = ONCE_PEER, .keys = keys, .devices = devices, .links_max = 1,
+		.jobs_max = once->ra->config.jobs };
+
+	once->peers = peer_list_new(NULL);
+	peer_list_add(once->peers, &config);
+}
+
 static bool build(struct once *once, const struct msg_setup *setup)
 {
 	struct ra_config config;
@@ -89,7 +118,6 @@ static bool build(struct once *once, const struct msg_setup *setup)
 	config.cache_bytes = setup->cache_bytes;
 	if (tls_identity_from_pem(setup->identity_pem, &identity) != 0)
 		return false;
-	memcpy(once->peer_key, setup->peer_key, sizeof(once->peer_key));
 	once->tls = tls_context_new(identity, TLS_SERVER, admit, once);
 	tls_identity_free(identity);
 	if (once->tls == NULL)
@@ -100,13 +128,14 @@ static bool build(struct once *once, const struct msg_setup *setup)
 	once->ra = ra_new(&config, daemon_clock(once->daemon), once->mailbox, once->post);
 	if (once->ra == NULL)
 		return false;
+	add_peer(once, setup);
 	device_array_add(once->ra->devices, ONCE_DEVICE, volume_new(setup->volume_path, setup->io));
 	tls = tls_new(once->tls, STDIN_FILENO, STDOUT_FILENO);
 	if (tls == NULL)
 		return false;
-	session = session_new(once->ra, "primary", link_ended, once);
+	session = session_new(once->ra, "standard input", NULL, link_ended, once);
 	session_start(session, conn_new_tls(daemon_base(once->daemon), daemon_clock(once->daemon), tls, STDIN_FILENO,
-		STDOUT_FILENO, "primary", &session_conn_ops, session));
+		STDOUT_FILENO, ONCE_PEER, &session_conn_ops, session));
 	return true;
 }
 
@@ -125,11 +154,14 @@ static int run_once(void)
 	signal(SIGINT, SIG_IGN);
 	daemon_on_signal(once.daemon, SIGTERM, on_stop, &once);
 	daemon_on_signal(once.daemon, SIGUSR2, on_dump, &once);
-	if (build(&once, &setup->setup))
+	if (answer_setup(&setup->setup) && build(&once, &setup->setup))
 		code = daemon_run(once.daemon);
 out:
 	explicit_bzero(setup, sizeof(*setup));
 	free(setup);
+	if (once.ra != NULL)
+		ra_end_sessions(once.ra);
+	peer_list_free(once.peers);
 	if (!ra_free(once.ra)) {
 		log_warning("a disk read hangs: leaving it behind");
 		_exit(code);
