@@ -1,5 +1,6 @@
-# RA. `make` builds the programs in build/, `make check` tests them. Switches: V=1 shows commands, WERROR=1 makes
-# warnings errors, SAN=address,undefined or SAN=thread builds and checks in build-SAN/, COVERAGE=1 in build-coverage/.
+# RA. `make` builds the programs in build/, `make check` tests them, `make install` copies programs, manual pages and
+# sample configurations to PREFIX (/usr/local), below DESTDIR. Switches: V=1 shows commands, WERROR=1 makes warnings
+# errors, SAN=address,undefined or SAN=thread builds and checks in build-SAN/, COVERAGE=1 in build-coverage/.
 
 CC ?= gcc
 PROTOC_C ?= protoc-c
@@ -21,6 +22,8 @@ LDFLAGS += -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code 
 	$(if $(COVERAGE),--coverage)
 LDLIBS := $(shell pkg-config --libs $(LIBRARIES)) -lpthread
 
+PREFIX ?= /usr/local
+MANUALS := $(wildcard conf/*.[0-9] secondary/*.[0-9] primary/*.[0-9] primary/*/*.[0-9])
 PROGRAMS := ra-primaryd ra-secondaryd ra-compare
 MAINS := primary/main.c secondary/main.c primary/compare/main.c
 COMMON := $(wildcard common/*/*.c)
@@ -37,7 +40,7 @@ GENERATED_OBJECT := $(BUILD)/obj/gen/ra.pb-c.o
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)";)
 
-.PHONY: all check check-unit fuzz clean tests
+.PHONY: all check check-unit fuzz clean install tests
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
@@ -68,8 +71,15 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call OBJECT,$(SUPPORT)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
+# Stands between two daemons in functional tests.
+$(BUILD)/tests/relay: $(BUILD)/obj/tests/support/relay/relay.o $(BUILD)/libra.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # These let a test replace a cache entry between its find and its lock.
 $(BUILD)/tests/test_read $(BUILD)/tests/test_delivery: LDFLAGS += -Wl,--wrap=cache_lock
+# And this one says itself what a certificate proves.
+$(BUILD)/tests/test_peer: LDFLAGS += -Wl,--wrap=tls_proof_has_name
 
 # The fuzz targets with a main that replays their corpus, for `make check`.
 $(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libra.a
@@ -87,13 +97,20 @@ build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(COMMON) $(PARTS) $(GEN)
 	$(call say,FUZZ $@)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -w \
 		-o $@ $< $(COMMON) $(PARTS) $(BUILD)/gen/ra.pb-c.c $(LDLIBS)
 
-tests: all $(UNIT) $(REPLAY) $(PRELOAD)
+tests: all $(UNIT) $(REPLAY) $(PRELOAD) $(BUILD)/tests/relay
 
 check-unit: $(UNIT)
 	@BUILD=$(BUILD) SAN=$(SAN) tests/run unit
 
 check: tests
 	@BUILD=$(BUILD) SAN=$(SAN) CC="$(CC)" tests/run static unit corpus functional
+
+# All programs go to bin: `ssh HOST ra-secondaryd` finds no sbin for most users.
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/ra $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 5 8)
+	install $(addprefix $(BUILD)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; done
+	install -m 644 $(wildcard conf/*.conf) README.md $(DESTDIR)$(PREFIX)/share/doc/ra
 
 clean:
 	rm -rf build build-*

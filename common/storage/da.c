@@ -116,6 +116,18 @@ static void check_spec(const struct da_spec *spec)
 	assert(spec->track_count > 0 && spec->first_track < tracks && spec->track_count <= tracks - spec->first_track);
 }
 
+/* For a request of the owner that is queued now: with those which it has queued, or behind all who wait. Under the
+ * mutex. */
+static uint64_t turn_of(const struct da *da, const void *owner)
+{
+	const struct da_request *request;
+
+	DL_FOREACH(da->pending, request)
+		if (request->spec.owner == owner)
+			return request->turn;
+	return da->turns;
+}
+
 struct da_request *da_submit(struct da *da, const struct da_spec *spec)
 {
 	struct da_request *request = da->free_elements;
@@ -129,10 +141,12 @@ struct da_request *da_submit(struct da *da, const struct da_spec *spec)
 	request->spec = *spec;
 	request->result = (struct da_result){ 0 };
 	request->ended_worker = NULL;
+	request->number = da->submitted++;
 	da_lock(da);
 	request->sequence = 0;
 	request->is_starved = false;
 	request->is_delivered = false;
+	request->turn = turn_of(da, spec->owner);
 	da_set_state(request, DA_QUEUED, "submitted");
 	DL_APPEND(da->pending, request);
 	da_wake_one(da);

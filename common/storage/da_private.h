@@ -28,6 +28,8 @@ struct da_request {
 
 	enum da_state state;
 	uint64_t sequence;
+	uint64_t number;   /* in the order of submission */
+	uint64_t turn;     /* when a thread last took one of the same owner, or this came while it had none queued */
 	bool is_starved;   /* queued again without a slot: waits for da_kick */
 	bool is_delivered; /* DONE: done was called */
 	struct da_request *prev, *next; /* in pending (QUEUED), active (being served) or free (FREE, next only) */
@@ -48,6 +50,7 @@ struct da {
 
 	/* Loop thread. */
 	struct da_request *free_elements;
+	uint64_t submitted;
 	bool was_refused; /* da_submit returned NULL and a free element may still be waited for */
 	void (*on_free_element)(void *arg);
 	void *on_free_element_arg;
@@ -60,6 +63,7 @@ struct da {
 	unsigned active_count, stuck_count;
 	unsigned thread_count; /* serving or idle; not those that ended */
 	uint64_t kicks;
+	uint64_t turns; /* requests that threads have taken */
 	uint64_t reads_started;
 	bool is_stopping;
 };

@@ -43,26 +43,42 @@ static unsigned active_of(const struct da *da, const struct volume *volume)
 	return count;
 }
 
-/* The first request that an idle thread may take: at most half of the threads for one volume, and the last idle one
- * only for a volume that has none. Under the mutex. */
+/* Of the requests that an idle thread may take the one whose owner has waited longest for a turn, its oldest. A thread
+ * may take one: at most half of the threads for one volume, and the last idle one only for a volume that has none.
+ * Under the mutex. */
 static struct da_request *pick(const struct da *da)
 {
 	unsigned half = da->config.threads / 2;
 	unsigned idle_count = da->thread_count - da->active_count; /* with the one that asks */
-	struct da_request *request;
+	struct da_request *request, *picked = NULL;
 
 	DL_FOREACH(da->pending, request) {
-		unsigned active = active_of(da, request->spec.volume);
+		unsigned active;
 
-		if (!request->is_starved && (active == 0 || (active < half && idle_count > 1)))
-			return request;
+		if (request->is_starved || (picked && picked->turn <= request->turn))
+			continue;
+		active = active_of(da, request->spec.volume);
+		if (active == 0 || (active < half && idle_count > 1))
+			picked = request;
 	}
-	return NULL;
+	return picked;
+}
+
+/* A thread takes a request: its owner has the last turn from then on. Under the mutex. */
+static void take_turn(struct da *da, const struct da_request *taken)
+{
+	struct da_request *request;
+
+	da->turns++;
+	DL_FOREACH(da->pending, request)
+		if (request->spec.owner == taken->spec.owner)
+			request->turn = da->turns;
 }
 
 /* Under the mutex. */
 static void start(struct da *da, struct da_request *request)
 {
+	take_turn(da, request);
 	DL_DELETE(da->pending, request);
 	DL_APPEND(da->active, request);
 	da->active_count++;
@@ -130,6 +146,11 @@ static void undo_abandoned_open(struct da *da, struct da_request *request)
 	da_lock(da);
 }
 
+static int by_number(const struct da_request *a, const struct da_request *b)
+{
+	return a->number < b->number ? -1 : 1;
+}
+
 /* A thread is through with a request. Returns false when the thread is one too many now. Under the mutex. */
 static bool finish(struct da_worker *worker, struct da_request *request, uint64_t kicks_before)
 {
@@ -149,7 +170,7 @@ static bool finish(struct da_worker *worker, struct da_request *request, uint64_
 		da_set_state(request, DA_QUEUED, "there was no slot");
 		/* A kick that came after the thread had asked for a slot is not lost. */
 		request->is_starved = da->kicks == kicks_before;
-		DL_PREPEND(da->pending, request);
+		DL_INSERT_INORDER(da->pending, request, by_number);
 		return true;
 	} else {
 		da_set_state(request, DA_DONE, "served");

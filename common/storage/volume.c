@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The path volume (a file or a block device) and the dispatch to a volume's operations. It owns the descriptor and
- * never opens for writing. It does not know of tracks, threads or time-outs.
+ * The path volume (a file or a block device), and the dispatch to a volume's operations, which sees only a part of the
+ * volume when that was asked for. It owns the descriptor and never opens for writing. It does not know of tracks,
+ * threads or time-outs.
  *
  * The hard thing is O_DIRECT at the end of a volume: a read that was cut short there ends at an odd offset, from which
  * no direct read can go on. Whether that is the end or an error is decided by the size.
@@ -23,12 +24,14 @@
 #include "base/alloc.h"
 
 #define DIRECT_ALIGN_BYTES 4096u
+#define SECTOR_BYTES 512u
 #define STAT_BLOCK_BYTES 512 /* unit of st_blocks, whatever the file system's blocks are */
 
 struct path_volume {
 	char *path;
 	enum io_mode io_asked;
-	int fd; /* -1: not open */
+	bool is_part_aligned; /* for direct reads */
+	int fd;               /* -1: not open */
 	enum volume_kind kind;
 	bool is_direct;
 	bool has_holes; /* when it was opened; a hole made later is read as zeros */
@@ -38,6 +41,9 @@ struct volume {
 	const struct volume_ops *ops;
 	void *arg;
 	struct path_volume *path_volume; /* owned; NULL for other ops */
+	uint64_t part_offset_bytes;
+	uint64_t part_length_bytes; /* 0: to the end */
+	bool is_common;
 	bool is_open;
 };
 
@@ -90,8 +96,10 @@ static uint64_t read_host_id(void)
 /* Sets the io mode of the open descriptor and clears O_NONBLOCK, which only served the open. */
 static int set_io(struct path_volume *self)
 {
+	if (self->io_asked == IO_MODE_DIRECT && !self->is_part_aligned)
+		return -EDOM;
 	self->is_direct = self->io_asked == IO_MODE_DIRECT ||
-		(self->io_asked == IO_MODE_AUTO && self->kind == VOLUME_KIND_BLOCK);
+		(self->io_asked == IO_MODE_AUTO && self->kind == VOLUME_KIND_BLOCK && self->is_part_aligned);
 	if (fcntl(self->fd, F_SETFL, self->is_direct ? O_DIRECT : 0) < 0)
 		return self->is_direct && errno == EINVAL ? -EOPNOTSUPP : -errno;
 	if (!self->is_direct)
@@ -218,6 +226,7 @@ struct volume *volume_new(const char *path, enum io_mode io)
 	self = xcalloc(1, sizeof(*self));
 	self->path = xstrdup(path);
 	self->io_asked = io;
+	self->is_part_aligned = true;
 	self->fd = -1;
 	volume = volume_new_with_ops(&path_ops, self);
 	volume->path_volume = self;
@@ -235,6 +244,11 @@ struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg)
 	return volume;
 }
 
+const char *volume_path(const struct volume *volume)
+{
+	return volume->path_volume != NULL ? volume->path_volume->path : NULL;
+}
+
 void volume_free(struct volume *volume)
 {
 	if (!volume)
@@ -246,20 +260,54 @@ void volume_free(struct volume *volume)
 	free(volume);
 }
 
+void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t length_bytes, bool is_common)
+{
+	assert(!volume->is_open && offset_bytes % SECTOR_BYTES == 0);
+	volume->part_offset_bytes = offset_bytes;
+	volume->part_length_bytes = length_bytes;
+	volume->is_common = is_common;
+	if (volume->path_volume)
+		volume->path_volume->is_part_aligned = offset_bytes % DIRECT_ALIGN_BYTES == 0;
+}
+
+/* What there is of the part in a volume of so many bytes. */
+static uint64_t part_bytes(const struct volume *volume, uint64_t whole_bytes)
+{
+	uint64_t bytes = whole_bytes > volume->part_offset_bytes ? whole_bytes - volume->part_offset_bytes : 0;
+
+	return volume->part_length_bytes > 0 && bytes > volume->part_length_bytes ? volume->part_length_bytes : bytes;
+}
+
 int volume_open(struct volume *volume, struct volume_info *info)
 {
 	int error;
 
 	assert(!volume->is_open);
 	error = volume->ops->open(volume->arg, info);
-	volume->is_open = !error;
-	return error;
+	if (error)
+		return error;
+	info->whole_bytes = info->size_bytes;
+	info->size_bytes = part_bytes(volume, info->whole_bytes);
+	info->offset_bytes = volume->part_offset_bytes;
+	info->is_common = volume->is_common;
+	if (info->whole_bytes < volume->part_offset_bytes || info->size_bytes < volume->part_length_bytes) {
+		volume->ops->close(volume->arg);
+		return -ERANGE;
+	}
+	volume->is_open = true;
+	return 0;
 }
 
 int volume_size(struct volume *volume, uint64_t *size_bytes)
 {
+	uint64_t whole_bytes;
+	int error;
+
 	assert(volume->is_open);
-	return volume->ops->size(volume->arg, size_bytes);
+	error = volume->ops->size(volume->arg, &whole_bytes);
+	if (!error)
+		*size_bytes = part_bytes(volume, whole_bytes);
+	return error;
 }
 
 /* Takes bytes away from the front. */
@@ -276,17 +324,26 @@ static void advance(struct iovec **iov, int *iov_count, size_t bytes)
 	}
 }
 
+/* Is offset at or after the end of a part that ends before the volume does? */
+static bool is_beyond_part(const struct volume *volume, uint64_t offset)
+{
+	return volume->part_length_bytes > 0 && offset >= volume->part_length_bytes;
+}
+
 ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
 {
+	const uint64_t begin = volume->part_offset_bytes + offset;
 	struct iovec copy[VOLUME_IOV_MAX];
 	struct iovec *rest = copy;
 	ssize_t total_bytes = 0;
 
 	assert(volume->is_open);
 	assert(iov_count > 0 && iov_count <= VOLUME_IOV_MAX);
+	if (is_beyond_part(volume, offset))
+		return 0;
 	memcpy(copy, iov, (size_t)iov_count * sizeof(*iov));
 	while (iov_count > 0) {
-		ssize_t bytes = volume->ops->read(volume->arg, rest, iov_count, offset + (uint64_t)total_bytes);
+		ssize_t bytes = volume->ops->read(volume->arg, rest, iov_count, begin + (uint64_t)total_bytes);
 
 		if (bytes == -EINTR)
 			continue;
@@ -297,13 +354,27 @@ ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_coun
 		total_bytes += bytes;
 		advance(&rest, &iov_count, (size_t)bytes);
 	}
+	/* Whole blocks were read; what lies behind the part is not told. */
+	if (is_beyond_part(volume, offset + (uint64_t)total_bytes))
+		total_bytes = (ssize_t)(volume->part_length_bytes - offset);
 	return total_bytes;
 }
 
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset)
 {
+	int error;
+
 	assert(volume->is_open);
-	return volume->ops->next_data(volume->arg, offset, data_offset);
+	*data_offset = offset;
+	if (is_beyond_part(volume, offset))
+		return 0;
+	error = volume->ops->next_data(volume->arg, volume->part_offset_bytes + offset, data_offset);
+	if (error)
+		return error;
+	*data_offset -= volume->part_offset_bytes;
+	if (is_beyond_part(volume, *data_offset))
+		*data_offset = volume->part_length_bytes;
+	return 0;
 }
 
 void volume_close(struct volume *volume)
@@ -321,6 +392,10 @@ const char *volume_error_text(int error)
 		return "it is neither a file nor a block device";
 	case -EOPNOTSUPP:
 		return "its file system takes no direct reads";
+	case -EDOM:
+		return "direct reads need an offset that is a multiple of 4096";
+	case -ERANGE:
+		return "it ends before the offset and length that are set for it";
 	default:
 		return strerror(-error);
 	}

@@ -35,13 +35,16 @@ struct volume *volume_new(const char *path, enum io_mode io);
  * length. offset: a multiple of 512; one that is no multiple of 4096 makes io = auto buffered, and refuses direct. */
 void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t length_bytes, bool is_common);
 struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg);
+const char *volume_path(const struct volume *volume); /* as it was given; NULL with other operations */
 /* Must be closed. NULL is fine. */
 void volume_free(struct volume *volume);
 
-/* -EISDIR, -EINVAL (neither file nor block device), -ENOENT …; -EOPNOTSUPP when direct was asked for and refused. */
+/* -EISDIR, -EINVAL (neither file nor block device), -ENOENT …; when direct was asked for, -EOPNOTSUPP (the file system
+ * refuses) and -EDOM (the part's offset is no multiple of 4096); -ERANGE (see volume_set_part). */
 int volume_open(struct volume *volume, struct volume_info *info);
 /* Words for a -errno of open or size. Any thread. */
 const char *volume_error_text(int error);
+/* Of the part, now: 0 when the volume ends before it. */
 int volume_size(struct volume *volume, uint64_t *size_bytes);
 /* At most VOLUME_IOV_MAX buffers; each address and length must be a multiple of 4096 (O_DIRECT); a read may ask beyond
  * the end. Loops on short reads and EINTR: less than asked means that the volume ends there. */

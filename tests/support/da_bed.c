@@ -17,9 +17,9 @@
 
 struct da_bed da_bed;
 
-static void start(unsigned threads)
+static void start(unsigned threads, unsigned queue_elements)
 {
-	const struct da_config config = { threads, DA_BED_EXTRA_THREADS, DA_BED_ELEMENTS };
+	const struct da_config config = { threads, DA_BED_EXTRA_THREADS, queue_elements };
 
 	da_bed.mailbox = mailbox_new(NULL);
 	assert_non_null(da_bed.mailbox);
@@ -34,14 +34,21 @@ static void start(unsigned threads)
 int da_bed_set_up(void **state)
 {
 	(void)state;
-	start(DA_BED_THREADS);
+	start(DA_BED_THREADS, DA_BED_ELEMENTS);
 	return 0;
 }
 
 int da_bed_set_up_two_threads(void **state)
 {
 	(void)state;
-	start(2);
+	start(2, DA_BED_ELEMENTS);
+	return 0;
+}
+
+int da_bed_set_up_long_queue(void **state)
+{
+	(void)state;
+	start(2, DA_QUEUE_ELEMENTS);
 	return 0;
 }
 
@@ -121,6 +128,7 @@ bool da_bed_try_read(struct da_order *order, unsigned volume, uint32_t track_cou
 {
 	struct da_spec spec = da_bed_spec(order, DA_READ, volume);
 
+	spec.owner = order->owner;
 	spec.track_count = track_count;
 	spec.track_bytes = DA_BED_TRACK;
 	spec.end_bytes = DA_BED_VOLUME_BYTES;

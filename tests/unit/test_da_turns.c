@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The disk adapter's queue: owners take turns. With two threads a volume gets one, so what it serves comes one after
+ * the other, and is told in that order.
+ */
+#include "storage/da.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/da_bed.h"
+
+#define SERVED_MAX 600u
+
+static const char greedy[] = "A", polite[] = "B", third[] = "C";
+static char served[SERVED_MAX + 1]; /* the owners' letters in the order in which they were served; '-': no owner */
+static unsigned numbers[SERVED_MAX];
+static unsigned served_count;
+static unsigned submitted[128]; /* by letter */
+static unsigned submit_again; /* so many more, each time one was served that is not of the greedy one */
+
+struct ticket {
+	const char *owner;
+	unsigned number;
+};
+
+static struct ticket tickets[SERVED_MAX];
+static unsigned ticket_count;
+
+static int set_up(void **state)
+{
+	memset(served, 0, sizeof(served));
+	memset(submitted, 0, sizeof(submitted));
+	served_count = ticket_count = submit_again = 0;
+	return da_bed_set_up_long_queue(state);
+}
+
+static char letter_of(const char *owner)
+{
+	return owner ? owner[0] : '-';
+}
+
+static void submit(const char *owner, unsigned volume, const struct da_sink *sink);
+
+static void on_served(void *arg, struct da_request *request, const struct da_result *result)
+{
+	const struct ticket *ticket = arg;
+
+	(void)result;
+	assert_true(served_count < SERVED_MAX);
+	numbers[served_count] = ticket->number;
+	served[served_count++] = letter_of(ticket->owner);
+	da_release(da_bed.da, request);
+	if (ticket->owner == greedy || submit_again == 0)
+		return;
+	submit_again--;
+	submit(ticket->owner, 0, NULL);
+}
+
+/* Without a sink it asks the size. */
+static void submit(const char *owner, unsigned volume, const struct da_sink *sink)
+{
+	struct ticket *ticket = &tickets[ticket_count++];
+	const struct da_spec spec = { .kind = sink ? DA_READ : DA_SIZE, .volume = da_bed.volumes[volume], .owner = owner,
+		.track_count = 1, .track_bytes = DA_BED_TRACK, .end_bytes = DA_BED_VOLUME_BYTES, .sink = sink,
+		.sink_arg = ticket, .done = on_served, .arg = ticket };
+
+	*ticket = (struct ticket){ owner, submitted[(unsigned char)letter_of(owner)]++ };
+	assert_non_null(da_submit(da_bed.da, &spec));
+}
+
+static void submit_many(const char *owner, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		submit(owner, 0, NULL);
+}
+
+/* A read of the volume that hangs: what is submitted from here on queues behind it. */
+static struct da_order *hold(const void *owner)
+{
+	struct da_order *order = da_bed_new_order();
+
+	da_bed_open_volumes();
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	order->owner = owner;
+	assert_true(da_bed_try_read(order, 0, 1));
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 1, DA_BED_WAIT_MS));
+	return order;
+}
+
+static void let_go(struct da_order *order, unsigned count)
+{
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	da_bed_run_until(&served_count, count);
+	da_bed_finish_read(order);
+}
+
+static void assert_order_within_each_owner(void)
+{
+	unsigned next[128] = { 0 };
+
+	for (unsigned i = 0; i < served_count; i++)
+		assert_int_equal(numbers[i], next[(unsigned char)served[i]]++);
+}
+
+static void one_request_is_not_behind_two_hundred(void **state)
+{
+	struct da_order *first = hold(greedy);
+
+	(void)state;
+	submit_many(greedy, 200);
+	submit_many(polite, 1);
+	let_go(first, 201);
+	assert_memory_equal(served, "ABAAAA", 6);
+	assert_order_within_each_owner();
+}
+
+static void owners_take_turns_and_no_owner_is_one(void **state)
+{
+	struct da_order *first = hold(third);
+
+	(void)state;
+	submit_many(greedy, 4);
+	submit_many(polite, 3);
+	submit_many(NULL, 2);
+	submit_many(third, 1);
+	let_go(first, 10);
+	assert_string_equal(served, "AB-CAB-ABA");
+	assert_order_within_each_owner();
+}
+
+/* Those who come back at once are not served twice before one who waits. */
+static void owners_that_come_back_do_not_starve_one_with_many(void **state)
+{
+	struct da_order *first = hold(greedy);
+	unsigned others = 0;
+
+	(void)state;
+	submit_many(greedy, 100);
+	submit_many(polite, 1);
+	submit_many(third, 1);
+	submit_again = 300;
+	let_go(first, 402);
+	for (unsigned i = 0, left = 100; i < served_count && left > 0; i++) {
+		others = served[i] == 'A' ? 0 : others + 1;
+		left -= served[i] == 'A';
+		assert_true(others <= 2);
+	}
+	assert_order_within_each_owner();
+}
+
+static void a_turn_that_its_volume_does_not_allow_goes_to_the_next(void **state)
+{
+	struct da_order *first = hold(greedy);
+
+	(void)state;
+	submit(polite, 0, NULL); /* its turn, but the volume has its thread */
+	submit(polite, 0, NULL);
+	submit(third, 1, NULL);
+	da_bed_run_until(&served_count, 1);
+	assert_string_equal(served, "C");
+	submit(polite, 1, NULL); /* not the oldest of its owner, but the oldest that may be taken */
+	da_bed_run_until(&served_count, 2);
+	let_go(first, 4);
+	assert_string_equal(served, "CBBB");
+	assert_int_equal(numbers[1], 2);
+	assert_int_equal(numbers[2], 0);
+	assert_int_equal(numbers[3], 1);
+}
+
+/* ---- With reads ---- */
+
+static _Atomic unsigned slots, refusals;
+static _Alignas(4096) char slot_memory[DA_BED_TRACK];
+
+static _Atomic bool hangs_at_begin;
+
+static uint64_t begin(void *arg)
+{
+	(void)arg;
+	if (hangs_at_begin)
+		faulty_volume_hang_reads(da_bed.faulty[0], true);
+	return 1;
+}
+
+static void *take_slot(void *arg, uint64_t track)
+{
+	(void)arg;
+	(void)track;
+	if (slots > 0)
+		return slot_memory;
+	refusals++;
+	return NULL;
+}
+
+static void publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+{
+	(void)arg;
+	(void)track;
+	(void)state;
+	(void)slot;
+	(void)sequence;
+}
+
+static void drop(void *arg, uint64_t track, void *slot)
+{
+	(void)arg;
+	(void)track;
+	(void)slot;
+}
+
+static const struct da_sink scarce_sink = { .begin = begin, .slot = take_slot, .publish = publish, .drop = drop };
+
+static void requests_without_a_slot_hold_up_nobody_and_keep_their_places(void **state)
+{
+	struct da_order *first = hold(third);
+
+	(void)state;
+	slots = refusals = 0;
+	submit(greedy, 0, &scarce_sink);
+	submit(greedy, 0, &scarce_sink);
+	submit_many(polite, 3);
+	let_go(first, 3);
+	while (refusals < 2) /* both have been tried, by the only thread there is for the volume */
+		;
+	assert_string_equal(served, "BBB");
+	slots = 1;
+	da_kick(da_bed.da);
+	da_bed_run_until(&served_count, 5);
+	assert_string_equal(served, "BBBAA");
+	assert_order_within_each_owner();
+}
+
+static void a_newcomer_does_not_overtake_those_who_wait(void **state)
+{
+	struct da_order *first = hold(third);
+
+	(void)state;
+	slots = 1;
+	submit(greedy, 0, &scarce_sink);
+	submit(greedy, 0, NULL);
+	hangs_at_begin = true;
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	da_bed_finish_read(first);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 1, DA_BED_WAIT_MS)); /* its owner has had a turn */
+	hangs_at_begin = false;
+	submit(polite, 0, NULL);
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	da_bed_run_until(&served_count, 3);
+	assert_string_equal(served, "AAB");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, da_bed_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_request_is_not_behind_two_hundred),
+		TEST(owners_take_turns_and_no_owner_is_one),
+		TEST(owners_that_come_back_do_not_starve_one_with_many),
+		TEST(a_turn_that_its_volume_does_not_allow_goes_to_the_next),
+		TEST(a_newcomer_does_not_overtake_those_who_wait),
+		TEST(requests_without_a_slot_hold_up_nobody_and_keep_their_places),
+	};
+
+	return cmocka_run_group_tests_name("da_turns", tests, NULL, NULL);
+}
