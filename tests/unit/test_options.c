@@ -149,11 +149,10 @@ static void bad_values_are_refused_by_name(void **state)
 		{ "--cache=99999999T", "--cache", "99999999T" },
 		{ "--io=fast", "--io", "fast" },
 		{ "--exact=-1", "--exact", "-1" },
-		{ "--limit=0", "--limit", "0" },
 		{ "--limit=fast", "--limit", "fast" },
 		{ "--limit=", "--limit", "bytes a second" },
 		{ "--link-timeout=61m", "--link-timeout", "61m" },
-		{ "--link-timeout=1h", "--link-timeout", "1h" },
+		{ "--link-timeout=2h", "--link-timeout", "2h" },
 		{ "--reserve=lock", "--reserve", "lock" },
 		{ "--socket=", "--socket", "1 to 107" },
 		{ "--common-size=yes", "--common-size", "no value" },
@@ -186,7 +185,8 @@ static void one_name_is_a_device_of_the_primary(void **state)
 	assert_int_equal(options.link_timeout_ms, 900000);
 	assert_true(options.reserve && options.common_size);
 	assert_int_equal(options.limit_bytes_per_s, 100 * MIB);
-	assert_int_equal(PARSE("--reserve=ra", "web1"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--reserve=ra", "--limit=none", "web1"), OPTIONS_RUN);
+	assert_int_equal(options.limit_bytes_per_s, 0);
 	assert_true(options.reserve);
 }
 
