@@ -14,7 +14,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/daemon.h"
 #include "base/log.h"
 #include "base/post.h"
 #include "base/rate.h"
@@ -49,7 +48,7 @@ struct asked {
 
 struct control {
 	uint32_t magic;
-	struct service *service;
+	const struct service *service;
 	struct server *server;
 	struct asked *probes;
 	unsigned probe_count;
@@ -194,7 +193,7 @@ static void on_limit(struct control *control, struct control_request *request)
 		log_info("limit of %s%s: %" PRIu64 " bytes/s and %" PRIu64 " reads/s (0: none)", scopes[message->scope],
 			message->scope == SCOPE_TOTAL ? "" : message->name, limit.bytes_per_s, limit.reads_per_s);
 	}
-	control_answer(request, show_limits(control->service->ra, control->service->peers));
+	control_answer(request, secondary_show_limits(control->service->ra, control->service->peers));
 }
 
 /* ---- Probes ---- */
@@ -272,7 +271,7 @@ static void on_jobs(const struct control *control, struct control_request *reque
 	uint32_t number;
 
 	if (name[0] == '\0' || find_device(control, request, &number))
-		control_answer(request, show_jobs(control->service->ra, name[0] == '\0' ? NULL : name));
+		control_answer(request, secondary_show_jobs(control->service->ra, name[0] == '\0' ? NULL : name));
 }
 
 static void on_control(void *arg, struct control_request *request)
@@ -286,7 +285,7 @@ static void on_control(void *arg, struct control_request *request)
 		control_answer(request, describe_status(control->service));
 		break;
 	case VERB_DEVICES:
-		control_answer(request, show_devices(ra));
+		control_answer(request, secondary_show_devices(ra));
 		break;
 	case VERB_JOBS:
 		on_jobs(control, request);
@@ -295,10 +294,10 @@ static void on_control(void *arg, struct control_request *request)
 		control_answer(request, show_errors(control->service->post));
 		break;
 	case VERB_CACHE:
-		control_answer(request, show_cache(ra));
+		control_answer(request, secondary_show_cache(ra));
 		break;
 	case VERB_LINKS:
-		control_answer(request, show_links(ra, control->service->peers));
+		control_answer(request, secondary_show_links(ra, control->service->peers));
 		break;
 	case VERB_LIMIT:
 		on_limit(control, request);
@@ -311,11 +310,11 @@ static void on_control(void *arg, struct control_request *request)
 	}
 }
 
-struct control *control_new(struct service *service, char *why, size_t why_bytes)
+struct control *control_new(const struct service *service, struct event_base *base, char *why, size_t why_bytes)
 {
 	static const struct server_ops ops = { .control = on_control };
 	const struct secondary_settings *settings = service->settings;
-	const struct server_config config = { .base = daemon_base(service->daemon), .clock = service->ra->clock,
+	const struct server_config config = { .base = base, .clock = service->ra->clock,
 		.path = settings->socket, .mode = settings->socket_mode, .group = settings->socket_group,
 		.admin_group = settings->admin_group };
 	struct control *control = xcalloc(1, sizeof(*control));
