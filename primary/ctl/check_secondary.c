@@ -33,8 +33,8 @@ static void check_peers(struct ctl_points *points, const char *socket, const jso
 		if (links > 0)
 			ctl_point_good(points, NULL, "peer %s has %s", name, ctl_count(links, "link", "links"));
 		else
-			ctl_point_failed(points, CTL_NO_DAEMON, NULL, "peer %s has no link: does ra-primaryd run there, with key = %s "
-				"in its [peer] for this host, and can it reach this one?", name, ctl_text_of(status, "key"));
+			ctl_point_failed(points, CTL_NO_DAEMON, NULL, "peer %s has no link: does ra-primaryd run there, with "
+				"key = %s in its [peer] for this host, and can it reach this one?", name, ctl_text_of(status, "key"));
 		if (refused > 0)
 			ctl_point_failed(points, CTL_WRONG, NULL, "%s of peer %s had to be refused: max-links is %" PRIu64,
 				ctl_count(refused, "link", "links"), name, ctl_integer_of(peer, "links_max"));
@@ -98,6 +98,7 @@ void ctl_check_secondary(struct ctl_points *points, const char *socket, const js
 	json_array_foreach(json_object_get(answer, "devices"), index, one)
 		check_device(points, socket, ctl_text_of(one, "name"));
 	if (answer != NULL && json_array_size(json_object_get(answer, "devices")) == 0)
-		ctl_point_failed(points, CTL_WRONG, NULL, "%s has no [device]: nothing can be read", ctl_text_of(status, "config"));
+		ctl_point_failed(points, CTL_WRONG, NULL, "%s has no [device]: nothing can be read",
+			ctl_text_of(status, "config"));
 	json_decref(answer);
 }
