@@ -14,6 +14,7 @@
 #include "secondary/ra.h"
 #include "secondary/read.h"
 #include "secondary/session.h"
+#include "secondary/share.h"
 #include "wire/conn.h"
 
 /* Steps 156 and 158. */
@@ -83,9 +84,9 @@ static void fetch_tracks(struct read *read)
 			"a read of this volume hangs");
 		return;
 	}
-	if (fetch == NULL && !read_may_fetch(read)) {
+	if (fetch == NULL && !share_allows_fetch(read)) {
 		disconnect(read); /* 176 */
-		read_wait_turn(read, "the link has its most fetches");
+		share_wait_for_fetch(read);
 		return;
 	}
 	disconnect(read); /* 176 */
@@ -112,9 +113,9 @@ void delivery_look(struct read *read)
 		tracks = read_find(read);        /* 160 */
 		if (tracks == 0)
 			break;
-		tracks = read_lock_share(read, tracks);
+		tracks = share_of_locks(read, tracks);
 		if (tracks == 0 && !timed_out) {
-			read_wait_turn(read, "the link has its most locks");
+			share_wait_for_locks(read);
 			return;
 		}
 		read_lock(read, tracks);                 /* 162 */
@@ -167,7 +168,7 @@ void delivery_request_timer(void *arg)
 	struct read *read = arg;
 	struct fetch *fetch = read->state == READ_WAITING_DISK ? read->fetch : NULL;
 
-	assert(read->state != READ_LOOKING && read->state != READ_SENDING);
+	assert(read->state != READ_THROTTLED && read->state != READ_LOOKING && read->state != READ_SENDING);
 	read_leave_list(read);
 	read_enter(read, READ_LOOKING, "request timed out");
 	if (fetch != NULL)

@@ -19,9 +19,7 @@
 #include "base/log.h"
 #include "base/post.h"
 #include "secondary/job.h"
-#include "secondary/link_id.h"
 #include "secondary/ra.h"
-#include "secondary/session.h"
 #include "storage/cache.h"
 #include "storage/da.h"
 #include "storage/volume.h"
@@ -46,6 +44,7 @@ struct device_array {
 	struct device_slot {
 		char name[DEVICE_NAME_MAX + 1];
 		struct volume *volume;
+		struct rate *rate;
 		struct volume_info info; /* while the record is open */
 		struct device *record;   /* Fig. 9: NULL where not accessed */
 	} slots[DEVICES_MAX];
@@ -74,8 +73,10 @@ void device_array_free(struct device_array *array)
 	if (array == NULL)
 		return;
 	assert(device_array_is_idle(array));
-	for (uint32_t i = 0; i < array->count; i++)
+	for (uint32_t i = 0; i < array->count; i++) {
 		volume_free(array->slots[i].volume);
+		rate_free(array->slots[i].rate);
+	}
 	free(array);
 }
 
@@ -90,6 +91,7 @@ int device_array_add(struct device_array *array, const char *name, struct volume
 	slot = &array->slots[array->count];
 	snprintf(slot->name, sizeof(slot->name), "%s", name);
 	slot->volume = volume;
+	slot->rate = rate_new(array->ra->throttle, &(struct rate_limit){ 0 });
 	return (int)array->count++;
 }
 
@@ -106,9 +108,45 @@ struct device *device_array_record(const struct device_array *array, uint32_t nu
 	return number < array->count ? array->slots[number].record : NULL;
 }
 
+uint32_t device_array_count(const struct device_array *array)
+{
+	return array->count;
+}
+
+static const struct device_slot *slot_at(const struct device_array *array, uint32_t number)
+{
+	assert(number < array->count);
+	return &array->slots[number];
+}
+
+const char *device_array_name(const struct device_array *array, uint32_t number)
+{
+	return slot_at(array, number)->name;
+}
+
+struct volume *device_array_volume(const struct device_array *array, uint32_t number)
+{
+	return slot_at(array, number)->volume;
+}
+
+void device_array_set_limit(struct device_array *array, uint32_t number, const struct rate_limit *limit)
+{
+	rate_set(slot_at(array, number)->rate, limit);
+}
+
+struct rate *device_array_rate(const struct device_array *array, uint32_t number)
+{
+	return slot_at(array, number)->rate;
+}
+
 static struct device_slot *slot_of(struct device *device)
 {
 	return &device->ra->devices->slots[device->constants.number];
+}
+
+const struct volume_info *device_info(struct device *device)
+{
+	return &slot_of(device)->info;
 }
 
 bool device_is_ready(const struct device *device)
@@ -124,12 +162,18 @@ uint64_t device_run_bytes(const struct device_constants *constants, uint64_t fir
 	return (end < constants->size_bytes ? end : constants->size_bytes) - begin;
 }
 
-static void enter(struct device *device, enum device_state state, const char *reason)
+const char *device_state_name(enum device_state state)
 {
 	static const char *const names[] = { [DEVICE_OPENING] = "opening", [DEVICE_OPEN] = "open",
 		[DEVICE_FAILED] = "failed", [DEVICE_CLOSING] = "closing" };
 
-	log_debug("device %s: %s -> %s (%s)", device->constants.name, names[device->state], names[state], reason);
+	return names[state];
+}
+
+static void enter(struct device *device, enum device_state state, const char *reason)
+{
+	log_debug("device %s: %s -> %s (%s)", device->constants.name, device_state_name(device->state),
+		device_state_name(state), reason);
 	device->state = state;
 }
 
@@ -138,15 +182,17 @@ static void enter(struct device *device, enum device_state state, const char *re
 static void answer(struct attach *attach, enum status status, const char *detail)
 {
 	struct device *device = attach->device;
-	const struct volume_info *info = status == STATUS_OK ? &slot_of(device)->info : NULL;
+	struct volume_info info = slot_of(device)->info;
 
 	assert(attach->magic == ATTACH_MAGIC);
+	if (!attach->counted)
+		info.size_bytes = device->constants.size_bytes;
 	if (status == STATUS_OK && !attach->counted)
 		device->attach_count++;
 	DL_DELETE(device->attaches, attach);
 	timer_cancel(&attach->timer);
 	attach->magic = 0;
-	attach->fn(attach->arg, status, device->constants.number, info, detail);
+	attach->fn(attach->arg, status, device->constants.number, status == STATUS_OK ? &info : NULL, detail);
 	free(attach);
 }
 
@@ -259,11 +305,14 @@ static void size_done(void *arg, struct da_request *request, const struct da_res
 {
 	struct attach *attach = arg;
 	struct device *device = attach->device;
+	struct volume_info *info = &slot_of(device)->info;
 	const int error = result->error;
 
 	assert(attach->magic == ATTACH_MAGIC && attach->request == request);
 	if (error == 0) {
-		slot_of(device)->info.size_bytes = result->info.size_bytes;
+		if (info->offset_bytes + info->size_bytes == info->whole_bytes) /* the part goes to the end */
+			info->whole_bytes = info->offset_bytes + result->info.size_bytes;
+		info->size_bytes = result->info.size_bytes;
 		if (device->job_count == 0) /* the constants are fixed only while there are jobs */
 			set_constants(device);
 	}
@@ -408,32 +457,4 @@ void device_request_returned(void *arg)
 	if (--device->parameters.hung_requests == 0)
 		log_warning("device %s: ready again", device->constants.name);
 	device_close_if_unused(device);
-}
-
-/* ---- Dump ---- */
-
-static void dump_record(const struct ra *ra, struct device *device)
-{
-	struct job *job;
-
-	log_write(LOG_LEVEL_INFO, "device %" PRIu32 " %s: %s, attached %u, jobs %u", device->constants.number,
-		device->constants.name, device_is_ready(device) ? "ready" : "not ready", device->attach_count,
-		device->job_count);
-	RING_FOREACH(device, job, forward) {
-		uint64_t first = job->track_count > 0 ? job->tracks[0].number : 0;
-
-		log_write(LOG_LEVEL_INFO, "  job %" PRIu32 "%s: %s, %s, link id 0x%016" PRIx64 ", %" PRIu32
-			" tracks from %" PRIu64 ", peer %s", job->index, job == device->active ? " (active)" : "",
-			job_kind_name(job->specific.kind), job_state_name(job->specific.state),
-			job->specific.kind == JOB_LINK ? link_id_of(ra->config.secondary_id, job) : LINK_ID_INVALID,
-			job->track_count, first,
-			job->specific.session != NULL ? session_peer(job->specific.session) : "-");
-	}
-}
-
-void device_array_dump(const struct device_array *array)
-{
-	for (uint32_t i = 0; i < array->count; i++)
-		if (array->slots[i].record != NULL)
-			dump_record(array->ra, array->slots[i].record);
 }

@@ -13,14 +13,17 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/rate.h"
 #include "base/status.h"
 #include "base/volume_info.h"
+#include "wire/message.h"
 
 struct attach;
 struct cache;
 struct da_request;
 struct job;
 struct ra;
+struct session;
 struct volume;
 
 /* Constants 10: fixed while the job count is above 0; a job record has a copy. */
@@ -36,6 +39,10 @@ struct device_constants {
 struct device_shared_parameters {
 	unsigned hung_requests; /* abandoned DA requests whose thread is still stuck: not ready while above 0 */
 	uint64_t floor;         /* no Read of this device is answered by an older disk read */
+	/* Reservation: see reserve.h. */
+	struct session *reserved_by; /* NULL: nobody */
+	uint32_t reservation;        /* its number */
+	char owner[OWNER_MAX + 1];   /* who that is, for people */
 };
 
 enum device_state { DEVICE_OPENING, DEVICE_OPEN, DEVICE_FAILED, DEVICE_CLOSING };
@@ -68,8 +75,16 @@ struct device_array;
 
 struct device_array *device_array_new(struct ra *ra);
 void device_array_free(struct device_array *array); /* every record must be gone (asserted) */
-/* Makes a device known; volume is taken over. Its number, or -EEXIST, or -ENOSPC when the array is full. */
+/* Makes a device known; volume is taken over. Its number, or -EEXIST, or -ENOSPC when the array is full. It has no
+ * limit until one is set. */
 int device_array_add(struct device_array *array, const char *name, struct volume *volume);
+uint32_t device_array_count(const struct device_array *array); /* numbers are 0 to count - 1 */
+const char *device_array_name(const struct device_array *array, uint32_t number);
+struct volume *device_array_volume(const struct device_array *array, uint32_t number);
+void device_array_set_limit(struct device_array *array, uint32_t number, const struct rate_limit *limit);
+struct rate *device_array_rate(const struct device_array *array, uint32_t number);
+const struct volume_info *device_info(struct device *device); /* while it is open, as last told by the volume */
+const char *device_state_name(enum device_state state);
 int device_array_find(const struct device_array *array, const char *name); /* number or -ENOENT */
 struct device *device_array_record(const struct device_array *array, uint32_t number); /* NULL: not accessed */
 
@@ -78,7 +93,8 @@ typedef void attach_fn(void *arg, enum status status, uint32_t number, const str
 	const char *detail);
 
 /* Opens the device's volume if it is not open, else asks its size; then calls fn once, later. counted: the caller
- * already has the device. With STATUS_OK and not counted the caller has it from then on and must device_detach. */
+ * already has the device, and is told the size of now. Else, with STATUS_OK, the caller has it from then on and must
+ * device_detach; it is told the size that is in force, which is an older one while others have jobs. */
 struct attach *device_attach(struct device_array *array, uint32_t number, bool counted, attach_fn *fn, void *arg);
 void attach_cancel(struct attach *attach); /* fn is not called */
 /* The caller's jobs on the device must be gone. */
@@ -96,7 +112,5 @@ void device_request_returned(void *device);
 uint64_t device_run_bytes(const struct device_constants *constants, uint64_t first_track, uint32_t track_count);
 /* Is any record in use? */
 bool device_array_is_idle(const struct device_array *array);
-/* One line per record and per job of its ring, forward from the active job, to the log. */
-void device_array_dump(const struct device_array *array);
 
 #endif

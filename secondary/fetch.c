@@ -16,9 +16,11 @@
 #include "base/post.h"
 #include "secondary/delivery.h"
 #include "secondary/job.h"
+#include "secondary/peer.h"
 #include "secondary/ra.h"
 #include "secondary/read.h"
 #include "secondary/session.h"
+#include "secondary/share.h"
 #include "secondary/wait.h"
 #include "storage/da.h"
 
@@ -106,19 +108,22 @@ static uint32_t missing_tracks(const struct read *read)
 	return count;
 }
 
-/* The fetch leaves its session's share and its job is deallocated (118). */
+/* The fetch leaves its peer's share and its job is deallocated (118). */
 static void free_job(struct fetch *fetch)
 {
 	struct ra *ra = fetch->ra;
-	struct session *session = fetch->session;
+	struct peer *peer = fetch->peer;
 
 	timer_cancel(&fetch->orphan_timer);
 	job_free(ra, fetch->job); /* 118 */
 	fetch->job = NULL;
-	if (session != NULL) {
-		fetch->session = NULL;
-		session->fetches--;
-		session_next_turn(session);
+	if (fetch->session != NULL)
+		fetch->session->fetches--;
+	fetch->session = NULL;
+	fetch->peer = NULL;
+	if (peer != NULL) {
+		peer->fetches--;
+		share_next_turn(peer);
 	}
 }
 
@@ -165,7 +170,7 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	struct device *device = read->job->shared;
 	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
 	const struct job_specific specific = { .kind = JOB_FETCH, .fetch = fetch };
-	struct da_spec spec = { .kind = DA_READ, .volume = device->volume, .owner = read->session,
+	struct da_spec spec = { .kind = DA_READ, .volume = device->volume, .owner = read->session->peer,
 		.sink = &cache_sink, .sink_arg = &device->target, .done = fetch_done, .arg = fetch,
 		.returned = device_request_returned, .returned_arg = device };
 	enum status status = STATUS_NO_FREE_JOB;
@@ -175,6 +180,7 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	fetch->first_track = read->parameters.first_track;
 	fetch->track_count = missing_tracks(read);
 	fetch->session = read->session;
+	fetch->peer = read->session->peer;
 	timer_init(&fetch->orphan_timer, ra->clock, orphan_timer, fetch);
 	fetch->job = job_create(ra, device, &specific); /* 94 */
 	if (fetch->job == NULL)
@@ -188,7 +194,8 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	status = STATUS_QUEUE_FULL;
 	if (fetch->request == NULL) /* 98, 180 */
 		goto fail;
-	read->session->fetches++;
+	fetch->session->fetches++;
+	fetch->peer->fetches++;
 	ra_watch_slots(ra);
 	*out = fetch;
 	return STATUS_OK;
@@ -246,5 +253,17 @@ void fetch_forget_session(struct ra *ra, struct session *session)
 
 		if (job->specific.kind == JOB_FETCH && job->specific.fetch->session == session)
 			job->specific.fetch->session = NULL;
+	}
+}
+
+void fetch_forget_peers(struct ra *ra)
+{
+	for (uint32_t i = 0; i < ra->config.jobs; i++) {
+		struct fetch *fetch = job_array_element(ra->jobs, i)->specific.fetch;
+
+		if (fetch == NULL || fetch->peer == NULL)
+			continue;
+		fetch->peer->fetches--;
+		fetch->peer = NULL;
 	}
 }

@@ -16,6 +16,7 @@
 struct da_request;
 struct device;
 struct job;
+struct peer;
 struct ra;
 struct read;
 struct session;
@@ -28,7 +29,8 @@ struct fetch {
 	struct da_request *request; /* NULL once deallocated */
 	uint64_t first_track;
 	uint32_t track_count;
-	struct session *session;     /* the one whose share it counts in; NULL when that has gone */
+	struct session *session;     /* whose Read began it; NULL when that has gone */
+	struct peer *peer;           /* whose share it counts in, also after the link; NULL when the secondary ends */
 	struct read *readers;        /* Reads at step 186 */
 	struct wait_task *wait_task; /* NULL: no poll asked for it */
 	struct timer orphan_timer;   /* set when nobody waits for it any more */
@@ -46,8 +48,10 @@ void fetch_leave(struct fetch *fetch, struct read *read);
 void fetch_give_up_if_unwanted(struct fetch *fetch);
 /* After a waiter was lost with its link: the fetch goes on by itself, for da-timeout at most. */
 void fetch_survive(struct fetch *fetch);
-/* The session has gone: its fetches count for nobody. */
+/* The session has gone. */
 void fetch_forget_session(struct ra *ra, struct session *session);
+/* All peers are about to go: the fetches that are left count for nobody. */
+void fetch_forget_peers(struct ra *ra);
 /* Sequence number of the disk read, or the next one while it has not begun. */
 uint64_t fetch_sequence(const struct fetch *fetch);
 

@@ -66,7 +66,7 @@ const char *job_kind_name(enum job_kind kind)
 const char *job_state_name(enum job_state state)
 {
 	static const char *const names[] = { [JOB_STATE_FREE] = "free", [JOB_STATE_IDLE] = "idle",
-		[JOB_STATE_READING] = "reading", [JOB_STATE_FETCHING] = "fetching" };
+		[JOB_STATE_THROTTLED] = "throttled", [JOB_STATE_READING] = "reading", [JOB_STATE_FETCHING] = "fetching" };
 
 	return names[state];
 }
@@ -134,6 +134,7 @@ struct job *job_create(struct ra *ra, struct device *device, const struct job_sp
 	job->specific = *specific;                           /* 334 */
 	job->specific.state = JOB_STATE_FREE;
 	job->track_count = 0;
+	job->created_ms = clock_now_ms(ra->clock);
 	if (++job->generation == 0)
 		job->generation = 1;
 	set_ring_pointers(device, job);                      /* 336 */

@@ -19,8 +19,8 @@ struct read;
 struct session;
 
 enum job_kind { JOB_FREE, JOB_LINK, JOB_FETCH };
-/* Link jobs: IDLE <-> READING. Fetch jobs: FETCHING. */
-enum job_state { JOB_STATE_FREE, JOB_STATE_IDLE, JOB_STATE_READING, JOB_STATE_FETCHING };
+/* Link jobs: IDLE -> (THROTTLED ->) READING -> IDLE; THROTTLED: a limit holds the Read back. Fetch jobs: FETCHING. */
+enum job_state { JOB_STATE_FREE, JOB_STATE_IDLE, JOB_STATE_THROTTLED, JOB_STATE_READING, JOB_STATE_FETCHING };
 
 /* One line of the track ID table: WANTED -> FOUND -> LOADED (its lock went to the scratch buffer). */
 enum job_track_state { JOB_TRACK_WANTED, JOB_TRACK_FOUND, JOB_TRACK_LOADED };
@@ -38,6 +38,10 @@ struct job_specific {
 	struct session *session;
 	struct read *read; /* the Read that runs, or NULL */
 	uint64_t floor;    /* sequence number of the job's creation */
+	/* The run of its last Read, when that was answered DATA_NOT_FOUND: the limits were charged with it, and the retry
+	 * passes them. Count 0: none. */
+	uint64_t paid_first_track;
+	uint32_t paid_track_count;
 	/* fetch jobs */
 	struct fetch *fetch;
 };
@@ -50,6 +54,7 @@ struct job {
 	struct device *shared;             /* shared pointer 259-261: the device record */
 	struct job_specific specific;
 	struct job *forward, *backward;    /* 268-278: the ring */
+	int64_t created_ms;
 
 	uint32_t index;      /* in the array; fixed */
 	uint32_t generation; /* uses of this element so far; 0: never used */

@@ -12,6 +12,7 @@
 #include "base/rate.h"
 
 struct peer_list;
+struct read;
 struct tls_proof;
 
 struct peer_config {
@@ -30,8 +31,11 @@ struct peer {
 	bool is_digest_only;
 	struct rate *rate; /* NULL: none (private pair) */
 	uint32_t links_max, jobs_max;
-	/* of now, counted by session.c: */
-	uint32_t links, jobs;
+	/* of now: all its links together (session.c, command.c, read.c, fetch.c) */
+	uint32_t links, jobs, queries, fetches, locked_tracks;
+	struct read *turn_waiters; /* Reads that wait for locks or fetches; see share.h */
+	uint32_t turn_device;      /* the device that had the last turn */
+	uint32_t number;           /* place in the list, from 0 */
 	/* so far */
 	uint64_t links_refused;
 	struct peer *next;

@@ -16,16 +16,20 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "base/rate.h"
 #include "secondary/delivery.h"
 #include "secondary/device.h"
+#include "secondary/fetch.h"
 #include "secondary/job.h"
+#include "secondary/link_id.h"
+#include "secondary/peer.h"
 #include "secondary/read.h"
 #include "secondary/session.h"
 #include "storage/cache.h"
 #include "storage/da.h"
 
 #define KICK_PERIOD_MS 1000
-#define FETCHES_PER_LINK 64u
+#define FETCHES_PER_PEER 64u
 #define END_WAIT_MS 2000
 
 void ra_config_default(struct ra_config *config)
@@ -33,7 +37,7 @@ void ra_config_default(struct ra_config *config)
 	*config = (struct ra_config){ .secondary_id = 1, .jobs = JOBS_MAX_DEFAULT, .track_bytes = TRACK_BYTES_DEFAULT,
 		.cache_bytes = CACHE_BYTES_DEFAULT, .da_threads = DA_THREADS_DEFAULT,
 		.da_extra_threads = DA_EXTRA_THREADS_MAX, .da_queue_elements = DA_QUEUE_ELEMENTS,
-		.window_reads = WINDOW_READS_DEFAULT, .fetches_per_link = FETCHES_PER_LINK,
+		.window_reads = WINDOW_READS_DEFAULT, .fetches_per_peer = FETCHES_PER_PEER,
 		.request_timeout_ms = REQUEST_TIMEOUT_MS, .da_timeout_ms = DA_TIMEOUT_MS,
 		.wait_task_timeout_ms = WAIT_TASK_TIMEOUT_MS };
 }
@@ -64,6 +68,19 @@ void ra_watch_slots(struct ra *ra)
 		timer_set(&ra->kick_timer, KICK_PERIOD_MS);
 }
 
+/* The oldest one of the peer with the fewest fetches: a peer that has many Reads waiting gets no more than one that has
+ * few. Sessions that are being freed are passed over. */
+static struct read *choose_waiter(const struct ra *ra)
+{
+	struct read *read, *best = NULL;
+
+	DL_FOREACH(ra->element_waiters, read)
+		if (read->session->conn != NULL &&
+			(best == NULL || read->session->peer->fetches < best->session->peer->fetches))
+			best = read;
+	return best;
+}
+
 void ra_element_is_free(struct ra *ra)
 {
 	struct read *read;
@@ -71,8 +88,7 @@ void ra_element_is_free(struct ra *ra)
 
 	device_array_retry(ra->devices);
 	DL_COUNT(ra->element_waiters, read, waiting);
-	for (left = waiting; left > 0 && ra->element_waiters != NULL; left--) {
-		read = ra->element_waiters;
+	for (left = waiting; left > 0 && (read = choose_waiter(ra)) != NULL; left--) {
 		DL_DELETE(ra->element_waiters, read);
 		read_enter(read, READ_LOOKING, "an element is free");
 		delivery_go_on(read);
@@ -114,6 +130,8 @@ struct ra *ra_new(const struct ra_config *config, struct clock *clock, struct ma
 	ra->clock = clock;
 	ra->mailbox = mailbox;
 	ra->post = post;
+	ra->throttle = throttle_new(clock);
+	ra->total_rate = rate_new(ra->throttle, &(struct rate_limit){ 0 });
 	timer_init(&ra->kick_timer, clock, kick_timer, ra);
 	ra->jobs = job_array_new(config->jobs, config->jobs / 2);
 	ra->devices = device_array_new(ra);
@@ -130,7 +148,7 @@ struct ra *ra_new(const struct ra_config *config, struct clock *clock, struct ma
 	cache_on_room(ra->cache, slot_is_free, ra);
 	da_on_free_element(ra->da, da_element_is_free, ra);
 	cache_count(ra->cache, &counts);
-	ra->locks_per_link = (uint32_t)(counts.slots / 4);
+	ra->locks_per_peer = (uint32_t)(counts.slots / 4);
 	return ra;
 fail:
 	ra_free(ra);
@@ -146,12 +164,18 @@ static void wait_until_idle(struct ra *ra)
 	}
 }
 
+void ra_end_sessions(struct ra *ra)
+{
+	while (ra->sessions != NULL)
+		session_free(ra->sessions);
+	fetch_forget_peers(ra);
+}
+
 bool ra_free(struct ra *ra)
 {
 	if (ra == NULL)
 		return true;
-	while (ra->sessions != NULL)
-		session_free(ra->sessions);
+	ra_end_sessions(ra);
 	wait_until_idle(ra);
 	if (!device_array_is_idle(ra->devices))
 		return false;
@@ -161,8 +185,29 @@ bool ra_free(struct ra *ra)
 	device_array_free(ra->devices);
 	job_array_free(ra->jobs);
 	cache_free(ra->cache);
+	rate_free(ra->total_rate);
+	throttle_free(ra->throttle);
 	free(ra);
 	return true;
+}
+
+static void dump_device(const struct ra *ra, struct device *device)
+{
+	struct job *job;
+
+	log_write(LOG_LEVEL_INFO, "device %" PRIu32 " %s: %s, attached %u, jobs %u", device->constants.number,
+		device->constants.name, device_is_ready(device) ? "ready" : "not ready", device->attach_count,
+		device->job_count);
+	RING_FOREACH(device, job, forward) {
+		uint64_t first = job->track_count > 0 ? job->tracks[0].number : 0;
+
+		log_write(LOG_LEVEL_INFO, "  job %" PRIu32 "%s: %s, %s, link id 0x%016" PRIx64 ", %" PRIu32
+			" tracks from %" PRIu64 ", peer %s", job->index, job == device->active ? " (active)" : "",
+			job_kind_name(job->specific.kind), job_state_name(job->specific.state),
+			job->specific.kind == JOB_LINK ? link_id_of(ra->config.secondary_id, job) : LINK_ID_INVALID,
+			job->track_count, first,
+			job->specific.session != NULL ? session_peer(job->specific.session) : "-");
+	}
 }
 
 void ra_dump(struct ra *ra)
@@ -178,5 +223,7 @@ void ra_dump(struct ra *ra)
 		cache.slots, cache.slots_free, cache.slots_locked, cache.entries);
 	log_write(LOG_LEVEL_INFO, "DA: queued %u, running %u, abandoned %u, threads %u and %u extra", da.queued,
 		da.running, da.abandoned, da.threads, da.extra_threads);
-	device_array_dump(ra->devices);
+	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
+		if (device_array_record(ra->devices, i) != NULL)
+			dump_device(ra, device_array_record(ra->devices, i));
 }

@@ -17,8 +17,10 @@ struct device_array;
 struct job_array;
 struct mailbox;
 struct post;
+struct rate;
 struct read;
 struct session;
+struct throttle;
 
 struct ra_config {
 	uint16_t secondary_id; /* not 0 */
@@ -27,7 +29,7 @@ struct ra_config {
 	size_t cache_bytes;    /* at least da_threads * 4 MiB */
 	unsigned da_threads, da_extra_threads, da_queue_elements;
 	uint32_t window_reads;
-	uint32_t fetches_per_link;
+	uint32_t fetches_per_peer;
 	int64_t request_timeout_ms, da_timeout_ms, wait_task_timeout_ms;
 };
 
@@ -44,22 +46,27 @@ struct ra {
 	struct da *da;
 	struct device_array *devices;
 	struct job_array *jobs;
+	struct throttle *throttle; /* all limits; peers have theirs from it too */
+	struct rate *total_rate;   /* no limit until one is set */
 	struct session *sessions;     /* list */
 	struct read *element_waiters; /* Reads after step 180: they wait for a free DA element or fetch job, oldest first */
+	uint32_t reservations;        /* the number of the last one */
 	struct timer kick_timer;      /* set while DA requests may be waiting for slots */
-	uint32_t locks_per_link;      /* tracks: a quarter of the cache's slots */
+	uint32_t locks_per_peer;      /* tracks: a quarter of the cache's slots */
 	struct ra_counts counts;
 };
 
 void ra_config_default(struct ra_config *config);
 /* NULL when something cannot be had or the cache is too small (logged). */
 struct ra *ra_new(const struct ra_config *config, struct clock *clock, struct mailbox *mailbox, struct post *post);
+/* Ends all sessions; peers and their rates are not used any more after it and may go before ra_free. */
+void ra_end_sessions(struct ra *ra);
 /* Ends all sessions. false: DA threads are stuck in a volume; then the memory stays and the process should _exit. */
 bool ra_free(struct ra *ra);
 /* A DA request was queued: looks after it from time to time, in case slots become free by age alone. */
 void ra_watch_slots(struct ra *ra);
-/* A DA element or a fetch job has become free: the Reads that wait for one go on, oldest first, until
- * one must wait again (others may find what they need in the cache). */
+/* An element of the DA or of the job array has become free: the Reads that wait for one go on, until one must wait again
+ * (others may find what they need in the cache). The peer with the fewest fetches goes first. */
 void ra_element_is_free(struct ra *ra);
 /* Devices with their rings, the cache and the DA, to the log (SIGUSR2). */
 void ra_dump(struct ra *ra);

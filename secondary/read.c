@@ -20,8 +20,10 @@
 #include "secondary/fetch.h"
 #include "secondary/job.h"
 #include "secondary/link_id.h"
+#include "secondary/peer.h"
 #include "secondary/ra.h"
 #include "secondary/session.h"
+#include "secondary/share.h"
 #include "secondary/wait.h"
 #include "wire/conn.h"
 
@@ -31,7 +33,8 @@ static void poll_look(struct read *read);
 
 static const char *read_state_name(enum read_state state)
 {
-	static const char *const names[] = { [READ_LOOKING] = "looking", [READ_WAITING_TURN] = "waiting for its turn",
+	static const char *const names[] = { [READ_THROTTLED] = "throttled", [READ_LOOKING] = "looking",
+		[READ_WAITING_TURN] = "waiting for its turn",
 		[READ_WAITING_ELEMENT] = "waiting for a free element", [READ_WAITING_DISK] = "waiting for the disk",
 		[READ_WAITING_PLACE] = "waiting for a place", [READ_SENDING] = "sending" };
 
@@ -68,6 +71,60 @@ static uint64_t floor_of(struct ra *ra, const struct job *job, const struct msg_
 	return (message->reread && message->floor == 0) || floor > now ? now : floor;
 }
 
+/* What limits the Read. */
+static void rates_of(const struct read *read, struct rate *rates[RATES_MAX])
+{
+	const struct job *job = read->job;
+
+	memset(rates, 0, RATES_MAX * sizeof(*rates));
+	rates[0] = device_array_rate(read->ra->devices, job->constants.number);
+	rates[1] = read->session->peer->rate;
+	rates[2] = read->ra->total_rate;
+}
+
+/* The limits let the Read begin: its time-outs, and "now" for a reread, count from here. */
+static void begin(void *arg)
+{
+	struct read *read = arg;
+	struct ra *ra = read->ra;
+
+	assert(read->magic == READ_MAGIC);
+	read_enter(read, READ_LOOKING, "begins");
+	read->floor = floor_of(ra, read->job, &read->parameters);
+	read->started_ms = clock_now_ms(ra->clock);
+	job_enter(read->job, JOB_STATE_READING, delivery_name(read->parameters.delivery));
+	job_activate(read->job);
+	ra->counts.reads++;
+	if (read->parameters.delivery != DELIVERY_POLL)
+		timer_set(&read->request_timer, ra->config.request_timeout_ms);
+	read_look_again(read);
+}
+
+/* Charges the limits with the run, unless that was done when the same run was answered DATA_NOT_FOUND. false: waits. */
+static bool pass_limits(struct read *read)
+{
+	struct job_specific *specific = &read->job->specific;
+	const struct msg_read *message = &read->parameters;
+	struct rate *rates[RATES_MAX];
+	bool is_paid = specific->paid_track_count == message->track_count &&
+		specific->paid_first_track == message->first_track;
+
+	specific->paid_track_count = 0;
+	read->charged_bytes = device_run_bytes(&read->job->constants, message->first_track, message->track_count);
+	rates_of(read, rates);
+	return is_paid || rate_enter(read->ra->throttle, &read->throttle, rates, read->session->peer, read->charged_bytes,
+		begin, read);
+}
+
+/* The Read is answered: what it was charged and did not read is given back. */
+static void give_back(struct read *read, uint64_t read_bytes, unsigned reads)
+{
+	struct rate *rates[RATES_MAX];
+
+	rates_of(read, rates);
+	rate_give_back(rates, read->charged_bytes - read_bytes, reads);
+}
+
 void read_start(struct ra *ra, struct session *session, struct job *job, const struct msg_read *message)
 {
 	struct read *read = xcalloc(1, sizeof(*read)); /* 72, 152 */
@@ -80,24 +137,21 @@ void read_start(struct ra *ra, struct session *session, struct job *job, const s
 	read->session = session;
 	read->job = job;
 	read->parameters = *message; /* 74, 154 */
-	read->floor = floor_of(ra, job, message);
-	read->started_ms = clock_now_ms(ra->clock);
 	read->place = READ_PLACE_READ;
+	read->state = READ_THROTTLED;
 	timer_init(&read->request_timer, ra->clock, delivery_request_timer, read);
 	timer_init(&read->da_timer, ra->clock, delivery_da_timer, read);
 	job->specific.read = read;
 	job_set_tracks(job, message->first_track, message->track_count);
-	job_enter(job, JOB_STATE_READING, delivery_name(message->delivery));
-	job_activate(job);
-	ra->counts.reads++;
-	if (message->delivery != DELIVERY_POLL)
-		timer_set(&read->request_timer, ra->config.request_timeout_ms);
-	read_look_again(read);
+	if (pass_limits(read))
+		begin(read);
+	else
+		job_enter(job, JOB_STATE_THROTTLED, "a limit");
 }
 
 void read_look_again(struct read *read)
 {
-	assert(read->magic == READ_MAGIC && read->state != READ_SENDING);
+	assert(read->magic == READ_MAGIC && read->state == READ_LOOKING);
 	if (read->parameters.delivery == DELIVERY_POLL)
 		poll_look(read);
 	else
@@ -107,8 +161,11 @@ void read_look_again(struct read *read)
 void read_leave_list(struct read *read)
 {
 	switch (read->state) {
+	case READ_THROTTLED:
+		rate_leave(&read->throttle);
+		break;
 	case READ_WAITING_TURN:
-		DL_DELETE(read->session->turn_waiters, read);
+		DL_DELETE(read->session->peer->turn_waiters, read);
 		break;
 	case READ_WAITING_ELEMENT:
 		DL_DELETE(read->ra->element_waiters, read);
@@ -174,25 +231,6 @@ void read_cancel(struct read *read)
 	read_free(read);
 }
 
-uint32_t read_lock_share(const struct read *read, uint32_t track_count)
-{
-	uint32_t left = read->ra->locks_per_link - read->session->locked_tracks;
-
-	assert(read->session->locked_tracks <= read->ra->locks_per_link);
-	return track_count < left ? track_count : left;
-}
-
-bool read_may_fetch(const struct read *read)
-{
-	return read->session->fetches < read->ra->config.fetches_per_link;
-}
-
-void read_wait_turn(struct read *read, const char *reason)
-{
-	read_enter(read, READ_WAITING_TURN, reason);
-	DL_APPEND(read->session->turn_waiters, read);
-}
-
 uint32_t read_find(struct read *read)
 {
 	struct job *job = read->job;
@@ -219,6 +257,7 @@ void read_lock(struct read *read, uint32_t track_count)
 	}
 	read->lock_count = track_count;
 	read->session->locked_tracks += track_count;
+	read->session->peer->locked_tracks += track_count;
 }
 
 /* Unlocks all but the first `keep` tracks. */
@@ -227,6 +266,7 @@ static void unlock_after(struct read *read, uint32_t keep)
 	while (read->lock_count > keep) {
 		cache_unlock(read->ra->cache, &read->locks[--read->lock_count]);
 		read->session->locked_tracks--;
+		read->session->peer->locked_tracks--;
 	}
 }
 
@@ -244,36 +284,39 @@ uint32_t read_still_there(struct read *read, uint32_t track_count)
 static void read_is_sent(void *arg, bool sent)
 {
 	struct read *read = arg;
-	struct session *session = read->session;
+	struct peer *peer = read->session->peer;
 
 	(void)sent;
 	assert(read->magic == READ_MAGIC && read->state == READ_SENDING);
 	unlock_after(read, 0); /* 84, 170 */
 	read_give_place_back(read);
 	read_free(read); /* 88, 174 */
-	session_next_turn(session);
+	share_next_turn(peer);
 }
 
 /* Steps 82, 168: states and data of the locked tracks up to the first one that is an error of the request, not of the
- * track. Returns how many; 0 with *error when the first one is. */
+ * track. Returns how many; 0 with *error when the first one is. read_bytes: of those that are not holes. */
 static uint32_t load(struct read *read, struct msg_read_reply *reply, struct conn_piece *pieces, unsigned *piece_count,
-	enum status *error)
+	uint64_t *read_bytes, enum status *error)
 {
 	struct job *job = read->job;
 	uint32_t loaded = 0;
 
 	*piece_count = 0;
+	*read_bytes = 0;
 	for (; loaded < read->lock_count; loaded++) {
 		const void *data = NULL;
 		enum track_state state = cache_load(read->ra->cache, &read->locks[loaded], &data, error);
+		uint64_t bytes = device_run_bytes(&job->constants, job->tracks[loaded].number, 1);
 
 		if (state == TRACK_UNSET)
 			break;
 		reply->states[loaded] = (uint8_t)state;
 		job->tracks[loaded].state = JOB_TRACK_LOADED;
 		if (state == TRACK_DATA)
-			pieces[(*piece_count)++] = (struct conn_piece){ .data = data,
-				.bytes = device_run_bytes(&job->constants, job->tracks[loaded].number, 1) };
+			pieces[(*piece_count)++] = (struct conn_piece){ .data = data, .bytes = bytes };
+		if (state != TRACK_HOLE)
+			*read_bytes += bytes;
 	}
 	reply->track_count = loaded;
 	return loaded;
@@ -285,16 +328,19 @@ void read_reply_data(struct read *read, uint32_t track_count)
 	struct msg_read_reply *reply = &message.read_reply;
 	struct conn_piece pieces[RUN_TRACKS_MAX];
 	unsigned piece_count;
+	uint64_t read_bytes;
 	enum status error = STATUS_OK;
 
 	assert(track_count == read->lock_count && track_count > 0);
-	if (load(read, reply, pieces, &piece_count, &error) == 0) {
+	if (load(read, reply, pieces, &piece_count, &read_bytes, &error) == 0) {
 		unlock_after(read, 0);
 		read_reply_status(read, error, "an earlier disk read of these tracks failed");
 		return;
 	}
 	unlock_after(read, reply->track_count);
+	give_back(read, read_bytes, 0);
 	reply->tag = read->parameters.tag;
+	reply->throttled_ms = read->throttle.waited_ms;
 	reply->status = read->was_disconnected ? STATUS_RECONNECT : STATUS_OK;
 	if (read->was_disconnected)
 		read->ra->counts.reconnects++;
@@ -315,9 +361,14 @@ void read_reply_status(struct read *read, enum status status, const char *detail
 	assert(read->lock_count == 0);
 	reply->tag = read->parameters.tag;
 	reply->status = status;
+	reply->throttled_ms = read->throttle.waited_ms;
 	if (status == STATUS_DATA_NOT_FOUND) {
 		reply->floor = read->floor;
 		read->ra->counts.data_not_found++;
+		read->job->specific.paid_first_track = read->parameters.first_track;
+		read->job->specific.paid_track_count = read->parameters.track_count;
+	} else {
+		give_back(read, 0, 1);
 	}
 	if (detail != NULL)
 		strncpy(reply->detail, detail, sizeof(reply->detail) - 1);
@@ -340,8 +391,8 @@ static void poll_fetch(struct read *read)
 				read_reply_status(read, STATUS_NOT_READY, "a read of this volume hangs");
 				return;
 			}
-			if (!read_may_fetch(read)) {
-				read_wait_turn(read, "the link has its most fetches");
+			if (!share_allows_fetch(read)) {
+				share_wait_for_fetch(read);
 				return;
 			}
 			status = fetch_start(read, &fetch); /* 94, 96 */
@@ -364,9 +415,9 @@ static void poll_look(struct read *read)
 
 	read_enter(read, READ_LOOKING, "poll");
 	if (tracks > 0) {
-		tracks = read_lock_share(read, tracks);
+		tracks = share_of_locks(read, tracks);
 		if (tracks == 0) {
-			read_wait_turn(read, "the link has its most locks");
+			share_wait_for_locks(read);
 			return;
 		}
 		read_lock(read, tracks);                 /* 78 */

@@ -4,8 +4,9 @@
  * until TLS has taken the last byte. This module has the steps that Figs. 4 and 7 share and Fig. 4 itself (poll);
  * delivery.h has Fig. 7. Loop thread only.
  *
+ *   THROTTLED --> LOOKING                    limits let it begin; most begin at once
  *   LOOKING --> SENDING --> freed            in the cache
- *   LOOKING --> WAITING_TURN --> LOOKING     the link has its share of locks or of fetches
+ *   LOOKING --> WAITING_TURN --> LOOKING     the peer has its share of locks or of fetches
  *   LOOKING --> WAITING_ELEMENT --> LOOKING  no free DA element or fetch job (182)
  *   LOOKING --> WAITING_DISK (186) --> WAITING_PLACE (194) --> LOOKING
  */
@@ -16,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/rate.h"
 #include "storage/cache.h"
 #include "wire/message.h"
 
@@ -25,6 +27,7 @@ struct ra;
 struct session;
 
 enum read_state {
+	READ_THROTTLED,
 	READ_LOOKING,
 	READ_WAITING_TURN,
 	READ_WAITING_ELEMENT,
@@ -44,9 +47,12 @@ struct read {
 	struct job *job; /* NULL once the reply is queued */
 	struct msg_read parameters; /* 74, 154 */
 	uint64_t floor;
-	int64_t started_ms;
+	int64_t started_ms; /* when the limits let it begin; time-outs count from here */
 	enum read_state state; /* written by read_enter only; says which list prev and next are of */
 	enum read_place place;
+	struct rate_waiter throttle; /* THROTTLED */
+	uint64_t charged_bytes;      /* by the limits */
+	bool waits_for_locks;        /* WAITING_TURN: for locks, not for a fetch */
 	bool was_disconnected; /* DISCONNECT was sent: the answer is RECONNECT */
 	bool has_timed_out;    /* step 156 said yes; posted */
 	bool disk_timed_out;   /* step 186 said yes for its latest DA request */
@@ -58,7 +64,8 @@ struct read {
 	struct read *prev, *next;
 };
 
-/* Steps 72 and 74, or 152 and 154, then on by the Read's delivery. message is valid and within the device. */
+/* Steps 72 and 74, or 152 and 154; then, as soon as the limits let it, on by the Read's delivery. message is valid and
+ * within the device. */
 void read_start(struct ra *ra, struct session *session, struct job *job, const struct msg_read *message);
 /* The Read ends without an answer: its job was released or its link is lost. Not for one that is SENDING. */
 void read_cancel(struct read *read);
@@ -78,11 +85,6 @@ uint32_t read_still_there(struct read *read, uint32_t track_count);
 void read_reply_data(struct read *read, uint32_t track_count);
 /* 86 and 88, or 172 and 174, for an answer without tracks. The Read is gone after it. */
 void read_reply_status(struct read *read, enum status status, const char *detail);
-/* The link's share: how many of these tracks it may lock now, and whether it may begin a fetch; if not, the Read waits
- * its turn. */
-uint32_t read_lock_share(const struct read *read, uint32_t track_count);
-bool read_may_fetch(const struct read *read);
-void read_wait_turn(struct read *read, const char *reason);
 /* The Read needs its place in the window no more (176, or the answer is queued or sent). */
 void read_give_place_back(struct read *read);
 /* The only writer of a Read's state. */

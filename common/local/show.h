@@ -6,6 +6,7 @@
 #define RA_LOCAL_SHOW_H
 
 #include <jansson.h>
+#include <stddef.h>
 
 #include "base/volume_info.h"
 
@@ -18,9 +19,15 @@ struct rate;
 json_t *show_errors(const struct post *post);
 /* {"TIMEOUT":3,…}: posted errors so far, by status. */
 json_t *show_error_counts(const struct post *post);
-/* {"bytes_per_second","reads_per_second","throttled_seconds"}; 0: no limit. */
+/* {"bytes_per_second","reads_per_second","throttled_seconds"}; 0: no limit. NULL is one without limits. */
 json_t *show_rate(const struct rate *rate);
 /* {"path","kind","io","bytes","whole_bytes","offset_bytes","length":"common"|"all"|"bytes"} */
 json_t *show_volume(const struct volume_info *info);
+
+/* Words or a path of any bytes; jansson itself takes UTF-8 only. */
+json_t *show_text(const char *text);
+/* Compact text of at most bytes_max bytes, to be freed. What is longer gets shorter lists, all to the same length, and
+ * each cut list has a "…_left_out" beside it that says how many are missing. NULL when that does not help. */
+char *show_dump(json_t *json, size_t bytes_max);
 
 #endif

@@ -244,6 +244,11 @@ struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg)
 	return volume;
 }
 
+const char *volume_path(const struct volume *volume)
+{
+	return volume->path_volume != NULL ? volume->path_volume->path : NULL;
+}
+
 void volume_free(struct volume *volume)
 {
 	if (!volume)

@@ -35,6 +35,7 @@ struct volume *volume_new(const char *path, enum io_mode io);
  * length. offset: a multiple of 512; one that is no multiple of 4096 makes io = auto buffered, and refuses direct. */
 void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t length_bytes, bool is_common);
 struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg);
+const char *volume_path(const struct volume *volume); /* as it was given; NULL with other operations */
 /* Must be closed. NULL is fine. */
 void volume_free(struct volume *volume);
 

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -448,6 +449,20 @@ int conn_credentials(const struct conn *conn, struct ucred *credentials)
 	socklen_t bytes = sizeof(*credentials);
 
 	return getsockopt(transport_fd_in(conn->transport), SOL_SOCKET, SO_PEERCRED, credentials, &bytes) == 0 ? 0 : -errno;
+}
+
+bool conn_peer_is_in_group(const struct conn *conn, gid_t group)
+{
+	socklen_t bytes = NGROUPS_MAX * sizeof(gid_t);
+	gid_t *groups = xcalloc(1, bytes);
+	bool is_in = false;
+
+	if (getsockopt(transport_fd_in(conn->transport), SOL_SOCKET, SO_PEERGROUPS, groups, &bytes) == 0) {
+		for (size_t i = 0; i < bytes / sizeof(gid_t) && !is_in; i++)
+			is_in = groups[i] == group;
+	}
+	free(groups);
+	return is_in;
 }
 
 uint64_t conn_wire_bytes(const struct conn *conn)

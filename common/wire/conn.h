@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "wire/message.h"
 
@@ -76,6 +77,8 @@ void conn_set_owner(struct conn *conn, const struct conn_ops *ops, void *arg);
 /* Plain only: who is at the other end (SO_PEERCRED). 0 or -errno. */
 struct ucred;
 int conn_credentials(const struct conn *conn, struct ucred *credentials);
+/* Plain only: it is one of the other end's supplementary groups (SO_PEERGROUPS). */
+bool conn_peer_is_in_group(const struct conn *conn, gid_t group);
 uint64_t conn_wire_bytes(const struct conn *conn);  /* on the descriptors, both ways */
 size_t conn_queued_bytes(const struct conn *conn);
 
@@ -85,6 +88,10 @@ void conn_set_update_bytes(struct conn *conn, uint64_t bytes);
 /* Before an event loop exists (--once set-up): reads exactly one frame of the given type from a blocking descriptor.
  * 0, -ENODATA at end of file, -EPROTO (logged). */
 int conn_read_one(int fd, enum message_type type, struct message *message);
+/* The same with the payload that the type may have (NULL: none came), to be freed, and a time for all of it:
+ * -ETIMEDOUT. */
+int conn_read_one_payload(int fd, enum message_type type, int timeout_ms, struct message *message, uint8_t **payload,
+	uint32_t *payload_bytes);
 /* The other end of it: writes one frame to a blocking descriptor; 0 or -errno. */
 int conn_write_one(int fd, const struct message *message);
 

@@ -23,10 +23,13 @@
 #include "base/post.h"
 #include "secondary/device.h"
 #include "secondary/job.h"
+#include "secondary/peer.h"
 #include "secondary/session.h"
 #include "wire/conn.h"
 
 #define INNER_TAG 255u /* of attach, link and release */
+
+static const char *const all_devices[] = { "d0", "d1", "d2", NULL };
 
 void bed_config(struct ra_config *config)
 {
@@ -47,6 +50,8 @@ struct bed *bed_new(const struct ra_config *config, uint64_t tracks_each)
 	bed->post = post_new();
 	bed->ra = ra_new(config, bed->clock, bed->mailbox, bed->post);
 	assert_non_null(bed->ra);
+	bed->peers = peer_list_new(bed->ra->throttle);
+	bed->peer = bed_add_peer(bed, "bed", all_devices, false, 64, 256);
 	for (uint32_t i = 0; i < BED_DEVICES; i++) {
 		char name[8];
 
@@ -55,6 +60,15 @@ struct bed *bed_new(const struct ra_config *config, uint64_t tracks_each)
 		assert_int_equal(device_array_add(bed->ra->devices, name, faulty_volume_volume(bed->volumes[i])), i);
 	}
 	return bed;
+}
+
+struct peer *bed_add_peer(struct bed *bed, const char *name, const char *const *devices, bool is_digest_only,
+	uint32_t links_max, uint32_t jobs_max)
+{
+	const struct peer_config config = { .name = name, .devices = devices, .is_digest_only = is_digest_only,
+		.links_max = links_max, .jobs_max = jobs_max };
+
+	return peer_list_add(bed->peers, &config);
 }
 
 void bed_pass(struct bed *bed)
@@ -87,9 +101,19 @@ struct cache_counts bed_cache(struct bed *bed)
 	return counts;
 }
 
+static bool peers_have_nothing(const struct bed *bed)
+{
+	for (const struct peer *peer = peer_list_first(bed->peers); peer != NULL; peer = peer->next)
+		if (peer->jobs > 0 || peer->queries > 0 || peer->fetches > 0 || peer->locked_tracks > 0 ||
+			peer->turn_waiters != NULL)
+			return false;
+	return true;
+}
+
 bool bed_is_quiet(struct bed *bed)
 {
-	return job_array_used(bed->ra->jobs, JOB_LINK) == 0 && job_array_used(bed->ra->jobs, JOB_FETCH) == 0 &&
+	return peers_have_nothing(bed) &&
+		job_array_used(bed->ra->jobs, JOB_LINK) == 0 && job_array_used(bed->ra->jobs, JOB_FETCH) == 0 &&
 		bed_da(bed).elements_used == 0 && bed_cache(bed).slots_locked == 0 &&
 		bed->ra->element_waiters == NULL && device_array_is_idle(bed->ra->devices);
 }
@@ -98,7 +122,9 @@ void bed_free(struct bed *bed)
 {
 	for (uint32_t i = 0; i < BED_DEVICES; i++)
 		faulty_volume_hang_reads(bed->volumes[i], false);
+	ra_end_sessions(bed->ra);
 	BED_UNTIL(bed, bed_is_quiet(bed));
+	peer_list_free(bed->peers); /* asserts that no link, job, query, fetch or lock is left */
 	assert_true(ra_free(bed->ra));
 	for (uint32_t i = 0; i < BED_DEVICES; i++)
 		faulty_volume_free(bed->volumes[i]);
@@ -135,6 +161,8 @@ static void take_read_reply(struct primary *primary, const struct msg_read_reply
 	answer->link_id = reply->link_id;
 	answer->floor = reply->floor;
 	answer->track_count = reply->track_count;
+	answer->throttled_ms = reply->throttled_ms;
+	memcpy(answer->detail, reply->detail, sizeof(answer->detail));
 	memcpy(answer->states, reply->states, sizeof(answer->states));
 }
 
@@ -155,6 +183,16 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 		answer->status = message->device_reply.status;
 		answer->number = message->device_reply.device_number;
 		answer->volume = message->device_reply.volume;
+		answer->track_bytes = message->device_reply.track_bytes;
+		answer->is_digest_only = message->device_reply.digest_only;
+		memcpy(answer->detail, message->device_reply.detail, sizeof(answer->detail));
+		break;
+	case MESSAGE_RESERVE_REPLY:
+		answer = &primary->answers[message->reserve_reply.tag % BED_TAGS];
+		answer->replies++;
+		answer->status = message->reserve_reply.status;
+		answer->reservation = message->reserve_reply.reservation;
+		memcpy(answer->detail, message->reserve_reply.detail, sizeof(answer->detail));
 		break;
 	case MESSAGE_READ_REPLY:
 		take_read_reply(primary, &message->read_reply);
@@ -187,32 +225,47 @@ static void primary_up(void *arg)
 static const struct conn_ops primary_ops = { .up = primary_up, .payload = primary_payload, .frame = primary_frame,
 	.closed = primary_closed };
 
-int bed_raw_session(struct bed *bed, struct session **session)
+int bed_raw_session_of(struct bed *bed, struct peer *peer, struct session **session)
 {
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	*session = session_new(bed->ra, "bed", NULL, NULL);
+	*session = session_new(bed->ra, "bed", peer, NULL, NULL);
 	session_start(*session,
 		conn_new_plain(bed->base, bed->clock, fds[0], "session", &session_conn_ops, *session));
 	return fds[1];
 }
 
-struct primary *primary_new_silent(struct bed *bed)
+int bed_raw_session(struct bed *bed, struct session **session)
+{
+	return bed_raw_session_of(bed, bed->peer, session);
+}
+
+static struct primary *new_silent(struct bed *bed, struct peer *peer)
 {
 	struct primary *primary = xcalloc(1, sizeof(*primary));
-	int fd = bed_raw_session(bed, &primary->session);
+	int fd = bed_raw_session_of(bed, peer, &primary->session);
 
 	primary->bed = bed;
 	primary->conn = conn_new_plain(bed->base, bed->clock, fd, "primary", &primary_ops, primary);
 	return primary;
 }
 
+struct primary *primary_new_silent(struct bed *bed)
+{
+	return new_silent(bed, bed->peer);
+}
+
 struct primary *primary_new(struct bed *bed)
+{
+	return primary_new_of(bed, bed->peer);
+}
+
+struct primary *primary_new_of(struct bed *bed, struct peer *peer)
 {
 	const struct message hello = { .type = MESSAGE_HELLO,
 		.hello = { .protocol_min = 1, .protocol_max = 1, .software = "bed" } };
-	struct primary *primary = primary_new_silent(bed);
+	struct primary *primary = new_silent(bed, peer);
 
 	primary_send(primary, &hello);
 	BED_UNTIL(bed, primary->is_up);
@@ -262,14 +315,50 @@ struct answer *primary_wait(struct primary *primary, uint32_t tag)
 	return answer;
 }
 
-uint32_t primary_attach(struct primary *primary, const char *device)
+struct answer *primary_query(struct primary *primary, uint32_t tag, const char *device)
 {
-	struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = INNER_TAG } };
-	struct answer *answer = clear(primary, INNER_TAG);
+	struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = tag } };
 
+	clear(primary, tag);
 	snprintf(query.device_query.device, sizeof(query.device_query.device), "%s", device);
 	primary_send(primary, &query);
-	primary_wait(primary, INNER_TAG);
+	return primary_wait(primary, tag);
+}
+
+struct answer *primary_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner)
+{
+	struct message reserve = { .type = MESSAGE_RESERVE, .reserve = { .tag = tag, .device_number = device } };
+
+	clear(primary, tag);
+	snprintf(reserve.reserve.owner, sizeof(reserve.reserve.owner), "%s", owner);
+	primary_send(primary, &reserve);
+	return primary_wait(primary, tag);
+}
+
+enum status primary_unreserve(struct primary *primary, uint32_t device, uint32_t reservation)
+{
+	const struct message unreserve = { .type = MESSAGE_UNRESERVE,
+		.unreserve = { .tag = INNER_TAG, .device_number = device, .reservation = reservation } };
+
+	clear(primary, INNER_TAG);
+	primary_send(primary, &unreserve);
+	return primary_wait(primary, INNER_TAG)->status;
+}
+
+enum status primary_detach(struct primary *primary, uint32_t device)
+{
+	const struct message detach = { .type = MESSAGE_DETACH,
+		.detach = { .tag = INNER_TAG, .device_number = device } };
+
+	clear(primary, INNER_TAG);
+	primary_send(primary, &detach);
+	return primary_wait(primary, INNER_TAG)->status;
+}
+
+uint32_t primary_attach(struct primary *primary, const char *device)
+{
+	struct answer *answer = primary_query(primary, INNER_TAG, device);
+
 	assert_int_equal(answer->status, STATUS_OK);
 	return answer->number;
 }

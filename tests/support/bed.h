@@ -26,6 +26,8 @@ struct bed {
 	struct post *post;
 	struct ra *ra;
 	struct faulty_volume *volumes[BED_DEVICES]; /* devices "d0", "d1", "d2" */
+	struct peer_list *peers;
+	struct peer *peer; /* "bed": all devices, 64 links, 256 jobs */
 };
 
 /* What a primary was told for one tag. */
@@ -39,7 +41,11 @@ struct answer {
 	uint8_t states[RUN_TRACKS_MAX];
 	uint8_t *payload;
 	uint32_t payload_bytes;
+	uint32_t track_bytes;
 	struct volume_info volume;
+	bool is_digest_only;
+	uint32_t reservation, throttled_ms;
+	char detail[DETAIL_MAX + 1];
 };
 
 struct primary {
@@ -67,11 +73,17 @@ struct cache_counts bed_cache(struct bed *bed);
 /* No Read, job, lock, DA request or wait is left; cached data may be. */
 bool bed_is_quiet(struct bed *bed);
 
-struct primary *primary_new(struct bed *bed); /* Hello done */
+/* Another peer; devices: NULL-terminated names. */
+struct peer *bed_add_peer(struct bed *bed, const char *name, const char *const *devices, bool is_digest_only,
+	uint32_t links_max, uint32_t jobs_max);
+
+struct primary *primary_new(struct bed *bed); /* of bed->peer, Hello done */
+struct primary *primary_new_of(struct bed *bed, struct peer *peer);
 struct primary *primary_new_silent(struct bed *bed); /* connected, and has not said Hello */
 void primary_drop(struct primary *primary); /* the link is lost; frees it */
-/* A session whose other end is the returned descriptor. */
+/* A session of bed->peer whose other end is the returned descriptor. */
 int bed_raw_session(struct bed *bed, struct session **session);
+int bed_raw_session_of(struct bed *bed, struct peer *peer, struct session **session);
 bool bed_has_session(const struct bed *bed, const struct session *session);
 /* Sends the query, waits, asserts OK, returns the number. */
 uint32_t primary_attach(struct primary *primary, const char *device);
@@ -89,6 +101,11 @@ struct answer *primary_wait(struct primary *primary, uint32_t tag);
 struct answer *primary_poll(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device,
 	uint64_t first_track, uint32_t track_count, unsigned times);
 void primary_release(struct primary *primary, uint64_t link_id);
+/* Sends the request, waits for its answer; it stays in answers[tag] until the next of these. */
+struct answer *primary_query(struct primary *primary, uint32_t tag, const char *device);
+struct answer *primary_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner);
+enum status primary_unreserve(struct primary *primary, uint32_t device, uint32_t reservation);
+enum status primary_detach(struct primary *primary, uint32_t device);
 /* Asserts that the answer has these tracks with the volume's content of now. */
 void assert_tracks(struct bed *bed, uint32_t device, const struct answer *answer, uint64_t first_track);
 

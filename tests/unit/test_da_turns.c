@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -173,14 +174,18 @@ static void a_turn_that_its_volume_does_not_allow_goes_to_the_next(void **state)
 	assert_int_equal(numbers[3], 1);
 }
 
-/* ---- A request that found no slot ---- */
+/* ---- With reads ---- */
 
 static _Atomic unsigned slots, refusals;
 static _Alignas(4096) char slot_memory[DA_BED_TRACK];
 
+static _Atomic bool hangs_at_begin;
+
 static uint64_t begin(void *arg)
 {
 	(void)arg;
+	if (hangs_at_begin)
+		faulty_volume_hang_reads(da_bed.faulty[0], true);
 	return 1;
 }
 
@@ -232,6 +237,25 @@ static void requests_without_a_slot_hold_up_nobody_and_keep_their_places(void **
 	assert_order_within_each_owner();
 }
 
+static void a_newcomer_does_not_overtake_those_who_wait(void **state)
+{
+	struct da_order *first = hold(third);
+
+	(void)state;
+	slots = 1;
+	submit(greedy, 0, &scarce_sink);
+	submit(greedy, 0, NULL);
+	hangs_at_begin = true;
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	da_bed_finish_read(first);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 1, DA_BED_WAIT_MS)); /* its owner has had a turn */
+	hangs_at_begin = false;
+	submit(polite, 0, NULL);
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	da_bed_run_until(&served_count, 3);
+	assert_string_equal(served, "AAB");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, da_bed_tear_down)
 
 int main(void)
@@ -241,6 +265,7 @@ int main(void)
 		TEST(owners_take_turns_and_no_owner_is_one),
 		TEST(owners_that_come_back_do_not_starve_one_with_many),
 		TEST(a_turn_that_its_volume_does_not_allow_goes_to_the_next),
+		TEST(a_newcomer_does_not_overtake_those_who_wait),
 		TEST(requests_without_a_slot_hold_up_nobody_and_keep_their_places),
 	};
 

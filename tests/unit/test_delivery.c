@@ -15,6 +15,7 @@
 #include "secondary/delivery.h"
 #include "secondary/device.h"
 #include "secondary/job.h"
+#include "secondary/peer.h"
 #include "secondary/read.h"
 #include "secondary/session.h"
 #include "tests/support/bed.h"
@@ -209,7 +210,7 @@ static void read_that_waited_its_turn_reconnects_with_a_place(void **state)
 	(void)state;
 	teardown(state);
 	bed_config(&config);
-	config.fetches_per_link = 2;
+	config.fetches_per_peer = 2;
 	config.window_reads = 1;
 	start(&config);
 	d1 = primary_attach(primary, "d1");
@@ -220,7 +221,7 @@ static void read_that_waited_its_turn_reconnects_with_a_place(void **state)
 		BED_UNTIL(bed, primary->answers[10 + i].is_disconnected);
 	}
 	primary_read(primary, 12, primary_link(primary, d1), d1, 0, 1, DELIVERY_DISCONNECT);
-	BED_UNTIL(bed, bed->ra->sessions->turn_waiters != NULL);
+	BED_UNTIL(bed, bed->peer->turn_waiters != NULL);
 	assert_true(primary->answers[12].is_disconnected);
 	unhang(0);
 	unhang(1);
@@ -422,20 +423,21 @@ static void fetches_of_a_link_are_limited_and_the_rest_takes_turns(void **state)
 	(void)state;
 	teardown(state);
 	bed_config(&config);
-	config.fetches_per_link = 2;
+	config.fetches_per_peer = 2;
 	start(&config);
 	hang(0);
 	for (uint32_t i = 0; i < 6; i++)
 		primary_read(primary, 10 + i, primary_link(primary, device), device, i, 1,
 			i % 2 ? DELIVERY_POLL : DELIVERY_HOLD);
-	BED_UNTIL(bed, bed->ra->sessions->turn_waiters != NULL);
+	BED_UNTIL(bed, bed->peer->turn_waiters != NULL);
 	assert_int_equal(fetches(), 2);
 	unhang(0);
 	for (uint32_t i = 0; i < 6; i++)
 		primary_wait(primary, 10 + i);
 	BED_UNTIL(bed, fetches() == 0);
 	assert_int_equal(bed->ra->sessions->fetches, 0);
-	assert_null(bed->ra->sessions->turn_waiters);
+	assert_int_equal(bed->peer->fetches, 0);
+	assert_null(bed->peer->turn_waiters);
 }
 
 /* The cache at its minimum, eight jobs, runs of 64 tracks: every track comes, with a bounded number of commands. */

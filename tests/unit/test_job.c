@@ -224,24 +224,52 @@ static void volume_whose_open_hangs_times_out_and_comes_back(void **state)
 	assert_int_equal(primary_attach(primary, "d1"), 1);
 }
 
+static uint64_t asked_size(struct primary *from)
+{
+	struct answer *answer = primary_query(from, 9, "d0");
+
+	assert_int_equal(answer->status, STATUS_OK);
+	return answer->volume.size_bytes;
+}
+
 static void second_query_tells_the_size_of_now(void **state)
 {
-	struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 9, .device = "d0" } };
-
 	uint64_t link_id = primary_link(primary, device);
 
 	(void)state;
 	faulty_volume_set_size(bed->volumes[0], 2 * TRACKS * BED_TRACK_BYTES);
-	primary_send(primary, &query);
-	assert_int_equal(primary_wait(primary, 9)->status, STATUS_OK);
-	assert_int_equal(primary->answers[9].volume.size_bytes, 2 * TRACKS * BED_TRACK_BYTES);
+	assert_int_equal(asked_size(primary), 2 * TRACKS * BED_TRACK_BYTES);
 	assert_int_equal(record()->attach_count, 1);
 	assert_int_equal(record()->constants.track_count, TRACKS); /* fixed while there is a job */
 	primary_release(primary, link_id);
-	primary->answers[9].replies = 0;
-	primary_send(primary, &query);
-	primary_wait(primary, 9);
+	assert_int_equal(asked_size(primary), 2 * TRACKS * BED_TRACK_BYTES);
 	assert_int_equal(record()->constants.track_count, 2 * TRACKS);
+}
+
+/* What a new session may read is what the constants say: it is told that, and the size of now when it asks again. */
+static void first_query_of_a_session_tells_the_size_in_force(void **state)
+{
+	struct primary *other = primary_new(bed);
+	uint64_t link_id = primary_link(primary, device), others;
+
+	(void)state;
+	faulty_volume_set_size(bed->volumes[0], 2 * TRACKS * BED_TRACK_BYTES);
+	assert_int_equal(asked_size(other), TRACKS * BED_TRACK_BYTES);
+	others = primary_link(other, device);
+	primary_read(other, 1, others, device, TRACKS - 1, 1, DELIVERY_HOLD);
+	assert_int_equal(primary_wait(other, 1)->status, STATUS_OK);
+	primary_read(other, 1, others, device, TRACKS, 1, DELIVERY_HOLD);
+	assert_int_equal(primary_wait(other, 1)->status, STATUS_BAD_REQUEST);
+	assert_int_equal(asked_size(other), 2 * TRACKS * BED_TRACK_BYTES);
+	primary_release(primary, link_id);
+	primary_release(other, others);
+	primary_drop(other);
+	other = primary_new(bed);
+	/* No jobs any more: the size of now is in force. */
+	assert_int_equal(asked_size(other), 2 * TRACKS * BED_TRACK_BYTES);
+	assert_int_equal(other->answers[9].volume.whole_bytes, 2 * TRACKS * BED_TRACK_BYTES);
+	assert_int_equal(record()->constants.track_count, 2 * TRACKS);
+	primary_drop(other);
 }
 
 /* Opens, sizes and closes that meet a full DA queue are tried again, each once. */
@@ -297,6 +325,7 @@ int main(void)
 		T(full_array_posts_and_changes_nothing), T(half_of_the_array_is_kept_for_fetch_jobs),
 		T(started_command_makes_its_job_the_active_one), T(volume_that_does_not_open_is_told_and_forgotten),
 		T(volume_whose_open_hangs_times_out_and_comes_back), T(second_query_tells_the_size_of_now),
+		T(first_query_of_a_session_tells_the_size_in_force),
 		T(devices_share_a_queue_of_one_element),
 		T(too_small_cache_is_refused) };
 

@@ -295,8 +295,6 @@ static void read_block_device(enum io_mode io, uint64_t offset_bytes, enum io_mo
 	struct volume *volume;
 	int fd;
 
-	if (!name || !file)
-		skip();
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(read(fd, expected, sizeof(expected)), sizeof(expected));
 	close(fd);
@@ -345,5 +343,7 @@ int main(void)
 		TEST(a_part_of_a_block_device_at_an_odd_offset_is_read_buffered),
 	};
 
+	if (!getenv("RA_BLOCK_VOLUME") || !getenv("RA_BLOCK_FILE"))
+		cmocka_set_skip_filter("a_part_of_a_block_device_*");
 	return cmocka_run_group_tests_name("volume_part", tests, NULL, NULL);
 }

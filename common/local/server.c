@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The Unix socket of a daemon: each connection is a visitor until its first frame says what it is. A host is handed
+ * over; the Control requests of all others are checked here and answered by the daemon, now or later, in any order.
+ * Loop thread only.
+ *
+ * The hard thing: a request outlives its visitor when that goes before the answer. So requests belong to the daemon,
+ * and a visitor that goes only takes itself out of them.
+ */
+#include "local/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "local/show.h"
+#include "wire/conn.h"
+#include "wire/listener.h"
+
+#define SERVER_MAGIC 0x53525652u
+#define VISITOR_MAGIC 0x56495354u
+#define REQUEST_MAGIC 0x43524551u
+#define SILENT_MAX 64u   /* visitors that have said nothing: the oldest goes when another comes */
+#define REQUESTS_MAX 16u /* of one visitor, without an answer */
+
+struct visitor {
+	uint32_t magic;
+	struct server *server;
+	struct conn *conn;
+	bool has_spoken;
+	struct control_request *requests;
+	unsigned request_count;
+	struct visitor *prev, *next;
+};
+
+struct control_request {
+	uint32_t magic;
+	struct server *server;
+	struct visitor *visitor; /* NULL when gone */
+	struct msg_control message;
+	struct control_request *prev, *next; /* of the visitor */
+};
+
+struct server {
+	uint32_t magic;
+	struct event_base *base;
+	struct clock *clock;
+	const struct server_ops *ops;
+	void *arg;
+	struct listener *listener;
+	char *admin_group; /* "": none */
+	gid_t admin_gid;
+	struct visitor *visitors; /* oldest first */
+	unsigned silent_count;
+	bool is_crowd_told;     /* false again when nobody is silent */
+	unsigned request_count; /* without an answer */
+	struct message out;
+};
+
+static struct visitor *visitor_of(void *arg)
+{
+	struct visitor *visitor = arg;
+
+	assert(visitor->magic == VISITOR_MAGIC);
+	return visitor;
+}
+
+/* ---- Visitors ---- */
+
+static void note_spoken(struct visitor *visitor)
+{
+	struct server *server = visitor->server;
+
+	if (visitor->has_spoken)
+		return;
+	visitor->has_spoken = true;
+	server->silent_count--;
+	if (server->silent_count == 0)
+		server->is_crowd_told = false;
+}
+
+/* Its requests are answered to nobody. The connection is the caller's business. */
+static void forget_visitor(struct visitor *visitor)
+{
+	struct control_request *request, *next;
+
+	note_spoken(visitor);
+	DL_FOREACH_SAFE(visitor->requests, request, next) {
+		DL_DELETE(visitor->requests, request);
+		request->visitor = NULL;
+	}
+	DL_DELETE(visitor->server->visitors, visitor);
+	visitor->magic = 0;
+	free(visitor);
+}
+
+static void drop_visitor(struct visitor *visitor)
+{
+	conn_free(visitor->conn);
+	forget_visitor(visitor);
+}
+
+static void on_closed(void *arg, const char *reason, bool clean)
+{
+	(void)reason, (void)clean;
+	drop_visitor(visitor_of(arg));
+}
+
+static void on_up(void *arg)
+{
+	(void)visitor_of(arg);
+}
+
+static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello)
+{
+	struct server *server = visitor->server;
+	int rc;
+
+	if (!server->ops->host) {
+		log_warning("a host program (%s) came to a daemon that has no hosts", hello->software);
+		return -EPROTO;
+	}
+	rc = server->ops->host(server->arg, visitor->conn, hello);
+	if (rc == 0)
+		forget_visitor(visitor); /* the connection has another owner */
+	return rc;
+}
+
+/* ---- Who may change something ---- */
+
+static bool may_change(const struct server *server, const struct conn *conn, uid_t *uid)
+{
+	struct ucred peer;
+
+	if (conn_credentials(conn, &peer) != 0)
+		return false;
+	*uid = peer.uid;
+	return peer.uid == 0 || peer.uid == geteuid() ||
+		(server->admin_group[0] && (peer.gid == server->admin_gid || conn_peer_is_in_group(conn, server->admin_gid)));
+}
+
+/* Words for one who may not. */
+static void refuse_change(struct control_request *request)
+{
+	const char *group = request->server->admin_group;
+	const struct passwd *own = geteuid() == 0 ? NULL : getpwuid(geteuid());
+
+	control_refuse(request, STATUS_NOT_PERMITTED, "only root%s%s%s%s may change a limit",
+		!own ? "" : group[0] ? ", the user " : " and the user ", own ? own->pw_name : "",
+		group[0] ? " and members of the group " : "", group);
+}
+
+static bool changes_something(const struct msg_control *control)
+{
+	return control->verb == VERB_LIMIT && control->scope != SCOPE_UNSET;
+}
+
+/* ---- Requests ---- */
+
+static struct control_request *new_request(struct visitor *visitor, const struct msg_control *control)
+{
+	struct control_request *request = xcalloc(1, sizeof(*request));
+
+	request->magic = REQUEST_MAGIC;
+	request->server = visitor->server;
+	request->visitor = visitor;
+	request->message = *control;
+	DL_APPEND(visitor->requests, request);
+	visitor->request_count++;
+	visitor->server->request_count++;
+	return request;
+}
+
+static void serve(struct visitor *visitor, const struct msg_control *control)
+{
+	struct server *server = visitor->server;
+	bool is_one_too_many = visitor->request_count == REQUESTS_MAX;
+	struct control_request *request = new_request(visitor, control);
+	uid_t uid = (uid_t)-1;
+
+	if (control->protocol != RA_PROTOCOL_VERSION) {
+		control_refuse(request, STATUS_VERSION, "this daemon (ra %s) speaks protocol %u, not %u", RA_VERSION,
+			RA_PROTOCOL_VERSION, control->protocol);
+	} else if (control->verb >= VERB_COUNT) {
+		control_refuse(request, STATUS_BAD_REQUEST, "this daemon (ra %s) does not know verb %u", RA_VERSION,
+			(unsigned)control->verb);
+	} else if (is_one_too_many) {
+		control_refuse(request, STATUS_BUSY, "%u requests wait for their answers already", REQUESTS_MAX);
+	} else if (changes_something(control)) {
+		bool is_permitted = may_change(server, visitor->conn, &uid);
+
+		log_info("uid %d %s a limit", (int)uid, is_permitted ? "changes" : "may not change");
+		if (is_permitted)
+			server->ops->control(server->arg, request);
+		else
+			refuse_change(request);
+	} else {
+		server->ops->control(server->arg, request);
+	}
+}
+
+static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	struct visitor *visitor = visitor_of(arg);
+	bool is_first = !visitor->has_spoken;
+
+	(void)payload_bytes;
+	note_spoken(visitor);
+	if (is_first && message->type == MESSAGE_HOST_HELLO)
+		return hand_over(visitor, &message->host_hello);
+	if (message->type != MESSAGE_CONTROL) {
+		log_warning("%s on the socket: %s was expected", message_name(message->type),
+			is_first ? "HostHello or Control" : "Control");
+		return -EPROTO;
+	}
+	if (is_first)
+		conn_accept(visitor->conn);
+	serve(visitor, &message->control);
+	return 0;
+}
+
+const struct msg_control *control_message(const struct control_request *request)
+{
+	assert(request->magic == REQUEST_MAGIC);
+	return &request->message;
+}
+
+static void on_answer_sent(void *arg, bool sent)
+{
+	(void)sent;
+	free(arg);
+}
+
+/* The request is over; text, if any, is the payload and is freed when it was sent. */
+static void reply(struct control_request *request, enum status status, const char *detail, char *text)
+{
+	struct visitor *visitor = request->visitor;
+	struct server *server = request->server;
+
+	assert(request->magic == REQUEST_MAGIC);
+	if (visitor) {
+		const struct conn_piece piece = { text, text ? strlen(text) : 0 };
+
+		server->out.type = MESSAGE_CONTROL_REPLY;
+		server->out.control_reply = (struct msg_control_reply){ .tag = request->message.tag, .status = status };
+		snprintf(server->out.control_reply.detail, sizeof(server->out.control_reply.detail), "%s", detail);
+		conn_send(visitor->conn, &server->out, &piece, text ? 1 : 0, on_answer_sent, text);
+		DL_DELETE(visitor->requests, request);
+		visitor->request_count--;
+	} else {
+		free(text);
+	}
+	server->request_count--;
+	request->magic = 0;
+	free(request);
+}
+
+void control_refuse(struct control_request *request, enum status status, const char *format, ...)
+{
+	char detail[DETAIL_MAX + 1];
+	va_list args;
+
+	assert(status != STATUS_OK && status != STATUS_UNSET);
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	reply(request, status, detail, NULL);
+}
+
+void control_answer(struct control_request *request, json_t *json)
+{
+	char *text = show_dump(json, CONTROL_PAYLOAD_BYTES_MAX);
+
+	json_decref(json);
+	if (text)
+		reply(request, STATUS_OK, "", text);
+	else
+		control_refuse(request, STATUS_BAD_REQUEST, "the answer has more than %u bytes", CONTROL_PAYLOAD_BYTES_MAX);
+}
+
+/* ---- The socket ---- */
+
+static void make_room(struct server *server)
+{
+	struct visitor *oldest;
+
+	if (server->silent_count < SILENT_MAX)
+		return;
+	if (!server->is_crowd_told)
+		log_warning("%s: %u connections have said nothing: the oldest are closed for new ones",
+			listener_address(server->listener), SILENT_MAX);
+	server->is_crowd_told = true;
+	DL_FOREACH(server->visitors, oldest)
+		if (!oldest->has_spoken)
+			break;
+	drop_visitor(oldest);
+}
+
+static const struct conn_ops conn_ops = { .up = on_up, .frame = on_frame, .closed = on_closed };
+
+static void on_visitor(void *arg, int fd, const char *from)
+{
+	struct server *server = arg;
+	struct visitor *visitor;
+
+	assert(server->magic == SERVER_MAGIC);
+	make_room(server);
+	visitor = xcalloc(1, sizeof(*visitor));
+	visitor->magic = VISITOR_MAGIC;
+	visitor->server = server;
+	visitor->conn = conn_new_plain(server->base, server->clock, fd, from, &conn_ops, visitor);
+	DL_APPEND(server->visitors, visitor);
+	server->silent_count++;
+}
+
+/* False with words in why when a named group does not exist. */
+static bool find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes)
+{
+	const struct group *group;
+
+	*gid = (gid_t)-1;
+	if (!name[0])
+		return true;
+	group = getgrnam(name);
+	if (!group) {
+		snprintf(why, why_bytes, "%s: there is no group %s", key, name);
+		return false;
+	}
+	*gid = group->gr_gid;
+	return true;
+}
+
+struct server *server_new(const struct server_config *config, const struct server_ops *ops, void *arg, char *why,
+	size_t why_bytes)
+{
+	struct server *server = xcalloc(1, sizeof(*server));
+	gid_t gid;
+
+	server->magic = SERVER_MAGIC;
+	server->base = config->base;
+	server->clock = config->clock;
+	server->ops = ops;
+	server->arg = arg;
+	server->admin_group = xstrdup(config->admin_group);
+	if (find_group("socket-group", config->group, &gid, why, why_bytes) &&
+	    find_group("admin-group", config->admin_group, &server->admin_gid, why, why_bytes))
+		server->listener = listener_new_unix(config->base, config->clock, config->path, config->mode, gid, on_visitor,
+			server, why, why_bytes);
+	if (server->listener)
+		return server;
+	server_free(server);
+	return NULL;
+}
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	assert(server->magic == SERVER_MAGIC && server->request_count == 0);
+	listener_free(server->listener);
+	while (server->visitors)
+		drop_visitor(server->visitors);
+	free(server->admin_group);
+	server->magic = 0;
+	free(server);
+}
