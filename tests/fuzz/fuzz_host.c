@@ -185,7 +185,8 @@ static void build_link(struct target *target)
 	assert(error == 0);
 	struct tls_context *client = tls_context_new(identity, TLS_CLIENT, admit, NULL);
 	struct tls_context *server = tls_context_new(identity, TLS_SERVER, admit, NULL);
-	struct remote_config config = { target->base, target->clock, target->post, "sha256:none" };
+	struct remote_config config = { .base = target->base, .clock = target->clock, .post = target->post,
+		.peer_key = "sha256:none" };
 	target->remote = remote_new(&config, tls_new(client, fds[0], fds[0]), fds[0], fds[0]);
 	target->secondary = conn_new_tls(target->base, target->clock, tls_new(server, fds[1], fds[1]), fds[1], fds[1],
 		"secondary", &conn_ops, target);
