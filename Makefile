@@ -32,6 +32,7 @@ SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd)
 PRELOAD := $(patsubst tests/support/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/preload/*.c))
 
 OBJECT = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -71,8 +72,11 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call OBJECT,$(SUPPORT)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
-# Stands between two daemons in functional tests.
-$(BUILD)/tests/relay: $(BUILD)/obj/tests/support/relay/relay.o $(BUILD)/libra.a
+# Programs of functional tests: what stands between two daemons, an honest primary, and strangers.
+$(BUILD)/tests/relay: $(call OBJECT,tests/support/relay/relay.c) $(BUILD)/libra.a
+$(BUILD)/tests/reader: $(call OBJECT,tests/support/peers/reader.c) $(BUILD)/libra.a
+$(BUILD)/tests/crowd: $(call OBJECT,tests/support/peers/crowd.c) $(BUILD)/libra.a
+$(TOOLS):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -97,7 +101,7 @@ build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(COMMON) $(PARTS) $(GEN)
 	$(call say,FUZZ $@)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -w \
 		-o $@ $< $(COMMON) $(PARTS) $(BUILD)/gen/ra.pb-c.c $(LDLIBS)
 
-tests: all $(UNIT) $(REPLAY) $(PRELOAD) $(BUILD)/tests/relay
+tests: all $(UNIT) $(REPLAY) $(PRELOAD) $(TOOLS)
 
 check-unit: $(UNIT)
 	@BUILD=$(BUILD) SAN=$(SAN) tests/run unit

@@ -13,18 +13,24 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/daemon.h"
 #include "base/log.h"
+#include "base/post.h"
 #include "base/rate.h"
 #include "local/server.h"
 #include "local/show.h"
-#include "secondary/describe.h"
+#include "secondary/accept.h"
 #include "secondary/device.h"
+#include "secondary/job.h"
 #include "secondary/peer.h"
 #include "secondary/probe.h"
 #include "secondary/ra.h"
 #include "secondary/service.h"
+#include "secondary/session.h"
 #include "secondary/settings.h"
+#include "secondary/show.h"
+#include "storage/da.h"
 
 #define CONTROL_MAGIC 0x4354524cu
 #define ASKED_MAGIC 0x41534b44u
@@ -48,6 +54,83 @@ struct control {
 	struct asked *probes;
 	unsigned probe_count;
 };
+
+/* ---- Status ---- */
+
+static json_t *integer(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *describe_addresses(const struct accept *accept)
+{
+	json_t *json = json_array();
+	const char *address;
+
+	for (unsigned i = 0; (address = accept_address(accept, i)) != NULL; i++)
+		json_array_append_new(json, json_string(address));
+	return json;
+}
+
+static json_t *describe_connections(const struct accept *accept)
+{
+	struct accept_counts counts;
+
+	accept_count(accept, &counts);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "open", integer(counts.connections), "strangers",
+		integer(counts.strangers), "accepted", integer(counts.accepted), "dropped", integer(counts.dropped),
+		"refused", integer(counts.refused));
+}
+
+static json_t *describe_da(struct da *da)
+{
+	struct da_counts counts;
+
+	da_count(da, &counts);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "threads", integer(counts.threads), "extra_threads",
+		integer(counts.extra_threads), "queued", integer(counts.queued), "running", integer(counts.running),
+		"abandoned", integer(counts.abandoned));
+}
+
+static json_t *describe_job_counts(const struct ra *ra)
+{
+	uint32_t link_jobs = job_array_used(ra->jobs, JOB_LINK), fetch_jobs = job_array_used(ra->jobs, JOB_FETCH);
+
+	return json_pack("{s:o, s:o, s:o}", "link", integer(link_jobs), "fetch", integer(fetch_jobs), "free",
+		integer(ra->config.jobs - link_jobs - fetch_jobs));
+}
+
+static unsigned count_links_up(const struct ra *ra)
+{
+	const struct session *session;
+	unsigned count = 0;
+
+	DL_FOREACH(ra->sessions, session)
+		count += session->state == SESSION_UP;
+	return count;
+}
+
+static json_t *describe_status(const struct service *service)
+{
+	const struct ra *ra = service->ra;
+	const struct secondary_settings *settings = service->settings;
+	json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "format", "ra-ctl/1", "daemon", "ra-secondaryd",
+		"version", RA_VERSION, "uptime_seconds",
+		json_real((double)(clock_now_ms(ra->clock) - service->started_ms) / 1000), "config",
+		show_text(settings->path), "key", service->key, "socket", show_text(settings->socket));
+
+	json_object_set_new(json, "listen", describe_addresses(service->accept));
+	json_object_set_new(json, "connections", describe_connections(service->accept));
+	json_object_set_new(json, "limit", show_rate(ra->total_rate));
+	json_object_set_new(json, "devices", integer(settings->device_count));
+	json_object_set_new(json, "peers", integer(settings->peer_count));
+	json_object_set_new(json, "links_up", integer(count_links_up(ra)));
+	json_object_set_new(json, "jobs", describe_job_counts(ra));
+	json_object_set_new(json, "da", describe_da(ra->da));
+	json_object_set_new(json, "errors", show_error_counts(ra->post));
+	json_object_set_new(json, "errors_total", integer(post_total(ra->post)));
+	return json;
+}
 
 /* ---- Names ---- */
 
@@ -111,7 +194,7 @@ static void on_limit(struct control *control, struct control_request *request)
 		log_info("limit of %s%s: %" PRIu64 " bytes/s and %" PRIu64 " reads/s (0: none)", scopes[message->scope],
 			message->scope == SCOPE_TOTAL ? "" : message->name, limit.bytes_per_s, limit.reads_per_s);
 	}
-	control_answer(request, describe_limits(control->service));
+	control_answer(request, show_limits(control->service->ra, control->service->peers));
 }
 
 /* ---- Probes ---- */
@@ -135,11 +218,11 @@ static json_t *describe_probe(const char *device, const struct probe_result *res
 
 	if (result->is_open) {
 		json_object_set_new(json, "volume", show_volume(&result->info));
-		json_object_set_new(json, "bytes_read", json_integer((json_int_t)result->bytes_read));
+		json_object_set_new(json, "bytes_read", integer(result->bytes_read));
 		json_object_set_new(json, "seconds", json_real(seconds));
 		if (result->elapsed_ms > 0)
-			json_object_set_new(json, "bytes_per_second", json_integer((json_int_t)((double)result->bytes_read / seconds)));
-		json_object_set_new(json, "unreadable_tracks", json_integer((json_int_t)result->unreadable_tracks));
+			json_object_set_new(json, "bytes_per_second", integer((uint64_t)((double)result->bytes_read / seconds)));
+		json_object_set_new(json, "unreadable_tracks", integer(result->unreadable_tracks));
 	}
 	if (result->status != STATUS_OK)
 		json_object_set_new(json, "error", show_text(result->detail));
@@ -185,15 +268,17 @@ static void on_probe(struct control *control, struct control_request *request)
 
 static void on_jobs(const struct control *control, struct control_request *request)
 {
-	uint32_t device = DESCRIBE_ALL;
+	const char *name = control_message(request)->name;
+	uint32_t number;
 
-	if (control_message(request)->name[0] == '\0' || find_device(control, request, &device))
-		control_answer(request, describe_jobs(control->service, device));
+	if (name[0] == '\0' || find_device(control, request, &number))
+		control_answer(request, show_jobs(control->service->ra, name[0] == '\0' ? NULL : name));
 }
 
 static void on_control(void *arg, struct control_request *request)
 {
 	struct control *control = arg;
+	const struct ra *ra = control->service->ra;
 
 	assert(control->magic == CONTROL_MAGIC);
 	switch (control_message(request)->verb) {
@@ -201,7 +286,7 @@ static void on_control(void *arg, struct control_request *request)
 		control_answer(request, describe_status(control->service));
 		break;
 	case VERB_DEVICES:
-		control_answer(request, describe_devices(control->service));
+		control_answer(request, show_devices(ra));
 		break;
 	case VERB_JOBS:
 		on_jobs(control, request);
@@ -210,10 +295,10 @@ static void on_control(void *arg, struct control_request *request)
 		control_answer(request, show_errors(control->service->post));
 		break;
 	case VERB_CACHE:
-		control_answer(request, describe_cache(control->service));
+		control_answer(request, show_cache(ra));
 		break;
 	case VERB_LINKS:
-		control_answer(request, describe_links(control->service));
+		control_answer(request, show_links(ra, control->service->peers));
 		break;
 	case VERB_LIMIT:
 		on_limit(control, request);

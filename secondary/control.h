@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl's requests to a secondary: shown at once (describe.h), a limit changed at once, a probe answered when it has
+ * ra-ctl's requests to a secondary: shown at once (show.h), a limit changed at once, a probe answered when it has
  * ended. Loop thread only.
  */
 #ifndef RA_SECONDARY_CONTROL_H
