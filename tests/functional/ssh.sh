@@ -73,8 +73,18 @@ start_sshd()
 	cat "$T/etc/sshd.log"
 	die "sshd does not start"
 }
+# The processes of sshd for the connection of now.
+sessions()
+{
+	local pid parents
+
+	parents=$(pgrep -d, -P $sshd) || return
+	for pid in $(pgrep -P $sshd) $(pgrep -P "$parents"); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != sshd ] || echo "$pid"
+	done
+}
 start_sshd
-trap 'kill $sshd 2>/dev/null; wait' EXIT
+trap 'kill -KILL $(sessions) $sshd 2>/dev/null; wait' EXIT
 
 for name in 127.0.0.1 ::1; do echo "[$name]:$port $(cat "$T/etc/host.pub")"; done >"$home/.ssh/known_hosts"
 cat >"$home/.ssh/config" <<END
@@ -114,7 +124,8 @@ END
 chmod 755 "$T/as_user" "$T/compare"
 RA=$T/compare
 
-has_secondary() { pgrep -u $uid -x ra-secondaryd >/dev/null; }
+running() { pgrep -r D,R,S,T -u $uid -x "$1"; } # no zombies
+has_secondary() { running ra-secondaryd >/dev/null; }
 no_secondary() { ! has_secondary; }
 
 # ---- Good and differing; names of hosts ----
@@ -123,7 +134,7 @@ mkdir "$T/v"
 cd "$T/v" || exit 2
 noise a 5000000
 cp a b
-poke b 4000000 "$(tail -c 4 a | tr '\000-\377' '\001-\377\000')"
+poke b 4000000 RA..
 cp a "$home/copy"
 chmod 644 ./*
 for host in alias 127.0.0.1 $user@127.0.0.1; do
@@ -218,11 +229,11 @@ grep -qE '[^-]echo ' "$T/screen" || die "no echo after ^C: $(cat "$T/screen")"
 # And a signal to ra-compare alone.
 on_terminal "$RA $T/v/a typed:copy; echo \$? >$T/first; stty -a"
 until_true grep -q 'password:' "$T/screen"
-kill -TERM "$(pgrep -u $uid -x ra-compare)"
+kill -TERM "$(running ra-compare)"
 off_terminal 0
 [ "$(cat "$T/first")" = 3 ] || die "SIGTERM at the prompt: exit $(cat "$T/first")"
 grep -qE '[^-]echo ' "$T/screen" || die "no echo after SIGTERM: $(cat "$T/screen")"
-pgrep -u $uid -x ssh && die "ssh is left at its prompt"
+running ssh && die "ssh is left at its prompt"
 
 # ---- Ends in the middle ----
 
@@ -247,22 +258,13 @@ ended 137
 begin
 kill -INT $ra
 ended 3
-# The processes of sshd for the connection of now.
-sessions()
-{
-	local pid
-
-	for pid in $(pgrep -P $sshd) $(pgrep -P "$(pgrep -d, -P $sshd)"); do
-		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != sshd ] || echo "$pid"
-	done
-}
 begin
 # shellcheck disable=SC2046
 kill -KILL $(sessions)
 ended 4
 says 'ssh to alias failed'
 begin
-kill -KILL "$(pgrep -u $uid -x ra-secondaryd)"
+kill -KILL "$(running ra-secondaryd)"
 ended 4
 says 'alias'
 
