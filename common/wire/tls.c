@@ -18,11 +18,11 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "wire/tls_identity.h"
+#include "wire/tls_trust.h"
 
 #define WRITE_BUFFER_BYTES (128 * 1024)
 #define READ_AHEAD_BYTES (64u * KIB)
@@ -31,6 +31,7 @@
 struct tls_context {
 	SSL_CTX *ssl;
 	enum tls_role role;
+	bool has_ca;
 	tls_admit_fn *admit;
 	void *admit_arg;
 };
@@ -46,35 +47,29 @@ struct tls {
 	bool is_output_closed; /* the peer takes no more; what it sent before can still be read */
 	bool is_flushing;      /* tls_flush, not OpenSSL, flushes the buffer */
 	bool is_refused;       /* admit said no */
-	void *peer; /* what admit returned */
+	bool has_ca;
+	int verdict; /* of the CA on the peer's certificate: an X509_V_ code */
+	void *peer;  /* what admit returned */
 	char peer_key[PEER_KEY_CHARS + 1];
 	char error[DETAIL_MAX + 1];
 };
 
-struct tls_proof {
-	X509 *certificate;
-	bool is_from_ca;
-};
-
-bool tls_proof_has_name(const struct tls_proof *proof, const char *dns_name)
-{
-	return proof->is_from_ca && X509_check_host(proof->certificate, dns_name, 0,
-		X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
-}
-
-/* Instead of OpenSSL's chain verification. The signature with this key is checked after, by the handshake. */
+/* The signature with this key is checked after, by the handshake. */
 static int verify_peer(X509_STORE_CTX *store, void *unused)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls *tls = SSL_get_app_data(ssl);
-	const struct tls_proof proof = { .certificate = X509_STORE_CTX_get0_cert(store) };
+	struct tls_proof proof = { .certificate = X509_STORE_CTX_get0_cert(store) };
 
 	(void)unused;
-	if (proof.certificate != NULL && tls_certificate_key(proof.certificate, tls->peer_key))
+	if (proof.certificate != NULL && tls_certificate_key(proof.certificate, tls->peer_key)) {
+		if (tls->has_ca)
+			proof.is_from_ca = tls_trust_verify(store, &tls->verdict);
 		tls->peer = tls->admit(tls->admit_arg, tls->peer_key, &proof);
+	}
 	if (tls->peer == NULL) {
 		tls->is_refused = true;
-		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+		X509_STORE_CTX_set_error(store, tls_trust_alert(tls->verdict));
 		return 0;
 	}
 	X509_STORE_CTX_set_error(store, X509_V_OK);
@@ -97,7 +92,7 @@ struct tls_context *tls_context_new(const struct tls_identity *identity, enum tl
 		    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") != 1 ||
 	    SSL_CTX_set1_groups_list(ssl, "X25519:P-256") != 1 || SSL_CTX_set_num_tickets(ssl, 0) != 1 ||
 	    SSL_CTX_use_certificate(ssl, identity->certificate) != 1 || SSL_CTX_use_PrivateKey(ssl, identity->key) != 1 ||
-	    SSL_CTX_check_private_key(ssl) != 1) {
+	    SSL_CTX_check_private_key(ssl) != 1 || SSL_CTX_set1_chain(ssl, identity->chain) != 1) {
 		log_error("TLS: the identity is refused: %s", tls_library_error());
 		tls_context_free(context);
 		return NULL;
@@ -109,7 +104,8 @@ struct tls_context *tls_context_new(const struct tls_identity *identity, enum tl
 	SSL_CTX_set_cert_verify_callback(ssl, verify_peer, NULL);
 	SSL_CTX_set_max_cert_list(ssl, PEER_CERTIFICATES_BYTES_MAX);
 	SSL_CTX_set_mode(ssl,
-		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS |
+		SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_read_ahead(ssl, 1);
 	SSL_CTX_set_default_read_buffer_len(ssl, READ_AHEAD_BYTES);
 	return context;
@@ -121,6 +117,18 @@ void tls_context_free(struct tls_context *context)
 		return;
 	SSL_CTX_free(context->ssl);
 	free(context);
+}
+
+int tls_context_trust(struct tls_context *context, const char *ca_path, char why[DETAIL_MAX + 1])
+{
+	X509_STORE *store;
+	int rc = tls_trust_load(ca_path, &store, why);
+
+	if (rc != 0)
+		return rc;
+	SSL_CTX_set_cert_store(context->ssl, store);
+	context->has_ca = true;
+	return 0;
 }
 
 /* OpenSSL flushes after each of its own messages, and mistakes a full pipe for an error. What stays in the buffer then
@@ -141,6 +149,7 @@ struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out)
 {
 	struct tls *tls = xcalloc(1, sizeof(*tls));
 
+	tls->has_ca = context->has_ca;
 	tls->admit = context->admit;
 	tls->admit_arg = context->admit_arg;
 	tls->ssl = SSL_new(context->ssl);
@@ -197,7 +206,10 @@ static int die_of_protocol(struct tls *tls)
 	if (tls->is_refused) {
 		char words[DETAIL_MAX + 1];
 
-		snprintf(words, sizeof(words), "the peer's key %s is not known here", tls->peer_key);
+		snprintf(words, sizeof(words), "the peer's key %s is not known here%s%s", tls->peer_key,
+			!tls->has_ca ? "" : tls->verdict == X509_V_OK ? ", nor any name of its certificate" :
+			", and its certificate proves no name: ",
+			tls->verdict == X509_V_OK ? "" : X509_verify_cert_error_string(tls->verdict));
 		return die(tls, -EACCES, words);
 	}
 	switch (ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0) {
@@ -207,6 +219,10 @@ static int die_of_protocol(struct tls *tls)
 		return die(tls, -EPROTO, "the peer asks for a certificate");
 	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
 		return die(tls, -EPROTO, "the peer does not know this side's key");
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+		return die(tls, -EPROTO, "the peer does not know this side's key, and its certificate has expired");
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+		return die(tls, -EPROTO, "the peer knows neither this side's key nor the CA of its certificate");
 	case SSL_R_UNSUPPORTED_PROTOCOL:
 	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
 		return die(tls, -EPROTO, "the peer does not speak TLS 1.3");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mutual TLS 1.3 by hand. A peer is known by the SHA-256 of its public key (SubjectPublicKeyInfo) and by nothing else:
- * no CA, no name, no clock. tls_* calls never block; the descriptors stay the caller's and must be non-blocking.
- * Loop thread only.
+ * Mutual TLS 1.3 by hand. A peer is known by the SHA-256 of its public key (SubjectPublicKeyInfo), and then no CA, name
+ * or clock matters; or, where a CA is trusted, by a DNS name that its certificate proves. Sessions never block; their
+ * descriptors stay the caller's and must be non-blocking. Loop thread only.
  */
 #ifndef RA_WIRE_TLS_H
 #define RA_WIRE_TLS_H
@@ -22,14 +22,15 @@ enum tls_role { TLS_CLIENT, TLS_SERVER };
 
 /* A new P-256 key and a self-signed certificate for it. */
 int tls_identity_generate(struct tls_identity **out);
-/* PEM text: one private key and one certificate, which must belong together; else -EINVAL (logged with the reason). */
+/* PEM text: one private key and its certificate, then those between it and its CA if any. -EINVAL (logged with the
+ * reason) when something is missing or does not belong together. */
 int tls_identity_from_pem(const char *pem, struct tls_identity **out);
-/* Key and certificate as PEM text, at most IDENTITY_PEM_BYTES_MAX with the NUL; cleared and freed by the caller. */
-/* The same from a file, which may also have the certificates between its own and the CA. -EACCES when anybody but its
- * owner may read it, -ELOOP for a symbolic link; why has words that name the file. */
+/* The same from a file. -EACCES when anybody but its owner may read or change it, -ELOOP for a symbolic link; why has
+ * words that name the file. A certificate of a CA that is out of date, or will be in 30 days, is warned of (logged). */
 int tls_identity_from_file(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1]);
-/* A new file of mode 0600; -EEXIST when there is one. */
+/* A new file of mode 0600; -EEXIST when there is one. When it cannot be written whole it is removed. */
 int tls_identity_to_file(const struct tls_identity *identity, const char *path);
+/* Key and certificate as PEM text, at most IDENTITY_PEM_BYTES_MAX with the NUL; cleared and freed by the caller. */
 char *tls_identity_to_pem(const struct tls_identity *identity);
 void tls_identity_key(const struct tls_identity *identity, char key[PEER_KEY_CHARS + 1]); /* "sha256:…" */
 void tls_identity_free(struct tls_identity *identity);

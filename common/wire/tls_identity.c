@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Identities: a private key, its self-signed certificate, their PEM text, and the hash a peer is known by. The
- * certificate is only a cover for the public key, so its name, serial number and dates mean nothing and are valid for
- * ever. No session and no descriptor here. Loop thread only (OpenSSL's error queue is per thread).
+ * Identities: a private key, its certificate, their PEM text, and the hash a peer is known by. A certificate made here
+ * is only a cover for the public key, so its name, serial number and dates mean nothing and are valid for ever; one from
+ * a CA comes from outside. No session and no descriptor here. Loop thread only (OpenSSL's error queue is per thread).
  */
 #include "wire/tls_identity.h"
 
@@ -94,42 +94,66 @@ static int no_passphrase(char *buffer, int size, int is_writing, void *arg)
 	return 0;
 }
 
-int tls_identity_from_pem(const char *pem, struct tls_identity **out)
+/* The first certificate is that of the key, the others lead from it to its CA. */
+static bool read_certificates(BIO *text, struct tls_identity *identity)
+{
+	X509 *certificate;
+	bool is_end;
+
+	identity->certificate = PEM_read_bio_X509(text, NULL, no_passphrase, NULL);
+	if (!identity->certificate)
+		return false;
+	while ((certificate = PEM_read_bio_X509(text, NULL, no_passphrase, NULL))) {
+		if (!identity->chain)
+			identity->chain = sk_X509_new_null();
+		if (!identity->chain || sk_X509_push(identity->chain, certificate) == 0)
+			log_abort("identity: no memory for its certificates");
+	}
+	is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	if (is_end)
+		ERR_clear_error();
+	return is_end;
+}
+
+int tls_identity_parse(const char *pem, struct tls_identity **out, char why[DETAIL_MAX + 1])
 {
 	struct tls_identity *identity = xcalloc(1, sizeof(*identity));
 	char key[PEER_KEY_CHARS + 1];
-	BIO *key_text, *certificate_text;
+	BIO *key_text = BIO_new_mem_buf(pem, -1), *certificate_text = BIO_new_mem_buf(pem, -1);
 	int rc = -EINVAL;
 
+	if (!key_text || !certificate_text)
+		log_abort("identity: no memory for its text");
 	ERR_clear_error();
-	key_text = BIO_new_mem_buf(pem, -1);
-	certificate_text = BIO_new_mem_buf(pem, -1);
-	if (key_text == NULL || certificate_text == NULL) {
-		log_error("identity: %s", tls_library_error());
-		goto out;
-	}
 	identity->key = PEM_read_bio_PrivateKey(key_text, NULL, no_passphrase, NULL);
-	if (identity->key == NULL) {
-		log_error("identity: no usable private key: %s", tls_library_error());
-		goto out;
+	if (!identity->key) {
+		snprintf(why, DETAIL_MAX + 1, strstr(pem, "ENCRYPTED") ?
+			"the private key has a passphrase, and nobody is asked for it here" : "no usable private key: %s",
+			tls_library_error());
+	} else if (!read_certificates(certificate_text, identity) || !tls_certificate_key(identity->certificate, key)) {
+		snprintf(why, DETAIL_MAX + 1, "no usable certificate: %s", tls_library_error());
+	} else if (X509_check_private_key(identity->certificate, identity->key) != 1) {
+		snprintf(why, DETAIL_MAX + 1, "the private key and the %scertificate do not belong together",
+			identity->chain ? "first " : "");
+	} else {
+		*out = identity;
+		identity = NULL;
+		rc = 0;
 	}
-	identity->certificate = PEM_read_bio_X509(certificate_text, NULL, no_passphrase, NULL);
-	if (identity->certificate == NULL || !tls_certificate_key(identity->certificate, key)) {
-		log_error("identity: no usable certificate: %s", tls_library_error());
-		goto out;
-	}
-	if (X509_check_private_key(identity->certificate, identity->key) != 1) {
-		log_error("identity: the private key and the certificate do not belong together");
-		ERR_clear_error();
-		goto out;
-	}
-	*out = identity;
-	identity = NULL;
-	rc = 0;
-out:
+	ERR_clear_error();
 	BIO_free(key_text);
 	BIO_free(certificate_text);
 	tls_identity_free(identity);
+	return rc;
+}
+
+int tls_identity_from_pem(const char *pem, struct tls_identity **out)
+{
+	char why[DETAIL_MAX + 1];
+	int rc = tls_identity_parse(pem, out, why);
+
+	if (rc != 0)
+		log_error("identity: %s", why);
 	return rc;
 }
 
@@ -163,5 +187,6 @@ void tls_identity_free(struct tls_identity *identity)
 		return;
 	EVP_PKEY_free(identity->key);
 	X509_free(identity->certificate);
+	sk_X509_pop_free(identity->chain, X509_free);
 	free(identity);
 }

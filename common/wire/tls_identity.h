@@ -12,7 +12,11 @@
 struct tls_identity {
 	EVP_PKEY *key;
 	X509 *certificate;
+	STACK_OF(X509) *chain; /* what stands between the certificate and its CA; NULL: nothing */
 };
+
+/* tls_identity_from_pem with its words for the caller instead of the log. */
+int tls_identity_parse(const char *pem, struct tls_identity **out, char why[DETAIL_MAX + 1]);
 
 /* "sha256:" and the SHA-256 of the certificate's SubjectPublicKeyInfo; false when it cannot be encoded. */
 bool tls_certificate_key(const X509 *certificate, char key[PEER_KEY_CHARS + 1]);
