@@ -14,7 +14,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/daemon.h"
 #include "base/log.h"
 #include "base/post.h"
 #include "base/rate.h"
@@ -49,7 +48,7 @@ struct asked {
 
 struct control {
 	uint32_t magic;
-	struct service *service;
+	const struct service *service;
 	struct server *server;
 	struct asked *probes;
 	unsigned probe_count;
@@ -311,11 +310,11 @@ static void on_control(void *arg, struct control_request *request)
 	}
 }
 
-struct control *control_new(struct service *service, char *why, size_t why_bytes)
+struct control *control_new(const struct service *service, struct event_base *base, char *why, size_t why_bytes)
 {
 	static const struct server_ops ops = { .control = on_control };
 	const struct secondary_settings *settings = service->settings;
-	const struct server_config config = { .base = daemon_base(service->daemon), .clock = service->ra->clock,
+	const struct server_config config = { .base = base, .clock = service->ra->clock,
 		.path = settings->socket, .mode = settings->socket_mode, .group = settings->socket_group,
 		.admin_group = settings->admin_group };
 	struct control *control = xcalloc(1, sizeof(*control));

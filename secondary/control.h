@@ -9,10 +9,11 @@
 #include <stddef.h>
 
 struct control;
+struct event_base;
 struct service;
 
-/* The service with its ra, peers and accept; it listens on the settings' socket. NULL with words in why. */
-struct control *control_new(struct service *service, char *why, size_t why_bytes);
+/* The service with its ra, post, peers and accept; listens on the socket of its settings. NULL with words in why. */
+struct control *control_new(const struct service *service, struct event_base *base, char *why, size_t why_bytes);
 /* Probes end without a result; their askers are told so. NULL is fine. */
 void control_free(struct control *control);
 

@@ -166,7 +166,7 @@ static bool open_doors(struct service *service)
 			log_error("listen: %s", why);
 			return false;
 		}
-	service->control = control_new(service, why, sizeof(why));
+	service->control = control_new(service, daemon_base(service->daemon), why, sizeof(why));
 	if (service->control == NULL)
 		log_error("socket: %s", why);
 	return service->control != NULL;
