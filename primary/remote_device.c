@@ -173,17 +173,23 @@ void remote_device_fail(struct remote_device *device, enum status status, const 
 	end_requests(device, status, device->why);
 }
 
+static void post_refusal(const struct remote_device *device, enum status status, const char *detail)
+{
+	struct post_where where = { .device = device->name, .peer = device->remote->peer };
+	post_error(device->remote->config.post, status, &where, "the secondary does not give the device%s%s",
+		detail[0] ? ": " : "", detail);
+}
+
 /* What fails now may succeed for a later request. */
 static void fail_question(struct remote_device *device, enum status status, const char *detail)
 {
-	struct post_where where = { .device = device->name, .peer = device->remote->peer };
 	timer_cancel(&device->timer);
 	set_state(device, DEVICE_IDLE, status_name(status));
 	if (device->is_given_up) {
 		remote_device_settle(device);
 		return;
 	}
-	post_error(device->remote->config.post, status, &where, "DeviceQuery: %s", detail);
+	post_refusal(device, status, detail);
 	end_requests(device, status, detail);
 }
 
@@ -309,10 +315,8 @@ int remote_on_device_reply(struct remote_device *device, const struct msg_device
 		device->is_attached = true;
 		device->number = reply->device_number;
 	}
-	if (!is_ok && device->info_fn) {
-		struct post_where where = { .device = device->name, .peer = remote->peer };
-		post_error(remote->config.post, reply->status, &where, "DeviceQuery: %s", reply->detail);
-	}
+	if (!is_ok && device->info_fn)
+		post_refusal(device, reply->status, reply->detail);
 	hold(device);
 	if (device->state == DEVICE_READY)
 		tell(device, reply->status, is_ok ? &reply->volume : NULL, reply->detail);
