@@ -95,15 +95,3 @@ is_down() { ! is_up; }
 
 # expect_device CODE DEVICE ARGUMENT...
 expect_device() { expect "$1" --socket "$T/primary.sock" "${@:2}"; }
-
-# Nothing is in use any more: hosts, jobs, locks, attached devices, open volumes.
-is_idle()
-{
-	[ "$(ask primary .hosts status)" = 0 ] && [ "$(ask primary '[.devices[].users] | add' devices)" = 0 ] &&
-		[ "$(ask secondary '[.devices[] | .users + .jobs] | add' devices)" = 0 ] &&
-		[ "$(ask secondary '.jobs.link + .jobs.fetch' status)" = 0 ] &&
-		[ "$(ask secondary .cache.slots_locked cache)" = 0 ] &&
-		[ "$(ask primary '[.devices[], (.devices[] | select(.state != "closed"))] | length' devices)" = \
-			"$(ask primary '.devices | length' devices)" ]
-}
-has_jobs() { [ "$(ask primary '[.devices[].jobs] | add' devices)" != 0 ]; }

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A run goes on where the network or the secondary failed: b killed and started again at random moments, the link cut
+# by a relay at random bytes, a network that is away for less and for more than --link-timeout, a volume that came back
+# as another one, and a primary that is gone for good.
+. tests/functional/lib.sh
+. tests/functional/hosts.sh
+
+noise v.a 60000000
+cp v.a v.b
+poke v.b 31000000 XYZ
+mkfifo relay.out
+port=$(free_port)
+via=$(free_port)
+two_hosts v
+"$BUILD/tests/relay" "$via" "$port" >relay.log 2>&1 &
+relay=$!
+trap 'stop_all; kill -KILL $relay 2>/dev/null' EXIT
+start_both
+
+# run ARGUMENT...: a compare in the background that takes some seconds; its status is in $T/status.
+run()
+{
+	rm -f status
+	(
+		"$RA" --socket "$T/a.sock" --json "$@" >"$T/out" 2>"$T/err"
+		echo $? >"$T/status"
+	) &
+}
+ended() { [ -s status ]; }
+# finish CODE: waits for it.
+finish()
+{
+	until_long ended
+	wait $! 2>/dev/null
+	[ "$(cat status)" = "$1" ] || die "exit $(cat status), not $1"
+}
+until_long()
+{
+	local i
+	for ((i = 0; i < 1200; i++)); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	die "never true: $*"
+}
+has_begun() { [ "$(ctl_json a '[.devices[].jobs[]] | length' jobs)" -gt 0 ]; }
+
+for delivery in disconnect poll hold; do
+	run --delivery $delivery --limit 20M v
+	until_true has_begun
+	for _ in 1 2 3; do
+		sleep 0.$((RANDOM % 5 + 2))
+		stop b KILL
+		start b
+		until_true link_is_up
+	done
+	finish 1
+	json .result different
+	json '.link.relinks >= 1' true
+	json '.tracks.different' 1
+	json '.ranges[0].offset' 31000000
+	json_sums
+	all_is_idle
+done
+
+# A network that is away: packets of neither direction pass.
+run --limit 20M --link-timeout 30s v
+until_true has_begun
+kill -USR1 $relay
+sleep 18 # longer than three pings
+kill -USR1 $relay
+finish 1
+json .tracks.different 1
+all_is_idle
+run --limit 20M --link-timeout 3s v
+until_true has_begun
+stop b KILL
+finish 4
+json .result error
+says 'link'
+start b
+all_is_idle
+
+# It came back as another one.
+run --limit 10M v
+until_true has_begun
+stop b KILL
+cp v.b w.b
+mv w.b v.b
+start b
+finish 3
+says 'another|changed'
+all_is_idle
+
+# The primary goes: the run cannot go on.
+run --limit 10M v
+until_true has_begun
+stop a KILL
+finish 4
+says 'primary'
+start a
+all_is_idle
+compare 1 v

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# 16 ra-compare at once on one device and on 16, the most links and jobs of a peer, and that all is given back.
+. tests/functional/lib.sh
+. tests/functional/hosts.sh
+
+names=()
+for n in {1..16}; do
+	noise "v$n.a" 4000000
+	cp "v$n.a" "v$n.b"
+	names+=("v$n")
+done
+poke v7.b 100000 X
+poke v7.a 100000 Y
+two_hosts "${names[@]}"
+start_both
+
+# at_once DEVICE...: one compare for each; statuses in $T/status.N.
+at_once()
+{
+	local n=0 pids=()
+	for device; do
+		n=$((n + 1))
+		"$RA" --socket "$T/a.sock" --json "$device" >"out.$n" 2>"err.$n" &
+		pids+=($!)
+	done
+	n=0
+	for pid in "${pids[@]}"; do
+		n=$((n + 1))
+		wait "$pid"
+		echo $? >"status.$n"
+	done
+}
+at_once v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1
+for n in {1..16}; do [ "$(cat status.$n)" = 0 ] || { cat "err.$n"; die "compare $n of one device: $(cat status.$n)"; }; done
+all_is_idle
+at_once "${names[@]}"
+for n in {1..16}; do
+	want=0
+	[ "$n" != 7 ] || want=1
+	[ "$(cat status.$n)" = $want ] || { cat "err.$n"; die "device v$n: $(cat status.$n)"; }
+done
+all_is_idle
+
+# A peer's most jobs: the rest of the streams is refused, tracks are asked for again, nothing is lost.
+stop a
+stop b
+sed -i 's/^devices = .*/&\nmax-jobs = 4\nmax-links = 1/' b.conf
+start_both
+compare 0 --jobs 4 v1
+compare 3 --jobs 8 --json v2 || true
+json_sums
+says 'NO_FREE_JOB'
+[ "$(ctl_json b '.peers[0].jobs_max' links)" = 4 ] || die "jobs_max"
+
+# A second link of the same peer is refused, and the first goes on.
+sed "s|$T/a.sock|$T/a2.sock|" a.conf >a2.conf
+start a2
+is_refused() { [ "$(ctl_json b '.peers[0].links_refused' links)" -ge 1 ]; }
+until_true is_refused
+[ "$(ctl_json b '.peers[0].links' links)" = 1 ] || die "more than one link"
+compare 0 --jobs 4 v1
+expect 4 --socket "$T/a2.sock" --link-timeout 1s v1
