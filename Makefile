@@ -24,10 +24,10 @@ LDLIBS := $(shell pkg-config --libs $(LIBRARIES)) -lpthread
 
 PREFIX ?= /usr/local
 MANUALS := $(wildcard conf/*.[0-9] secondary/*.[0-9] primary/*.[0-9] primary/*/*.[0-9])
-PROGRAMS := ra-primaryd ra-secondaryd ra-compare
-MAINS := primary/main.c secondary/main.c primary/compare/main.c
+PROGRAMS := ra-primaryd ra-secondaryd ra-compare ra-ctl
+MAINS := primary/main.c secondary/main.c primary/compare/main.c primary/ctl/main.c
 COMMON := $(wildcard common/*/*.c)
-PARTS := $(filter-out $(MAINS),$(wildcard secondary/*.c primary/*.c primary/compare/*.c))
+PARTS := $(filter-out $(MAINS),$(wildcard secondary/*.c primary/*.c primary/compare/*.c primary/ctl/*.c))
 SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -49,6 +49,7 @@ all: $(addprefix $(BUILD)/,$(PROGRAMS))
 $(BUILD)/ra-primaryd: $(call OBJECT,primary/main.c)
 $(BUILD)/ra-secondaryd: $(call OBJECT,secondary/main.c)
 $(BUILD)/ra-compare: $(call OBJECT,primary/compare/main.c)
+$(BUILD)/ra-ctl: $(call OBJECT,primary/ctl/main.c)
 $(addprefix $(BUILD)/,$(PROGRAMS)): $(BUILD)/libra.a
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libra.a $(LDLIBS)
 
