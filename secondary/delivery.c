@@ -86,7 +86,7 @@ static void fetch_tracks(struct read *read)
 	}
 	if (fetch == NULL && !share_allows_fetch(read)) {
 		disconnect(read); /* 176 */
-		share_wait(read, "the peer has its most fetches");
+		share_wait_for_fetch(read);
 		return;
 	}
 	disconnect(read); /* 176 */
@@ -115,7 +115,7 @@ void delivery_look(struct read *read)
 			break;
 		tracks = share_of_locks(read, tracks);
 		if (tracks == 0 && !timed_out) {
-			share_wait(read, "the peer has its most locks");
+			share_wait_for_locks(read);
 			return;
 		}
 		read_lock(read, tracks);                 /* 162 */

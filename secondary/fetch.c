@@ -123,7 +123,7 @@ static void free_job(struct fetch *fetch)
 	fetch->peer = NULL;
 	if (peer != NULL) {
 		peer->fetches--;
-		share_next_turn(ra, peer);
+		share_next_turn(peer);
 	}
 }
 
