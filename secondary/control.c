@@ -193,7 +193,7 @@ static void on_limit(struct control *control, struct control_request *request)
 		log_info("limit of %s%s: %" PRIu64 " bytes/s and %" PRIu64 " reads/s (0: none)", scopes[message->scope],
 			message->scope == SCOPE_TOTAL ? "" : message->name, limit.bytes_per_s, limit.reads_per_s);
 	}
-	control_answer(request, show_limits(control->service->ra, control->service->peers));
+	control_answer(request, secondary_show_limits(control->service->ra, control->service->peers));
 }
 
 /* ---- Probes ---- */
@@ -271,7 +271,7 @@ static void on_jobs(const struct control *control, struct control_request *reque
 	uint32_t number;
 
 	if (name[0] == '\0' || find_device(control, request, &number))
-		control_answer(request, show_jobs(control->service->ra, name[0] == '\0' ? NULL : name));
+		control_answer(request, secondary_show_jobs(control->service->ra, name[0] == '\0' ? NULL : name));
 }
 
 static void on_control(void *arg, struct control_request *request)
@@ -285,7 +285,7 @@ static void on_control(void *arg, struct control_request *request)
 		control_answer(request, describe_status(control->service));
 		break;
 	case VERB_DEVICES:
-		control_answer(request, show_devices(ra));
+		control_answer(request, secondary_show_devices(ra));
 		break;
 	case VERB_JOBS:
 		on_jobs(control, request);
@@ -294,10 +294,10 @@ static void on_control(void *arg, struct control_request *request)
 		control_answer(request, show_errors(control->service->post));
 		break;
 	case VERB_CACHE:
-		control_answer(request, show_cache(ra));
+		control_answer(request, secondary_show_cache(ra));
 		break;
 	case VERB_LINKS:
-		control_answer(request, show_links(ra, control->service->peers));
+		control_answer(request, secondary_show_links(ra, control->service->peers));
 		break;
 	case VERB_LIMIT:
 		on_limit(control, request);

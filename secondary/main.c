@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -13,12 +14,13 @@
 #include "secondary/service.h"
 #include "secondary/settings.h"
 
-#define CONFIG_PATH_DEFAULT "/etc/ra/secondary.conf"
+#define CONFIG_DEFAULT "/etc/ra/secondary.conf"
 #define EXIT_USAGE 2
 
 struct options {
-	bool is_once, is_verbose, checks, dumps;
 	const char *config; /* NULL: not given */
+	bool is_once, checks, dumps;
+	int verbose; /* how often -v */
 };
 
 static void usage(FILE *out)
@@ -26,11 +28,13 @@ static void usage(FILE *out)
 	fprintf(out, "Usage: ra-secondaryd [--config FILE] [--check-config | --dump-config] [-v]\n"
 		     "       ra-secondaryd --once\n"
 		     "Serves the volumes of this host to the primaries that its configuration names.\n"
-		     "  --config FILE   the configuration (" CONFIG_PATH_DEFAULT ")\n"
-		     "  --check-config  check it, the key and the groups it names, and end\n"
-		     "  --dump-config   show every key with the value in force, and end\n"
-		     "  -v              log everything\n"
-		     "  --once          serve one primary on standard input and output; ra-compare starts it\n"
+		     "  --config FILE   read the configuration from FILE and from conf.d beside it\n"
+		     "                  (default: " CONFIG_DEFAULT ")\n"
+		     "  --check-config  say what is wrong with the configuration, and end\n"
+		     "  --dump-config   print every key with the value in force, and end\n"
+		     "  -v, --verbose   log one level more than the configuration says; may be repeated\n"
+		     "  --once          serve one primary on standard input and output;\n"
+		     "                  ra-compare starts it so\n"
 		     "  --help          show this text\n"
 		     "  --version       show the version\n");
 }
@@ -41,7 +45,7 @@ static int parse(int argc, char **argv, struct options *options)
 	static const struct option names[] = { { "config", required_argument, NULL, 'c' },
 		{ "check-config", no_argument, NULL, 'C' }, { "dump-config", no_argument, NULL, 'D' },
 		{ "once", no_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 } };
+		{ "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "v", names, NULL)) != -1) {
@@ -59,7 +63,7 @@ static int parse(int argc, char **argv, struct options *options)
 			options->is_once = true;
 			break;
 		case 'v':
-			options->is_verbose = true;
+			options->verbose++;
 			break;
 		case 'h':
 			usage(stdout);
@@ -73,11 +77,11 @@ static int parse(int argc, char **argv, struct options *options)
 		}
 	}
 	if (optind != argc)
-		log_error("%s: no argument was expected", argv[optind]);
+		log_error("unexpected argument '%s'", argv[optind]);
+	else if (options->is_once && (options->config || options->checks || options->dumps))
+		log_error("--once has no configuration");
 	else if (options->checks && options->dumps)
 		log_error("--check-config and --dump-config exclude each other");
-	else if (options->is_once && (options->config || options->checks || options->dumps || options->is_verbose))
-		log_error("--once takes no other option");
 	else
 		return -1;
 	usage(stderr);
@@ -86,22 +90,23 @@ static int parse(int argc, char **argv, struct options *options)
 
 static int run_configured(const struct options *options)
 {
-	const char *path = options->config ? options->config : CONFIG_PATH_DEFAULT;
+	const char *path = options->config ? options->config : CONFIG_DEFAULT;
 	struct secondary_settings *settings;
 	char why[CONFIG_WHY_BYTES];
-	int code = 0;
+	int level, code;
 
 	if (secondary_settings_load(path, &settings, why) != 0) {
 		log_error("%s", why);
 		return EXIT_USAGE;
 	}
-	log_start("ra-secondaryd", options->is_verbose ? LOG_LEVEL_DEBUG : settings->log_level);
-	if (options->dumps)
+	level = (int)settings->log_level + options->verbose;
+	log_start("ra-secondaryd", level < LOG_LEVEL_DEBUG ? (enum log_level)level : LOG_LEVEL_DEBUG);
+	if (options->dumps) {
 		config_dump(settings->config, stdout);
-	else if (options->checks)
-		code = service_check(settings);
-	else
-		code = service_run(settings);
+		code = fflush(stdout) == 0 ? 0 : EXIT_FAILURE;
+	} else {
+		code = options->checks ? secondary_service_check(settings) : secondary_service_run(settings);
+	}
 	secondary_settings_free(settings);
 	return code;
 }
@@ -115,5 +120,5 @@ int main(int argc, char **argv)
 	code = parse(argc, argv, &options);
 	if (code >= 0)
 		return code;
-	return options.is_once ? once_run() : run_configured(&options);
+	return options.is_once ? secondary_once_run() : run_configured(&options);
 }

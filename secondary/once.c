@@ -129,7 +129,7 @@ static bool build(struct once *once, const struct msg_setup *setup)
 	return true;
 }
 
-int once_run(void)
+int secondary_once_run(void)
 {
 	struct message *setup = xcalloc(1, sizeof(*setup));
 	struct once once = { .daemon = daemon_new(), .post = post_new() };

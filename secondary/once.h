@@ -5,6 +5,6 @@
 #ifndef RA_SECONDARY_ONCE_H
 #define RA_SECONDARY_ONCE_H
 
-int once_run(void); /* until the connection ends; the exit code */
+int secondary_once_run(void); /* until the connection ends; the exit code */
 
 #endif

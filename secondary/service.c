@@ -40,16 +40,18 @@
 /* Logs where the key stands and why its value is not usable. */
 static int refuse(const struct secondary_settings *settings, const char *key, const char *words)
 {
-	char why[CONFIG_WHY_BYTES];
-
-	config_refuse(settings->config, "secondary", NULL, key, why, "%s", words);
-	log_error("%s", why);
+	log_error("%s: %s: %s", config_where(settings->config, "secondary", NULL, key), key, words);
 	return EXIT_SETTINGS;
 }
 
 static int check_group(const struct secondary_settings *settings, const char *key, const char *group)
 {
-	return group[0] == '\0' || getgrnam(group) != NULL ? 0 : refuse(settings, key, "there is no such group");
+	char words[DETAIL_MAX + 1];
+
+	if (group[0] == '\0' || getgrnam(group) != NULL)
+		return 0;
+	snprintf(words, sizeof(words), "there is no group %s", group);
+	return refuse(settings, key, words);
 }
 
 /* Whose link is it? Both outcomes are logged, with key and address, by those who know the address: session and conn. */
@@ -91,14 +93,11 @@ static int check_named(struct service *service)
 	return code;
 }
 
-int service_check(const struct secondary_settings *settings)
+int secondary_service_check(const struct secondary_settings *settings)
 {
 	struct service service = { .settings = settings };
 	int code = check_named(&service);
 
-	if (code == 0)
-		printf("%s: correct; %u devices, %u peers, key %s\n", settings->path, settings->device_count,
-			settings->peer_count, service.key);
 	tls_context_free(service.tls);
 	return code;
 }
@@ -219,7 +218,7 @@ static void on_hangup(int signal_number, void *arg)
 {
 	(void)signal_number;
 	(void)arg;
-	log_info("SIGHUP is ignored: the configuration is read at the start only");
+	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
 }
 
 /* ---- Life ---- */
@@ -232,7 +231,7 @@ static int end(struct service *service, int code)
 		ra_end_sessions(service->ra);
 	peer_list_free(service->peers);
 	if (!ra_free(service->ra)) {
-		log_warning("a volume hangs: leaving it behind");
+		log_warning("a request to a volume hangs: leaving it behind");
 		_exit(code);
 	}
 	tls_context_free(service->tls);
@@ -242,7 +241,7 @@ static int end(struct service *service, int code)
 	return code;
 }
 
-int service_run(const struct secondary_settings *settings)
+int secondary_service_run(const struct secondary_settings *settings)
 {
 	struct service service = { .settings = settings };
 	int code;

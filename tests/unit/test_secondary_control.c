@@ -210,7 +210,8 @@ static void errors_are_counted_by_status(void **state)
 
 	(void)state;
 	faulty_volume_set_open_error(bed->volumes[0], EIO);
-	primary_send(primary, &(struct message){ .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 3, .device = "d0" } });
+	primary_send(primary,
+		&(struct message){ .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 3, .device = "d0" } });
 	assert_int_equal(primary_wait(primary, 3)->status, STATUS_VOLUME_ERROR);
 	json = answer((struct msg_control){ .verb = VERB_STATUS });
 	assert_int_equal(number_at(json, "errors", "VOLUME_ERROR"), 1);

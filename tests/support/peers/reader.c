@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * reader ADDRESS:PORT IDENTITY KEY DEVICE [--stay]: a well-behaved primary for tests of ra-secondaryd. It reads the whole
- * device run by run on one link job and writes it to standard output. --stay: then it keeps link, device and job until
- * its standard input ends. IDENTITY is a PEM file, KEY the secondary's.
+ * reader ADDRESS:PORT IDENTITY KEY DEVICE [--stay]: a well-behaved primary for tests of ra-secondaryd. It reads the
+ * whole device run by run on one link job and writes it to standard output. --stay: then it keeps link, device and job
+ * until its standard input ends. IDENTITY is a PEM file, KEY the secondary's.
  *
  * Exit: 0 done, 1 an answer was a refusal (it is printed), 2 usage, 4 no link or it was lost.
  */
