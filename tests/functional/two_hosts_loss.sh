@@ -4,8 +4,8 @@
 # A run goes on where the network or the secondary failed: b killed and started again at random moments, the link cut
 # by a relay at random bytes, a network that is away for less and for more than --link-timeout, a volume that came back
 # as another one, and a primary that is gone for good.
+. tests/functional/hosts.sh
 . tests/functional/lib.sh
-. "$TOP/tests/functional/hosts.sh"
 
 noise v.a 60000000
 cp v.a v.b
