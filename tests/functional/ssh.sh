@@ -217,7 +217,7 @@ for host in typed locked; do
 	sleep 12 # longer than the 10 s that a Hello may take
 	echo "$password" >&9
 	off_terminal 0
-	grep -q '^IDENTICAL: ' "$T/screen" || die "$host: no verdict: $(cat "$T/screen")"
+	grep -q 'IDENTICAL: 5000000 bytes' "$T/screen" || die "$host: no verdict: $(cat "$T/screen")"
 done
 # ^C at the prompt ends all and leaves the terminal with its echo.
 on_terminal "$RA $T/v/a typed:copy; echo \$? >$T/first; stty -a"
