@@ -4,7 +4,7 @@
 # The command line of ra-primaryd, configuration errors with file and line, signals, a socket that is in use or was left
 # behind.
 . tests/functional/lib.sh
-. tests/functional/hosts.sh
+. "$TOP/tests/functional/hosts.sh"
 RA=$BUILD/ra-primaryd
 
 expect 0 --help

@@ -5,7 +5,7 @@
 # by a relay at random bytes, a network that is away for less and for more than --link-timeout, a volume that came back
 # as another one, and a primary that is gone for good.
 . tests/functional/lib.sh
-. tests/functional/hosts.sh
+. "$TOP/tests/functional/hosts.sh"
 
 noise v.a 60000000
 cp v.a v.b

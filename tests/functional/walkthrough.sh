@@ -4,7 +4,7 @@
 # The README's walk-through for two hosts, word for word, in two namespaces of network, files and processes that are
 # joined by a cable. Only the two keys are pasted in. Whatever happens, the namespaces end with their first process.
 . tests/functional/lib.sh
-cd "$OLDPWD" || exit 2
+cd "$TOP" || exit 2
 
 [ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
 [ -z "$SAN" ] || { echo "the README's commands build without sanitizers"; exit 77; }
