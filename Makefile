@@ -24,14 +24,15 @@ LDLIBS := $(shell pkg-config --libs $(LIBRARIES)) -lpthread
 
 PREFIX ?= /usr/local
 MANUALS := $(wildcard conf/*.[0-9] secondary/*.[0-9] primary/*.[0-9] primary/*/*.[0-9])
-PROGRAMS := ra-primaryd ra-secondaryd ra-compare
-MAINS := primary/main.c secondary/main.c primary/compare/main.c
+PROGRAMS := ra-primaryd ra-secondaryd ra-compare ra-ctl
+MAINS := primary/main.c secondary/main.c primary/compare/main.c primary/ctl/main.c
 COMMON := $(wildcard common/*/*.c)
-PARTS := $(filter-out $(MAINS),$(wildcard secondary/*.c primary/*.c primary/compare/*.c))
+PARTS := $(filter-out $(MAINS),$(wildcard secondary/*.c primary/*.c primary/compare/*.c primary/ctl/*.c))
 SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd)
 PRELOAD := $(patsubst tests/support/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/preload/*.c))
 
 OBJECT = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -48,6 +49,7 @@ all: $(addprefix $(BUILD)/,$(PROGRAMS))
 $(BUILD)/ra-primaryd: $(call OBJECT,primary/main.c)
 $(BUILD)/ra-secondaryd: $(call OBJECT,secondary/main.c)
 $(BUILD)/ra-compare: $(call OBJECT,primary/compare/main.c)
+$(BUILD)/ra-ctl: $(call OBJECT,primary/ctl/main.c)
 $(addprefix $(BUILD)/,$(PROGRAMS)): $(BUILD)/libra.a
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libra.a $(LDLIBS)
 
@@ -71,8 +73,11 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call OBJECT,$(SUPPORT)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
-# Stands between two daemons in functional tests.
-$(BUILD)/tests/relay: $(BUILD)/obj/tests/support/relay/relay.o $(BUILD)/libra.a
+# Programs of functional tests: what stands between two daemons, an honest primary, and strangers.
+$(BUILD)/tests/relay: $(call OBJECT,tests/support/relay/relay.c) $(BUILD)/libra.a
+$(BUILD)/tests/reader: $(call OBJECT,tests/support/peers/reader.c) $(BUILD)/libra.a
+$(BUILD)/tests/crowd: $(call OBJECT,tests/support/peers/crowd.c) $(BUILD)/libra.a
+$(TOOLS):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -97,7 +102,7 @@ build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(COMMON) $(PARTS) $(GEN)
 	$(call say,FUZZ $@)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -w \
 		-o $@ $< $(COMMON) $(PARTS) $(BUILD)/gen/ra.pb-c.c $(LDLIBS)
 
-tests: all $(UNIT) $(REPLAY) $(PRELOAD) $(BUILD)/tests/relay
+tests: all $(UNIT) $(REPLAY) $(PRELOAD) $(TOOLS)
 
 check-unit: $(UNIT)
 	@BUILD=$(BUILD) SAN=$(SAN) tests/run unit

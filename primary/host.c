@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HA 28: the session of a host, from HostHello over HostOpen, HostStatus and HostRelease to its end. Reads are in
- * host_read.c; the disk is the business of local*.c, the link that of remote*.c. An untimely frame ends the session; a
- * request for what is not there gets BAD_REQUEST. Loop thread only. The hard thing: both sides answer one question, in
- * any order and perhaps at once, so a question counts its answers and only the last of them replies.
+ * HA 28: the session of a host, from HostHello to its end, and HostRelease. HostOpen and HostStatus are in
+ * host_open.c, reads in host_read.c; the disk is the business of local*.c, the link that of remote*.c. An untimely
+ * frame ends the session; a request for what is not there gets BAD_REQUEST. Loop thread only. The hard thing: its end
+ * may come at any moment, so what both sides still owe it is given up first, and nothing of it is touched after.
  */
 #include "primary/host.h"
 
@@ -27,7 +27,7 @@ static struct host *host_of(void *arg)
 	return host;
 }
 
-static void set_state(struct host *host, enum host_state state, const char *reason)
+void host_set_state(struct host *host, enum host_state state, const char *reason)
 {
 	static const char *const names[] = { "HELLO", "READY", "OPENING", "OPEN", "GONE" };
 	log_debug("host: %s -> %s: %s", names[host->state], names[state], reason);
@@ -72,134 +72,9 @@ static int on_hello(struct host *host, const struct msg_host_hello *hello)
 	for (uint32_t i = 0; i < host->slot_count; i++)
 		host->slots[i] = (struct host_slot){ .magic = HOST_SLOT_MAGIC, .host = host };
 	conn_accept(host->conn);
-	set_state(host, HOST_READY, "HostHello");
+	host_set_state(host, HOST_READY, "HostHello");
 	host_send(host);
 	return 0;
-}
-
-/* ---- HostOpen and HostStatus ---- */
-
-/* Gives back both sides and all streams. */
-static void detach(struct host *host)
-{
-	for (unsigned i = 0; i < STREAMS_MAX; i++) {
-		remote_job_free(host->streams[i].job);
-		host->streams[i].job = NULL;
-	}
-	remote_detach(host->remote);
-	host->remote = NULL;
-	local_detach(host->local);
-	host->local = NULL;
-}
-
-/* Fills in the reply from what both sides said. */
-static void judge(const struct host *host, struct msg_host_open_reply *reply)
-{
-	const struct side_answer *local = &host->local_answer, *remote = &host->remote_answer;
-	const struct side_answer *failed = local->status != STATUS_OK ? local : remote->status != STATUS_OK ? remote : NULL;
-
-	if (failed) {
-		reply->status = failed->status;
-		reply->failed_side = failed == local ? SIDE_LOCAL : SIDE_REMOTE;
-		memcpy(reply->detail, failed->detail, sizeof(reply->detail));
-	} else if (local->track_bytes != remote->track_bytes) {
-		reply->status = STATUS_BAD_REQUEST;
-		snprintf(reply->detail, sizeof(reply->detail),
-			"the track size is %u bytes at the primary and %u bytes at the secondary: they must be equal",
-			local->track_bytes, remote->track_bytes);
-	} else {
-		reply->status = STATUS_OK;
-		reply->track_bytes = local->track_bytes;
-		reply->local = local->info;
-		reply->remote = remote->info;
-	}
-}
-
-static void query_answered(struct host *host)
-{
-	if (--host->query_pending > 0)
-		return;
-	host->out.type = MESSAGE_HOST_OPEN_REPLY;
-	host->out.host_open_reply = (struct msg_host_open_reply){
-		.tag = host->query_tag,
-		.wire_bytes = remote_wire_bytes(host->config.remote),
-	};
-	judge(host, &host->out.host_open_reply);
-	if (host->state == HOST_OPENING) {
-		bool is_open = host->out.host_open_reply.status == STATUS_OK;
-		set_state(host, is_open ? HOST_OPEN : HOST_READY, status_name(host->out.host_open_reply.status));
-		if (!is_open)
-			detach(host);
-	}
-	host_send(host);
-}
-
-static void side_answered(struct host *host, struct side_answer *answer, enum status status, uint32_t track_bytes,
-	const struct volume_info *info, const char *detail)
-{
-	answer->status = status;
-	answer->track_bytes = track_bytes;
-	if (info)
-		answer->info = *info;
-	snprintf(answer->detail, sizeof(answer->detail), "%s", detail);
-	query_answered(host);
-}
-
-static void on_local_info(void *arg, enum status status, const struct volume_info *info, const char *detail)
-{
-	struct host *host = host_of(arg);
-	side_answered(host, &host->local_answer, status, local_track_bytes(host->config.local), info, detail);
-}
-
-static void on_remote_info(void *arg, enum status status, const struct remote_about *about, const char *detail)
-{
-	struct host *host = host_of(arg);
-	side_answered(host, &host->remote_answer, status, about->track_bytes, about->info, detail);
-}
-
-/* Asks both sides at once. */
-static void query(struct host *host, uint32_t tag)
-{
-	host->query_tag = tag;
-	host->query_pending = 2;
-	enum status remote = remote_query(host->remote, on_remote_info, host);
-	enum status local = local_query(host->local, on_local_info, host);
-	if (remote != STATUS_OK)
-		side_answered(host, &host->remote_answer, remote, 0, NULL, "the link to the secondary is lost");
-	if (local != STATUS_OK)
-		side_answered(host, &host->local_answer, local, 0, NULL, "an earlier request to the volume hangs");
-}
-
-static void refuse_open(struct host *host, uint32_t tag, enum status status, const char *detail)
-{
-	host->out.type = MESSAGE_HOST_OPEN_REPLY;
-	host->out.host_open_reply = (struct msg_host_open_reply){ .tag = tag, .status = status };
-	snprintf(host->out.host_open_reply.detail, sizeof(host->out.host_open_reply.detail), "%s", detail);
-	host_send(host);
-}
-
-static void on_open(struct host *host, const struct msg_host_open *open)
-{
-	if (host->state != HOST_READY) {
-		refuse_open(host, open->tag, STATUS_BAD_REQUEST, "a device is open already");
-	} else if (strcmp(open->device, host->config.device) != 0) {
-		refuse_open(host, open->tag, STATUS_NO_SUCH_DEVICE, "there is no device of this name");
-	} else {
-		host->local = local_attach(host->config.local);
-		host->remote = remote_attach(host->config.remote, open->device, &(struct remote_attach_spec){ 0 });
-		set_state(host, HOST_OPENING, "HostOpen");
-		query(host, open->tag);
-	}
-}
-
-static void on_status(struct host *host, const struct msg_host_status *status)
-{
-	if (host->state != HOST_OPEN)
-		refuse_open(host, status->tag, STATUS_BAD_REQUEST, "no device is open");
-	else if (host->query_pending > 0)
-		refuse_open(host, status->tag, STATUS_BAD_REQUEST, "an earlier HostStatus has no answer yet");
-	else
-		query(host, status->tag);
 }
 
 /* ---- HostRelease ---- */
@@ -233,6 +108,10 @@ static bool has_remote_read(const struct host *host)
 
 static void on_release(struct host *host, const struct msg_host_release *release)
 {
+	if (host->state != HOST_OPEN) {
+		send_done(host, release->tag, STATUS_BAD_REQUEST);
+		return;
+	}
 	if (host->release_pending > 0 || has_remote_read(host)) {
 		send_done(host, release->tag, STATUS_BUSY);
 		return;
@@ -246,6 +125,7 @@ static void on_release(struct host *host, const struct msg_host_release *release
 		else
 			stream->job = NULL;
 	}
+	local_end_reading(host->local);
 	host->release_tag = release->tag;
 	if (host->release_pending == 0)
 		send_done(host, release->tag, STATUS_OK);
@@ -265,10 +145,10 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	case MESSAGE_HOST_HELLO:
 		return on_hello(host, &message->host_hello);
 	case MESSAGE_HOST_OPEN:
-		on_open(host, &message->host_open);
+		host_on_open(host, &message->host_open);
 		return 0;
 	case MESSAGE_HOST_STATUS:
-		on_status(host, &message->host_status);
+		host_on_status(host, &message->host_status);
 		return 0;
 	case MESSAGE_HOST_READ:
 		host_on_read(host, &message->host_read);
@@ -290,16 +170,16 @@ static void on_up(void *arg)
 static void on_closed(void *arg, const char *reason, bool clean)
 {
 	struct host *host = host_of(arg);
-	set_state(host, HOST_GONE, reason);
+	host_set_state(host, HOST_GONE, reason);
 	conn_free(host->conn);
 	host->conn = NULL;
-	detach(host);
+	host_detach(host);
 	host->ops->gone(host->arg, clean);
 }
 
 static const struct conn_ops conn_ops = { .up = on_up, .frame = on_frame, .closed = on_closed };
 
-struct host *host_new(const struct host_config *config, int fd, const struct host_ops *ops, void *arg)
+static struct host *new_session(const struct host_config *config, const struct host_ops *ops, void *arg)
 {
 	struct host *host = xcalloc(1, sizeof(*host));
 	host->magic = HOST_MAGIC;
@@ -308,8 +188,30 @@ struct host *host_new(const struct host_config *config, int fd, const struct hos
 	host->arg = arg;
 	for (unsigned i = 0; i < STREAMS_MAX; i++)
 		host->streams[i] = (struct host_stream){ .magic = HOST_STREAM_MAGIC, .host = host };
+	return host;
+}
+
+struct host *host_new(const struct host_config *config, int fd, const struct host_ops *ops, void *arg)
+{
+	struct host *host = new_session(config, ops, arg);
 	host->conn = conn_new_plain(config->base, config->clock, fd, "host", &conn_ops, host);
 	return host;
+}
+
+int host_adopt(const struct host_config *config, struct conn *conn, const struct msg_host_hello *hello,
+	const struct host_ops *ops, void *arg, struct host **out)
+{
+	struct host *host = new_session(config, ops, arg);
+	host->conn = conn;
+	int error = on_hello(host, hello);
+	if (error) {
+		host->conn = NULL;
+		host_free(host);
+		return error;
+	}
+	conn_set_owner(conn, &conn_ops, host);
+	*out = host;
+	return 0;
 }
 
 void host_free(struct host *host)
@@ -317,18 +219,34 @@ void host_free(struct host *host)
 	if (!host)
 		return;
 	conn_free(host->conn);
-	detach(host);
+	host_detach(host);
 	shm_unref(host->shm);
 	free(host->slots);
 	host->magic = 0;
 	free(host);
 }
 
+const char *host_owner(const struct host *host)
+{
+	return host->owner;
+}
+
+const struct primary_device *host_device(const struct host *host)
+{
+	return host->device;
+}
+
+const struct remote_job *host_job(const struct host *host, unsigned stream)
+{
+	return host->streams[stream].job;
+}
+
 void host_dump(const struct host *host)
 {
 	static const char *const states[] = { "before hello", "ready", "opening", "open", "gone" };
 	static const char *const uses[] = { "free", "local", "remote", "lost" };
-	log_write(LOG_LEVEL_INFO, "host: %s, %u slots", states[host->state], host->slot_count);
+	log_write(LOG_LEVEL_INFO, "host %s: %s%s%s, %u slots", host->owner, states[host->state],
+		host->device ? ", device " : "", host->device ? host->device->name : "", host->slot_count);
 	for (uint32_t i = 0; i < host->slot_count; i++) {
 		const struct host_slot *slot = &host->slots[i];
 		if (slot->use != SLOT_FREE)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The host adapter (HA 28 of Fig. 1): one session of one host program on its Unix socket. The local volume and the
- * link are lent to it; its slots, streams and what it asked for are its own. Loop thread only.
+ * The host adapter (HA 28 of Fig. 1): one session of one host program on its Unix socket. The local volumes and the
+ * links are lent to it; its slots, streams, limits and what it asked for are its own. Loop thread only.
  */
 #ifndef RA_PRIMARY_HOST_H
 #define RA_PRIMARY_HOST_H
@@ -9,17 +9,31 @@
 #include <stdbool.h>
 
 struct clock;
+struct conn;
 struct event_base;
 struct host;
 struct local;
+struct msg_host_hello;
+struct rate;
 struct remote;
+struct remote_job;
+struct throttle;
 
+/* A device that hosts may open: the volume of this name on both sides. */
+struct primary_device {
+	const char *name;
+	struct local *local;
+	struct remote *remote;
+	struct rate *remote_rate; /* limit of its remote reads; NULL: none. (That of local ones is with local.) */
+};
+
+/* All of it outlives the session. */
 struct host_config {
 	struct event_base *base;
 	struct clock *clock;
-	const char *device; /* the name that HostOpen must give; stays valid */
-	struct local *local;
-	struct remote *remote;
+	struct throttle *throttle; /* of the limits that hosts ask for */
+	const struct primary_device *devices;
+	unsigned device_count;
 };
 
 struct host_ops {
@@ -31,6 +45,15 @@ struct host_ops {
 struct host *host_new(const struct host_config *config, int fd, const struct host_ops *ops, void *arg);
 /* Releases everything of the host; memory that a disk or the link may still write stays mapped. NULL is fine. */
 void host_free(struct host *host);
+/* Takes over a connection that said HostHello, in its frame callback. 0 and the session in *out, which may be ending
+ * already; or -EPROTO (logged): nothing was taken over. */
+int host_adopt(const struct host_config *config, struct conn *conn, const struct msg_host_hello *hello,
+	const struct host_ops *ops, void *arg, struct host **out);
+/* Who it is, for people; the device that it has open, NULL: none. */
+const char *host_owner(const struct host *host);
+const struct primary_device *host_device(const struct host *host);
+/* The link job of a stream; NULL: none. */
+const struct remote_job *host_job(const struct host *host, unsigned stream);
 void host_dump(const struct host *host); /* to the log, whatever its level */
 
 #endif

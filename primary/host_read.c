@@ -48,6 +48,7 @@ static void on_local_read(void *arg, const struct local_read_result *result)
 		.status = result->status,
 		.track_count = result->track_count,
 		.slot_lost = result->memory_lost,
+		.throttled_ms = result->throttled_ms,
 	};
 	slot->use = result->memory_lost ? SLOT_LOST : SLOT_FREE;
 	send_read_reply(slot->host, &reply, result->states);
@@ -64,6 +65,7 @@ static void on_remote_read(void *arg, const struct remote_read_result *result)
 		.floor = result->floor,
 		.track_count = result->track_count,
 		.disconnected = result->disconnected,
+		.throttled_ms = result->throttled_ms,
 	};
 	snprintf(reply.detail, sizeof(reply.detail), "%s", result->detail);
 	slot->use = SLOT_FREE;
@@ -108,7 +110,7 @@ static bool may_read(struct host *host, const struct msg_host_read *read)
 		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "no device is open");
 		return false;
 	}
-	uint32_t track_bytes = local_track_bytes(host->config.local);
+	uint32_t track_bytes = local_track_bytes(host->device->local);
 	uint64_t end_bytes = read->side == SIDE_LOCAL ? local_end_bytes(host->local) : remote_end_bytes(host->remote);
 	uint64_t tracks = end_bytes / track_bytes + (end_bytes % track_bytes != 0);
 	if (read->slot >= host->slot_count)
@@ -128,15 +130,31 @@ static bool may_read(struct host *host, const struct msg_host_read *read)
 	return false;
 }
 
+const char *host_remote_words(enum status status)
+{
+	switch (status) {
+	case STATUS_LINK_LOST:
+		return "the link to the secondary is lost";
+	case STATUS_VOLUME_CHANGED:
+		return "the remote volume is another one since the link came back";
+	default:
+		return "the read was not started";
+	}
+}
+
 /* 62: the host asks for a run of one side. */
 void host_on_read(struct host *host, const struct msg_host_read *read)
 {
+	char detail[DETAIL_MAX + 1];
 	if (!may_read(host, read))
 		return;
+	if (local_begin_reading(host->local, detail) != STATUS_OK) {
+		refuse_read(host, read->tag, STATUS_BUSY, "%s", detail);
+		return;
+	}
 	enum status status = read->side == SIDE_LOCAL ? start_local_read(host, read) : start_remote_read(host, read);
 	if (status != STATUS_OK) {
-		refuse_read(host, read->tag, status, "%s",
-			status == STATUS_LINK_LOST ? "the link to the secondary is lost" : "the read was not started");
+		refuse_read(host, read->tag, status, "%s", host_remote_words(status));
 		return;
 	}
 	struct host_slot *slot = &host->slots[read->slot];

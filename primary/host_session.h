@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What host.c (the session) and host_read.c (its reads) share. Nobody else includes this.
+ * What host.c (the session), host_open.c (its device) and host_read.c (its reads) share. Nobody else includes this.
  */
 #ifndef RA_PRIMARY_HOST_SESSION_H
 #define RA_PRIMARY_HOST_SESSION_H
@@ -38,6 +38,7 @@ struct host_stream {
 struct side_answer {
 	enum status status;
 	uint32_t track_bytes;
+	bool digest_only;
 	struct volume_info info; /* when OK */
 	char detail[DETAIL_MAX + 1];
 };
@@ -53,8 +54,11 @@ struct host {
 	struct host_slot *slots;
 	uint32_t slot_count;
 
-	struct local_user *local; /* OPENING, OPEN */
+	char owner[OWNER_MAX + 1];
+	const struct primary_device *device; /* OPENING, OPEN; NULL else, as are the next four */
+	struct local_user *local;
 	struct remote_device *remote;
+	struct rate *local_rate, *remote_rate; /* of this run; NULL: no limit */
 	uint32_t query_tag; /* of the HostOpen or HostStatus that is being answered */
 	unsigned query_pending; /* sides that have not answered it; 0: there is none */
 	struct side_answer local_answer, remote_answer;
@@ -65,7 +69,14 @@ struct host {
 	struct message out;
 };
 
+void host_set_state(struct host *host, enum host_state state, const char *reason);
 void host_send(struct host *host); /* host->out */
+void host_on_open(struct host *host, const struct msg_host_open *open);
+void host_on_status(struct host *host, const struct msg_host_status *status);
+/* Gives back both sides, all streams and limits; harmless when no device is open. */
+void host_detach(struct host *host);
+/* Why the link cannot be asked. */
+const char *host_remote_words(enum status status);
 void host_on_read(struct host *host, const struct msg_host_read *read);
 
 #endif

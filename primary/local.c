@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A local device: its states, users and control requests (open, size, close), one of which is at the DA at a time.
- * Reads are in local_read.c. Loop thread only. The hard thing is time: who waits is timed, not what runs. A query that
- * times out leaves the open to those who still wait; only when the last of them has gone is a running open abandoned.
- * What was abandoned while a thread was in it is stuck, and the device NOT_READY, until that returns.
+ * A local device: its states, users, reservation and control requests (open, size, close), one of which is at the DA
+ * at a time. Reads are in local_read.c. Loop thread only. The hard thing is time: who waits is timed, not what runs. A
+ * query that times out leaves the open to those who still wait; only when the last of them has gone is a running open
+ * abandoned. What was abandoned while a thread was in it is stuck, and the device NOT_READY, until that returns.
  */
 #include "primary/local.h"
 
@@ -198,6 +198,55 @@ static void on_query_timeout(void *arg)
 	local_step(local);
 }
 
+/* ---- Reservation ---- */
+
+static void set_holder(struct local *local, struct local_user *holder, const char *reason)
+{
+	log_debug("local device %s: reserved by %s -> %s: %s", local->device,
+		local->holder ? local->holder->owner : "nobody", holder ? holder->owner : "nobody", reason);
+	local->holder = holder;
+}
+
+enum status local_may_use(const struct local_user *user, char detail[DETAIL_MAX + 1])
+{
+	const struct local *local = user->local;
+	if (!local->holder || local->holder == user)
+		return STATUS_OK;
+	snprintf(detail, DETAIL_MAX + 1, "%s is reserved by %s", local->device, local->holder->owner);
+	return STATUS_BUSY;
+}
+
+enum status local_reserve(struct local_user *user, char detail[DETAIL_MAX + 1])
+{
+	struct local *local = user->local;
+	const struct local_user *other;
+	if (local_may_use(user, detail) != STATUS_OK)
+		return STATUS_BUSY;
+	DL_FOREACH(local->users, other) {
+		if (other != user && other->is_reading) {
+			snprintf(detail, DETAIL_MAX + 1, "%s is being read by %s", local->device, other->owner);
+			return STATUS_BUSY;
+		}
+	}
+	set_holder(local, user, "it was asked for");
+	return STATUS_OK;
+}
+
+enum status local_begin_reading(struct local_user *user, char detail[DETAIL_MAX + 1])
+{
+	if (!user->is_reading && local_may_use(user, detail) != STATUS_OK)
+		return STATUS_BUSY;
+	user->is_reading = true;
+	return STATUS_OK;
+}
+
+void local_end_reading(struct local_user *user)
+{
+	user->is_reading = false;
+}
+
+/* ---- Users ---- */
+
 struct local *local_new(const struct local_config *config)
 {
 	struct local *local = xcalloc(1, sizeof(*local));
@@ -209,6 +258,9 @@ struct local *local_new(const struct local_config *config)
 	snprintf(local->path, sizeof(local->path), "%s", config->path);
 	local->volume = config->volume;
 	local->track_bytes = config->track_bytes;
+	local->throttle = config->throttle;
+	local->device_rate = config->device_rate;
+	local->total_rate = config->total_rate;
 	timer_init(&local->retry, local->clock, on_retry, local);
 	return local;
 }
@@ -240,11 +292,13 @@ uint32_t local_track_bytes(const struct local *local)
 	return local->track_bytes;
 }
 
-struct local_user *local_attach(struct local *local)
+struct local_user *local_attach(struct local *local, const struct local_attach_spec *spec)
 {
 	struct local_user *user = xcalloc(1, sizeof(*user));
 	user->magic = USER_MAGIC;
 	user->local = local;
+	snprintf(user->owner, sizeof(user->owner), "%s", spec->owner);
+	user->run_rate = spec->run_rate;
 	timer_init(&user->timer, local->clock, on_query_timeout, user);
 	DL_APPEND(local->users, user);
 	return user;
@@ -257,6 +311,8 @@ void local_detach(struct local_user *user)
 	struct local *local = user->local;
 	local_leave_reads(user);
 	timer_cancel(&user->timer);
+	if (local->holder == user)
+		set_holder(local, NULL, "it goes");
 	DL_DELETE(local->users, user);
 	user->magic = 0;
 	free(user);
@@ -281,11 +337,30 @@ uint64_t local_end_bytes(const struct local_user *user)
 	return user->end_bytes;
 }
 
-void local_dump(const struct local *local)
+struct local_view local_view(const struct local *local)
 {
 	static const char *const names[] = { "closed", "opening", "open", "closing", "open timed out" };
-	log_write(LOG_LEVEL_INFO, "local device %s (%s): %s, %u reads at the disk adapter, %u requests stuck",
-		local->device, local->path, names[local->state], local->reads, local->stuck);
+	struct local_view view = {
+		.device = local->device,
+		.path = local->path,
+		.state = names[local->state],
+		.is_ready = local->stuck == 0,
+		.reserved_by = local->holder ? local->holder->owner : NULL,
+		.info = local->state == LOCAL_OPEN ? &local->info : NULL,
+		.reads = local->reads,
+	};
+	const struct local_user *user;
+	DL_COUNT(local->users, user, view.users);
+	return view;
+}
+
+void local_dump(const struct local *local)
+{
+	struct local_view view = local_view(local);
+	log_write(LOG_LEVEL_INFO, "local device %s (%s): %s, %u users, %u reads at the disk adapter, %u requests stuck",
+		local->device, local->path, view.state, view.users, local->reads, local->stuck);
+	if (view.reserved_by)
+		log_write(LOG_LEVEL_INFO, "  reserved by %s", view.reserved_by);
 	struct local_user *user;
 	DL_FOREACH(local->users, user)
 		local_dump_reads(user);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A local device: its volume, opened by the DA while somebody uses it, and the DA reads of its tracks straight into the
- * memory of a host, with their time-outs. A volume with a read or open that hangs is NOT_READY until that returns.
+ * memory of a host, with their limits and time-outs. A volume with a read or open that hangs is NOT_READY until that
+ * returns. One user may reserve it, under the same rule as at the secondary: not while another one reads it.
  * Loop thread only. Callbacks come from the loop, never from inside the call that asked.
  */
 #ifndef RA_PRIMARY_LOCAL_H
@@ -18,7 +19,9 @@ struct da;
 struct local;
 struct local_user; /* one host that has the device attached */
 struct post;
+struct rate;
 struct shm;
+struct throttle;
 struct volume;
 
 struct local_config {
@@ -29,6 +32,8 @@ struct local_config {
 	const char *path;      /* for words only, copied */
 	struct volume *volume; /* taken over */
 	uint32_t track_bytes;
+	struct throttle *throttle; /* NULL: reads have no limits */
+	struct rate *device_rate, *total_rate; /* limits of all reads; NULL: none. They outlive the device */
 };
 
 struct local *local_new(const struct local_config *config);
@@ -39,10 +44,26 @@ bool local_is_idle(const struct local *local);
 void local_on_idle(struct local *local, void (*fn)(void *arg), void *arg);
 uint32_t local_track_bytes(const struct local *local);
 
-struct local_user *local_attach(struct local *local);
+/* How a host uses the device. */
+struct local_attach_spec {
+	const char *owner;     /* who it is, for people, copied */
+	struct rate *run_rate; /* limit of its own reads; NULL: none. It outlives the user */
+};
+
+struct local_user *local_attach(struct local *local, const struct local_attach_spec *spec);
 /* None of the user's callbacks comes any more; memory that a disk may still write is kept by its reference. NULL is
  * fine. */
 void local_detach(struct local_user *user);
+
+/* Takes the device for this user alone, until local_detach; OK also when the user has it. BUSY, with words in detail:
+ * another one has it, or reads it. */
+enum status local_reserve(struct local_user *user, char detail[DETAIL_MAX + 1]);
+/* Before the first read of either volume: the user reads, until local_end_reading. BUSY, with words: another one has
+ * the device reserved. */
+enum status local_begin_reading(struct local_user *user, char detail[DETAIL_MAX + 1]);
+void local_end_reading(struct local_user *user);
+/* OK, or BUSY with words: another one has it reserved. */
+enum status local_may_use(const struct local_user *user, char detail[DETAIL_MAX + 1]);
 
 /* Opens the volume if nobody had it open and asks for its size of now. One at a time per user. OK: fn comes later, with
  * info when its status is OK, else with words in detail. Else: why it cannot be asked now. */
@@ -63,11 +84,26 @@ struct local_read_result {
 	uint32_t track_count;  /* OK: how many states, at least 1 */
 	const uint8_t *states; /* enum track_state; each DATA track stands at its own place in the run */
 	bool memory_lost;      /* TIMEOUT: a disk may still write into the memory */
+	uint32_t throttled_ms; /* limits held it back so long before it began */
 };
 
 typedef void local_read_fn(void *arg, const struct local_read_result *result);
-/* OK: fn comes later. Else, posted: QUEUE_FULL (98), or NOT_READY while the volume hangs. */
+/* OK: fn comes later. Else, posted: QUEUE_FULL (98), or NOT_READY while the volume hangs; a read that limits held back
+ * is told so by fn. Its time-out begins when they let it go. */
 enum status local_read(struct local_user *user, const struct local_read_spec *spec, local_read_fn *fn, void *arg);
+uint64_t local_throttled_ms(const struct local_user *user); /* its reads that are over, summed */
+
+/* What people may want to know of it. */
+struct local_view {
+	const char *device, *path;
+	const char *state; /* "closed", "opening", "open", "closing", "open timed out" */
+	bool is_ready;     /* nothing of it hangs */
+	unsigned users;
+	const char *reserved_by;         /* NULL: nobody */
+	const struct volume_info *info;  /* NULL unless it is open */
+	unsigned reads;                  /* at the disk adapter */
+};
+struct local_view local_view(const struct local *local); /* valid until the loop goes on */
 
 void local_dump(const struct local *local); /* to the log, whatever its level */
 

@@ -6,7 +6,9 @@
 #define RA_PRIMARY_LOCAL_DEVICE_H
 
 #include "base/clock.h"
+#include "base/rate.h"
 #include "primary/local.h"
+#include "wire/message.h" /* OWNER_MAX */
 
 #define LOCAL_MAGIC 0x4c4f434cu
 
@@ -27,7 +29,10 @@ struct local {
 	struct timer retry;         /* the DA queue was full when a control request was due */
 	unsigned stuck;             /* abandoned requests that a thread is still in */
 	unsigned reads;             /* read requests at the DA, stuck ones included */
+	struct throttle *throttle;
+	struct rate *device_rate, *total_rate;
 	struct local_user *users;
+	struct local_user *holder; /* who has it reserved; NULL: nobody */
 	void (*on_idle)(void *arg);
 	void *on_idle_arg;
 };
@@ -35,6 +40,10 @@ struct local {
 struct local_user {
 	uint32_t magic;
 	struct local *local;
+	char owner[OWNER_MAX + 1];
+	struct rate *run_rate;
+	bool is_reading;
+	uint64_t throttled_ms;
 	bool is_told; /* the size: end_bytes is fixed */
 	uint64_t end_bytes;
 	local_info_fn *info_fn; /* NULL: no query waits */
@@ -46,7 +55,7 @@ struct local_user {
 
 /* Sends the control request that is due, if any. The last thing done in a callback: the device may be freed in it. */
 void local_step(struct local *local);
-/* The user goes: a read that runs ends by itself, within its time; one that does not is freed at once. */
+/* The user goes: a read that runs ends by itself, within its time; one that waits or is queued is freed at once. */
 void local_leave_reads(struct local_user *user);
 void local_dump_reads(const struct local_user *user);
 

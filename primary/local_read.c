@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads of a local device: each is one DA request straight into the host's memory, with one waiter and a time-out
- * (186). The sink's functions run on DA threads and touch nothing but the read; the rest on the loop thread. The hard
- * thing: a read outlives its waiter while a thread is in it. It keeps the memory mapped by a reference of its own, and
- * goes when the DA frees its element.
+ * Reads of a local device: each waits for its limits, then is one DA request straight into the host's memory, with one
+ * waiter and a time-out (186). The sink's functions run on DA threads and touch nothing but the read; the rest on the
+ * loop thread. The hard thing: a read outlives its waiter while a thread is in it. It keeps the memory mapped by a
+ * reference of its own, and goes when the DA frees its element. Its limits are its waiter's: without that, nothing is
+ * given back.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -21,12 +22,13 @@
 
 #define READ_MAGIC 0x4c524144u
 
-/* Lives until the DA frees its element (sink_finished). */
+/* Lives until the DA frees its element (sink_finished), or, when it has none yet, until it is left. */
 struct local_read {
 	uint32_t magic;
 	struct local *local;
 	struct local_user *user; /* NULL: nobody waits any more */
-	struct da_request *request;
+	struct rate_waiter waiter;
+	struct da_request *request; /* NULL: it waits for its limits */
 	struct local_read_spec spec; /* with a reference to shm of its own */
 	uint32_t track_bytes;
 	uint8_t states[RUN_TRACKS_MAX]; /* written by the DA thread until done */
@@ -122,16 +124,60 @@ static struct local_user *leave(struct local_read *read)
 	return user;
 }
 
+/* ---- Limits ---- */
+
+static void rates_of(const struct local_user *user, struct rate *rates[RATES_MAX])
+{
+	memset(rates, 0, RATES_MAX * sizeof(rates[0]));
+	rates[0] = user->run_rate;
+	rates[1] = user->local->device_rate;
+	rates[2] = user->local->total_rate;
+}
+
+/* Of count tracks from this one of the run on; the last of the device is short. */
+static uint64_t bytes_of(const struct local_read *read, uint64_t end_bytes, uint32_t from, uint32_t count)
+{
+	uint64_t begin = (read->spec.first_track + from) * read->track_bytes;
+	uint64_t end = begin + (uint64_t)count * read->track_bytes;
+	return (end < end_bytes ? end : end_bytes) - begin;
+}
+
+/* What was charged and not read: tracks behind those that were done, and holes. */
+static void give_back(struct local_read *read, const struct local_read_result *result)
+{
+	struct local_user *user = read->user;
+	struct rate *rates[RATES_MAX];
+	uint64_t bytes = 0;
+	if (!user)
+		return;
+	if (result->track_count < read->spec.track_count)
+		bytes = bytes_of(read, user->end_bytes, result->track_count, read->spec.track_count - result->track_count);
+	for (uint32_t i = 0; i < result->track_count; i++) {
+		if (result->states[i] == TRACK_HOLE)
+			bytes += bytes_of(read, user->end_bytes, i, 1);
+	}
+	rates_of(user, rates);
+	rate_give_back(rates, bytes, result->track_count == 0);
+}
+
+/* ---- Its course ---- */
+
 static void on_read_done(void *arg, struct da_request *request, const struct da_result *result)
 {
 	struct local_read *read = read_of(arg);
 	struct local *local = read->local;
 	assert(result->error == 0 && result->tracks_done >= 1 && result->tracks_done <= read->spec.track_count);
-	local_read_fn *fn = leave(read) ? read->fn : NULL;
-	void *fn_arg = read->arg;
 	uint8_t states[RUN_TRACKS_MAX];
 	memcpy(states, read->states, sizeof(states));
-	struct local_read_result told = { .status = STATUS_OK, .track_count = result->tracks_done, .states = states };
+	struct local_read_result told = {
+		.status = STATUS_OK,
+		.track_count = result->tracks_done,
+		.states = states,
+		.throttled_ms = read->waiter.waited_ms,
+	};
+	give_back(read, &told);
+	local_read_fn *fn = leave(read) ? read->fn : NULL;
+	void *fn_arg = read->arg;
 	post_unreadable(read, told.track_count);
 	local->reads--;
 	da_release(local->da, request);
@@ -160,7 +206,7 @@ static void on_read_timeout(void *arg)
 	char text[DETAIL_MAX + 1];
 	snprintf(text, sizeof(text), "no answer from %.200s within %d s", local->path, DA_TIMEOUT_MS / 1000);
 	post_read(read, STATUS_TIMEOUT, text);
-	struct local_read_result told = { .status = STATUS_TIMEOUT };
+	struct local_read_result told = { .status = STATUS_TIMEOUT, .throttled_ms = read->waiter.waited_ms };
 	told.memory_lost = da_abandon(local->da, read->request);
 	local->stuck += told.memory_lost;
 	local->reads -= !told.memory_lost;
@@ -170,9 +216,65 @@ static void on_read_timeout(void *arg)
 		local_step(local);
 }
 
+/* The limits let it go. OK: the DA has it; else, posted, why not. */
+static enum status submit(struct local_read *read)
+{
+	struct local_user *user = read->user;
+	struct local *local = read->local;
+	if (local->stuck > 0) {
+		post_read(read, STATUS_NOT_READY, "an earlier read of the volume hangs");
+		return STATUS_NOT_READY;
+	}
+	struct da_spec request = {
+		.kind = DA_READ,
+		.volume = local->volume,
+		.first_track = read->spec.first_track,
+		.track_count = read->spec.track_count,
+		.track_bytes = local->track_bytes,
+		.end_bytes = user->end_bytes,
+		.owner = user,
+		.sink = &sink,
+		.sink_arg = read,
+		.done = on_read_done,
+		.arg = read,
+		.returned = on_read_returned,
+		.returned_arg = read,
+	};
+	read->request = da_submit(local->da, &request); /* 96 */
+	if (!read->request) { /* 98 */
+		post_read(read, STATUS_QUEUE_FULL, "no free DA request");
+		return STATUS_QUEUE_FULL;
+	}
+	local->reads++;
+	timer_set(&read->timer, DA_TIMEOUT_MS);
+	return STATUS_OK;
+}
+
+/* It was charged and the DA did not take it: it is over. */
+static void drop(struct local_read *read)
+{
+	give_back(read, &(struct local_read_result){ 0 });
+	leave(read);
+	sink_finished(read);
+}
+
+static void on_let_go(void *arg)
+{
+	struct local_read *read = read_of(arg);
+	read->user->throttled_ms += read->waiter.waited_ms;
+	struct local_read_result told = { .status = submit(read), .throttled_ms = read->waiter.waited_ms };
+	if (told.status == STATUS_OK)
+		return;
+	local_read_fn *fn = read->fn;
+	void *fn_arg = read->arg;
+	drop(read);
+	fn(fn_arg, &told);
+}
+
 enum status local_read(struct local_user *user, const struct local_read_spec *spec, local_read_fn *fn, void *arg)
 {
 	struct local *local = user->local;
+	struct rate *rates[RATES_MAX];
 	assert(local->state == LOCAL_OPEN && spec->track_count >= 1 && spec->track_count <= RUN_TRACKS_MAX);
 	struct local_read *read = xcalloc(1, sizeof(*read));
 	read->magic = READ_MAGIC;
@@ -183,39 +285,21 @@ enum status local_read(struct local_user *user, const struct local_read_spec *sp
 	read->fn = fn;
 	read->arg = arg;
 	timer_init(&read->timer, local->clock, on_read_timeout, read);
-	enum status status = STATUS_NOT_READY;
-	const char *why = "an earlier read of the volume hangs";
-	if (local->stuck > 0)
-		goto fail;
-	struct da_spec request = {
-		.kind = DA_READ,
-		.volume = local->volume,
-		.owner = user,
-		.first_track = spec->first_track,
-		.track_count = spec->track_count,
-		.track_bytes = local->track_bytes,
-		.end_bytes = user->end_bytes,
-		.sink = &sink,
-		.sink_arg = read,
-		.done = on_read_done,
-		.arg = read,
-		.returned = on_read_returned,
-		.returned_arg = read,
-	};
-	status = STATUS_QUEUE_FULL;
-	why = "no free DA request";
-	read->request = da_submit(local->da, &request); /* 96 */
-	if (!read->request) /* 98 */
-		goto fail;
 	shm_ref(read->spec.shm);
-	local->reads++;
-	timer_set(&read->timer, DA_TIMEOUT_MS);
 	DL_APPEND(user->reads, read);
-	return STATUS_OK;
-fail:
-	post_read(read, status, why);
-	free(read);
+	rates_of(user, rates);
+	if (local->throttle && !rate_enter(local->throttle, &read->waiter, rates, user,
+		bytes_of(read, user->end_bytes, 0, spec->track_count), on_let_go, read))
+		return STATUS_OK;
+	enum status status = submit(read);
+	if (status != STATUS_OK)
+		drop(read);
 	return status;
+}
+
+uint64_t local_throttled_ms(const struct local_user *user)
+{
+	return user->throttled_ms;
 }
 
 void local_leave_reads(struct local_user *user)
@@ -225,6 +309,11 @@ void local_leave_reads(struct local_user *user)
 	DL_FOREACH_SAFE(user->reads, read, next) {
 		DL_DELETE(user->reads, read);
 		read->user = NULL;
+		if (!read->request) {
+			rate_leave(&read->waiter);
+			sink_finished(read);
+			continue;
+		}
 		if (da_request_state(read->request) != DA_QUEUED)
 			continue;
 		timer_cancel(&read->timer);
@@ -241,5 +330,6 @@ void local_dump_reads(const struct local_user *user)
 	const struct local_read *read;
 	DL_FOREACH(user->reads, read)
 		log_write(LOG_LEVEL_INFO, "  read of tracks %llu+%u, %s", (unsigned long long)read->spec.first_track,
-			read->spec.track_count, da_request_state(read->request) == DA_QUEUED ? "queued" : "running");
+			read->spec.track_count, !read->request ? "held back by limits" :
+			da_request_state(read->request) == DA_QUEUED ? "queued" : "running");
 }

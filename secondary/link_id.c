@@ -6,8 +6,20 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <sys/random.h>
 
+#include "base/log.h"
 #include "secondary/job.h"
+
+uint16_t link_id_new_secondary(void)
+{
+	uint16_t id = 0;
+
+	while (id == 0)
+		if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+			log_abort("getrandom failed");
+	return id;
+}
 
 uint64_t link_id_of(uint16_t secondary_id, const struct job *job)
 {

@@ -15,6 +15,8 @@ struct session;
 
 #define LINK_ID_INVALID UINT64_C(0)
 
+/* A secondary id, never 0 and another one for each process: a link id of an earlier one must not mean anything. */
+uint16_t link_id_new_secondary(void);
 uint64_t link_id_of(uint16_t secondary_id, const struct job *job); /* step 312 */
 /* The link job of this session and device with this id; NULL for any other. device NULL: any device. */
 struct job *link_id_resolve(struct job_array *array, uint16_t secondary_id, uint64_t link_id,

@@ -1,214 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-secondaryd: builds the parts in order and runs the loop. With --once it serves one primary on its standard input
- * and output: the first frame there is Setup, TLS follows, and the process ends with the connection.
+ * ra-secondaryd: its options. The configured daemon is in service.c, the one that serves a single primary on its
+ * standard input and output in once.c.
  */
 #include <getopt.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/daemon.h"
+#include "base/limits.h"
 #include "base/log.h"
-#include "base/mailbox.h"
-#include "base/post.h"
-#include "secondary/device.h"
-#include "secondary/peer.h"
-#include "secondary/ra.h"
-#include "secondary/session.h"
-#include "storage/volume.h"
-#include "wire/conn.h"
-#include "wire/tls.h"
+#include "secondary/once.h"
+#include "secondary/service.h"
+#include "secondary/settings.h"
 
-#define ONCE_DEVICE "volume"
-#define ONCE_PEER "primary"
+#define CONFIG_DEFAULT "/etc/ra/secondary.conf"
+#define EXIT_USAGE 2
 
-struct once {
-	struct daemon *daemon;
-	struct mailbox *mailbox;
-	struct post *post;
-	struct ra *ra;
-	struct tls_context *tls;
-	struct peer_list *peers; /* one */
+struct options {
+	const char *config; /* NULL: not given */
+	bool is_once, checks, dumps;
+	int verbose; /* how often -v */
 };
-
-static void *admit(void *arg, const char *key, const struct tls_proof *proof)
-{
-	struct once *once = arg;
-
-	return peer_list_admit(once->peers, key, proof);
-}
-
-static void link_ended(void *arg)
-{
-	struct once *once = arg;
-
-	daemon_stop(once->daemon, 0);
-}
-
-static void on_stop(int signal_number, void *arg)
-{
-	struct once *once = arg;
-
-	log_info("signal %d: ending", signal_number);
-	daemon_stop(once->daemon, 0);
-}
-
-static void on_dump(int signal_number, void *arg)
-{
-	struct once *once = arg;
-
-	(void)signal_number;
-	ra_dump(once->ra);
-}
-
-/* A link id of an earlier process must not mean anything here. */
-static uint16_t new_secondary_id(void)
-{
-	uint16_t id = 0;
-
-	while (id == 0)
-		if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
-			log_abort("getrandom failed");
-	return id;
-}
-
-/* The answer to Setup, on the link before TLS; false: this daemon does not speak what the other end does. */
-static bool answer_setup(const struct msg_setup *setup)
-{
-	bool speaks = setup->protocol == RA_PROTOCOL_VERSION;
-	const struct message answer = { .type = MESSAGE_SETUP_REPLY,
-		.setup_reply = { .status = speaks ? STATUS_OK : STATUS_VERSION, .protocol = RA_PROTOCOL_VERSION,
-			.software = "ra " RA_VERSION } };
-	int rc = conn_write_one(STDOUT_FILENO, &answer);
-
-	if (rc != 0)
-		log_error("standard output: %s", strerror(-rc));
-	else if (!speaks)
-		log_error("the other end speaks protocol %u, this secondary only %u", setup->protocol, RA_PROTOCOL_VERSION);
-	return rc == 0 && speaks;
-}
-
-/* The primary of the private pair, with the one device. */
-static void add_peer(struct once *once, const struct msg_setup *setup)
-{
-	const char *const keys[] = { setup->peer_key, NULL };
-	static const char *const devices[] = { ONCE_DEVICE, NULL };
-	const struct peer_config config = { .name = ONCE_PEER, .keys = keys, .devices = devices, .links_max = 1,
-		.jobs_max = once->ra->config.jobs };
-
-	once->peers = peer_list_new(NULL);
-	peer_list_add(once->peers, &config);
-}
-
-static bool build(struct once *once, const struct msg_setup *setup)
-{
-	struct ra_config config;
-	struct tls_identity *identity = NULL;
-	struct session *session;
-	struct tls *tls;
-
-	ra_config_default(&config);
-	config.secondary_id = new_secondary_id();
-	config.track_bytes = setup->track_bytes;
-	config.cache_bytes = setup->cache_bytes;
-	if (tls_identity_from_pem(setup->identity_pem, &identity) != 0)
-		return false;
-	once->tls = tls_context_new(identity, TLS_SERVER, admit, once);
-	tls_identity_free(identity);
-	if (once->tls == NULL)
-		return false;
-	once->mailbox = mailbox_new(daemon_base(once->daemon));
-	if (once->mailbox == NULL)
-		return false;
-	once->ra = ra_new(&config, daemon_clock(once->daemon), once->mailbox, once->post);
-	if (once->ra == NULL)
-		return false;
-	add_peer(once, setup);
-	device_array_add(once->ra->devices, ONCE_DEVICE, volume_new(setup->volume_path, setup->io));
-	tls = tls_new(once->tls, STDIN_FILENO, STDOUT_FILENO);
-	if (tls == NULL)
-		return false;
-	session = session_new(once->ra, "standard input", NULL, link_ended, once);
-	session_start(session, conn_new_tls(daemon_base(once->daemon), daemon_clock(once->daemon), tls, STDIN_FILENO,
-		STDOUT_FILENO, ONCE_PEER, &session_conn_ops, session));
-	return true;
-}
-
-/* Serves one primary; the exit code. */
-static int run_once(void)
-{
-	struct message *setup = xcalloc(1, sizeof(*setup));
-	struct once once = { .daemon = daemon_new(), .post = post_new() };
-	int code = 1;
-
-	if (conn_read_one(STDIN_FILENO, MESSAGE_SETUP, setup) != 0)
-		goto out;
-	/* ra-compare tells what goes wrong, in fewer words. */
-	log_start("ra-secondaryd", setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-	/* ^C in a terminal reaches the whole process group: ra-compare decides, and closes the link. */
-	signal(SIGINT, SIG_IGN);
-	daemon_on_signal(once.daemon, SIGTERM, on_stop, &once);
-	daemon_on_signal(once.daemon, SIGUSR2, on_dump, &once);
-	if (answer_setup(&setup->setup) && build(&once, &setup->setup))
-		code = daemon_run(once.daemon);
-out:
-	explicit_bzero(setup, sizeof(*setup));
-	free(setup);
-	if (once.ra != NULL)
-		ra_end_sessions(once.ra);
-	peer_list_free(once.peers);
-	if (!ra_free(once.ra)) {
-		log_warning("a disk read hangs: leaving it behind");
-		_exit(code);
-	}
-	tls_context_free(once.tls);
-	mailbox_free(once.mailbox);
-	post_free(once.post);
-	daemon_free(once.daemon);
-	return code;
-}
 
 static void usage(FILE *out)
 {
-	fprintf(out, "Usage: ra-secondaryd --once\n"
-		     "Serves one primary on standard input and output; ra-compare starts it.\n"
-		     "  --once     serve one connection and end with it\n"
-		     "  --help     show this text\n"
-		     "  --version  show the version\n");
+	fprintf(out, "Usage: ra-secondaryd [--config FILE] [--check-config | --dump-config] [-v]\n"
+		     "       ra-secondaryd --once\n"
+		     "Serves the volumes of this host to the primaries that its configuration names.\n"
+		     "  --config FILE   read the configuration from FILE and from conf.d beside it\n"
+		     "                  (default: " CONFIG_DEFAULT ")\n"
+		     "  --check-config  say what is wrong with the configuration, and end\n"
+		     "  --dump-config   print every key with the value in force, and end\n"
+		     "  -v, --verbose   log one level more than the configuration says; may be repeated\n"
+		     "  --once          serve one primary on standard input and output;\n"
+		     "                  ra-compare starts it so\n"
+		     "  --help          show this text\n"
+		     "  --version       show the version\n");
+}
+
+/* -1: go on; else the exit code. */
+static int parse(int argc, char **argv, struct options *options)
+{
+	static const struct option names[] = { { "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 'C' }, { "dump-config", no_argument, NULL, 'D' },
+		{ "once", no_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
+		{ "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "v", names, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->config = optarg;
+			break;
+		case 'C':
+			options->checks = true;
+			break;
+		case 'D':
+			options->dumps = true;
+			break;
+		case 'o':
+			options->is_once = true;
+			break;
+		case 'v':
+			options->verbose++;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		case 'V':
+			printf("ra-secondaryd %s\n", RA_VERSION);
+			return 0;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind != argc)
+		log_error("unexpected argument '%s'", argv[optind]);
+	else if (options->is_once && (options->config || options->checks || options->dumps))
+		log_error("--once has no configuration");
+	else if (options->checks && options->dumps)
+		log_error("--check-config and --dump-config exclude each other");
+	else
+		return -1;
+	usage(stderr);
+	return EXIT_USAGE;
+}
+
+static int run_configured(const struct options *options)
+{
+	const char *path = options->config ? options->config : CONFIG_DEFAULT;
+	struct secondary_settings *settings;
+	char why[CONFIG_WHY_BYTES];
+	int level, code;
+
+	if (secondary_settings_load(path, &settings, why) != 0) {
+		log_error("%s", why);
+		return EXIT_USAGE;
+	}
+	level = (int)settings->log_level + options->verbose;
+	log_start("ra-secondaryd", level < LOG_LEVEL_DEBUG ? (enum log_level)level : LOG_LEVEL_DEBUG);
+	if (options->dumps) {
+		config_dump(settings->config, stdout);
+		code = fflush(stdout) == 0 ? 0 : EXIT_FAILURE;
+	} else {
+		code = options->checks ? secondary_service_check(settings) : secondary_service_run(settings);
+	}
+	secondary_settings_free(settings);
+	return code;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = { { "once", no_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
-	bool once = false;
-	int option;
+	struct options options = { 0 };
+	int code;
 
 	log_start("ra-secondaryd", LOG_LEVEL_WARNING);
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'h') {
-			usage(stdout);
-			return 0;
-		}
-		if (option == 'V') {
-			printf("ra-secondaryd %s\n", RA_VERSION);
-			return 0;
-		}
-		if (option == '?') {
-			usage(stderr);
-			return 2;
-		}
-		once = true;
-	}
-	if (!once || optind != argc) {
-		log_error("this version runs with --once only, and takes no arguments");
-		usage(stderr);
-		return 2;
-	}
-	return run_once();
+	code = parse(argc, argv, &options);
+	if (code >= 0)
+		return code;
+	return options.is_once ? secondary_once_run() : run_configured(&options);
 }

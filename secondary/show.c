@@ -67,7 +67,7 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	return json;
 }
 
-json_t *show_devices(const struct ra *ra)
+json_t *secondary_show_devices(const struct ra *ra)
 {
 	json_t *json = json_object(), *devices = json_array();
 
@@ -116,7 +116,7 @@ static json_t *ring_json(const struct ra *ra, uint32_t index)
 	return json;
 }
 
-json_t *show_jobs(const struct ra *ra, const char *device)
+json_t *secondary_show_jobs(const struct ra *ra, const char *device)
 {
 	int wanted = device != NULL ? device_array_find(ra->devices, device) : -1;
 	json_t *json, *devices;
@@ -132,7 +132,7 @@ json_t *show_jobs(const struct ra *ra, const char *device)
 	return json;
 }
 
-json_t *show_cache(const struct ra *ra)
+json_t *secondary_show_cache(const struct ra *ra)
 {
 	json_t *json = json_object(), *cache = json_object();
 	struct cache_counts counts;
@@ -191,7 +191,7 @@ static json_t *peer_json(const struct peer *peer)
 	return json;
 }
 
-json_t *show_links(const struct ra *ra, const struct peer_list *peers)
+json_t *secondary_show_links(const struct ra *ra, const struct peer_list *peers)
 {
 	json_t *json = json_object(), *links = json_array(), *list = json_array();
 	const struct session *session;
@@ -205,7 +205,7 @@ json_t *show_links(const struct ra *ra, const struct peer_list *peers)
 	return json;
 }
 
-json_t *show_limits(const struct ra *ra, const struct peer_list *peers)
+json_t *secondary_show_limits(const struct ra *ra, const struct peer_list *peers)
 {
 	json_t *json = json_object(), *devices = json_object(), *list = json_object();
 

@@ -10,12 +10,12 @@
 struct peer_list;
 struct ra;
 
-json_t *show_devices(const struct ra *ra);
+json_t *secondary_show_devices(const struct ra *ra);
 /* The rings, each in its order from the active job. device: a name, or NULL for every device that is accessed. NULL:
  * there is no such device. */
-json_t *show_jobs(const struct ra *ra, const char *device);
-json_t *show_cache(const struct ra *ra);
-json_t *show_links(const struct ra *ra, const struct peer_list *peers);
-json_t *show_limits(const struct ra *ra, const struct peer_list *peers);
+json_t *secondary_show_jobs(const struct ra *ra, const char *device);
+json_t *secondary_show_cache(const struct ra *ra);
+json_t *secondary_show_links(const struct ra *ra, const struct peer_list *peers);
+json_t *secondary_show_limits(const struct ra *ra, const struct peer_list *peers);
 
 #endif

@@ -14,10 +14,9 @@
 #define CONFIG_WHY_BYTES 5120u /* a path may stand in it */
 
 enum config_kind {
-	CONFIG_TEXT,    /* any words */
-	CONFIG_PATH,    /* absolute */
+	CONFIG_PATH,    /* absolute; max: its bytes, 0: those of a path */
 	CONFIG_NAME,    /* of a device, peer or group: 1 to 63 of A-Z a-z 0-9 . _ - */
-	CONFIG_NAMES,   /* several, separated by blanks or commas */
+	CONFIG_NAMES,   /* several, separated by blanks or commas; max: the characters of one, 0: 63 */
 	CONFIG_KEYS,    /* "sha256:…", several */
 	CONFIG_ADDRESS, /* HOST:PORT, [IPv6]:PORT */
 	CONFIG_ADDRESSES, /* numeric ones, several */
@@ -38,12 +37,14 @@ struct config_key {
 	uint64_t min, max;
 	const char *const *choices; /* NULL-terminated */
 	const char *fallback;       /* the default as text; "" : unset; NULL: must be given */
-	const char *sentence;       /* what it is, for --dump-config and the samples */
+	const char *sentence;       /* what it is, for the samples */
+	const char *example;        /* what the sample has where the default would not do; NULL: the default */
 };
 
 struct config_table {
 	const char *main_section;        /* its keys are of the program; it may be absent */
 	const char *const *named_sections; /* NULL-terminated: "peer", "device": [peer NAME] */
+	const char *const *example_names;  /* of those, for the sample: "b", "web1" */
 	const struct config_key *keys;
 	unsigned key_count;
 };
@@ -55,22 +56,26 @@ struct config;
 int config_load(const struct config_table *table, const char *path, struct config **out, char why[CONFIG_WHY_BYTES]);
 void config_free(struct config *config); /* NULL is fine */
 
+const char *config_path(const struct config *config); /* of the main file, as given */
 /* Names of the sections [section NAME], in the order of the files; NULL after the last. */
 const char *config_section(const struct config *config, const char *section, unsigned index);
 /* The value, or the default. name: of the section [section NAME], NULL for the main section. text: as written. */
 const char *config_text(const struct config *config, const char *section, const char *name, const char *key);
 uint64_t config_number(const struct config *config, const char *section, const char *name, const char *key);
-/* The index-th of a list; NULL after the last. Valid as long as the config. */
-const char *config_item(const struct config *config, const char *section, const char *name, const char *key,
-	unsigned index);
+/* The words of a list, NULL-terminated. Valid as long as the config. */
+const char *const *config_list(const struct config *config, const char *section, const char *name, const char *key);
 bool config_is_set(const struct config *config, const char *section, const char *name, const char *key);
 /* "FILE:LINE" of the key, or of the section when key is NULL or not set, for errors between keys. Valid as long as the
  * config. */
 const char *config_where(const struct config *config, const char *section, const char *name, const char *key);
 
-/* Every key of every section with the value in force; what is a default is marked. */
+/* An error between keys: "FILE:LINE: key = value: ..." into why; key NULL: of the section. Returns -EINVAL. */
+int config_refuse(const struct config *config, const char *section, const char *name, const char *key,
+	char why[CONFIG_WHY_BYTES], const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* Every key of every section with the value in force, as a file that could be loaded; defaults stand behind a '#'. */
 void config_dump(const struct config *config, FILE *out);
-/* The table as a commented sample: each key at its default, after its sentence. */
+/* The table as a commented sample: each key at its default, after its sentence and what it may be. */
 void config_sample(const struct config_table *table, FILE *out);
 
 /* The parsers, for command lines: false when text is no such value. */

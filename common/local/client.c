@@ -117,6 +117,11 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	if (client->state == CLIENT_HELLO && message->type == MESSAGE_HOST_HELLO_REPLY)
 		return accept_hello(client, &message->host_hello_reply);
 
+	if (client->state == CLIENT_UP && message->type == MESSAGE_HOST_LINK) {
+		if (client->ops->link)
+			client->ops->link(client->arg, &message->host_link);
+		return 0;
+	}
 	struct request *found = client->state == CLIENT_UP ? take_request(client, message) : NULL;
 	if (!found) {
 		log_warning("%s from the primary answers no request (tag %u)", message_name(message->type), tag_of(message));
@@ -207,17 +212,17 @@ static struct request *new_request(struct client *client, enum message_type repl
 	return request;
 }
 
-void client_open(struct client *client, const char *device,
+void client_open(struct client *client, const struct msg_host_open *open,
 	void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg)
 {
-	assert(device_name_is_valid(device));
+	assert(device_name_is_valid(open->device));
 	struct request *request = new_request(client, MESSAGE_HOST_OPEN_REPLY, arg);
 	if (!request)
 		return;
 	request->reply.open = reply;
 	client->out.type = MESSAGE_HOST_OPEN;
+	client->out.host_open = *open;
 	client->out.host_open.tag = request->tag;
-	snprintf(client->out.host_open.device, sizeof(client->out.host_open.device), "%s", device);
 	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
 }
 

@@ -18,6 +18,8 @@ struct shm;
 struct client_ops {
 	void (*up)(void *arg); /* HostHelloReply accepted */
 	void (*lost)(void *arg, const char *reason); /* once; every request without a reply has ended */
+	/* The link behind the primary went down, so that remote reads wait, or came back. May be NULL. */
+	void (*link)(void *arg, const struct msg_host_link *link);
 };
 
 /* Takes over fd; holds a reference to shm. memory_fd is sent and stays the caller's. */
@@ -26,7 +28,7 @@ struct client *client_new(struct event_base *base, struct clock *clock, int fd, 
 void client_free(struct client *client);
 
 /* Each reply is called once, later, unless the client is lost or freed first. The tag in the request is overwritten. */
-void client_open(struct client *client, const char *device,
+void client_open(struct client *client, const struct msg_host_open *request,
 	void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg);
 void client_status(struct client *client, void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg);
 void client_read(struct client *client, const struct msg_host_read *request,

@@ -20,12 +20,13 @@
 #include "base/log.h"
 #include "local/client.h"
 #include "local/shm.h"
+#include "primary/compare/opening.h"
 #include "primary/compare/options.h"
 #include "primary/compare/report.h"
 #include "primary/compare/stream.h"
 
 #define ENGINE_MAGIC 0x454e474eu
-#define ERROR_BYTES (PATH_BYTES_MAX + DETAIL_MAX + 64u)
+#define NAME_BYTES (PATH_BYTES_MAX + 8u)
 
 enum engine_state {
 	ENGINE_NEW,
@@ -52,16 +53,20 @@ struct engine {
 	uint32_t active_streams;
 	uint32_t next_spare_slot;
 	uint8_t *zeros;
+	uint32_t run_tracks; /* in force; 0 before the volumes are open */
+	char name_local[NAME_BYTES], name_remote[NAME_BYTES]; /* of a device's volumes */
+	uint32_t relinks; /* as the primary counts them */
 	/* The pass */
 	struct report *report;
 	uint64_t next_track, end_track; /* runs not yet dealt */
 	struct msg_host_open_reply volumes; /* as they were when the last pass began */
+	uint32_t relinks_before; /* the pass */
 	/* All passes */
 	struct report *worst;
 	uint64_t passes;
 	bool is_interrupted;
 	int exit_code; /* without a report */
-	char error[ERROR_BYTES];
+	char error[OPENING_WHY_BYTES];
 };
 
 static struct engine *engine_of(void *arg)
@@ -111,13 +116,14 @@ static void keep_worst(struct engine *engine)
 	engine->report = NULL;
 }
 
-/* sizes: the reply at the end; NULL when there is none. */
-static void end_pass(struct engine *engine, const struct msg_host_open_reply *sizes, bool is_lost)
+/* sizes: the reply at the end; NULL when there is none. why: LOST and CHANGED are told to the report. */
+static void end_pass(struct engine *engine, const struct msg_host_open_reply *sizes, enum report_reason why)
 {
 	struct report_end end = {
 		.ended_wall_s = time(NULL),
 		.took_ms = clock_now_ms(engine->clock) - report_figures(engine->report)->setup.started_ms,
-		.is_lost = is_lost,
+		.is_lost = why == REASON_LOST,
+		.is_changed = why == REASON_CHANGED,
 	};
 
 	if (sizes) {
@@ -140,6 +146,15 @@ static void abandon_pass(struct engine *engine, enum report_reason reason)
 	report_not_compared(engine->report, engine->next_track, engine->end_track - engine->next_track, reason);
 	engine->next_track = engine->end_track;
 	engine->active_streams = 0;
+}
+
+/* The pass, and all that would follow, ends here. */
+static void break_off(struct engine *engine, enum report_reason reason, const char *words)
+{
+	if (engine->state == ENGINE_RUNNING)
+		abandon_pass(engine, reason);
+	end_pass(engine, NULL, reason);
+	finish(engine, words);
 }
 
 static bool has_live_stream(const struct engine *engine)
@@ -174,7 +189,7 @@ static bool next_run(void *arg, uint64_t *first_track, uint32_t *track_count)
 	if (left == 0)
 		return false;
 	*first_track = engine->next_track;
-	*track_count = left < engine->options->run_tracks ? (uint32_t)left : engine->options->run_tracks;
+	*track_count = left < engine->run_tracks ? (uint32_t)left : engine->run_tracks;
 	engine->next_track += *track_count;
 	return true;
 }
@@ -198,21 +213,46 @@ static void on_stream_ended(void *arg)
 		end_running(engine);
 }
 
+/* Nobody may be kept waiting for a device that somebody else has: without a byte compared there is no report either. */
+static void on_busy(struct engine *engine, const char *detail)
+{
+	if (engine->passes > 0 || report_figures(engine->report)->compared_bytes > 0) {
+		snprintf(engine->error, sizeof(engine->error), "busy: %s", detail);
+		break_off(engine, REASON_BUSY, "the device is busy");
+		return;
+	}
+	abandon_pass(engine, REASON_BUSY);
+	report_free(engine->report);
+	engine->report = NULL;
+	refuse(engine, 6, "busy: %s", detail);
+}
+
+static void on_changed(struct engine *engine, const char *detail)
+{
+	snprintf(engine->error, sizeof(engine->error), "the remote volume is not the one it was%s%s", detail[0] ? ": " : "",
+		detail);
+	break_off(engine, REASON_CHANGED, engine->error);
+}
+
 static void on_fatal(void *arg, enum status status, const char *detail)
 {
+	struct engine *engine = engine_of(arg);
 	char reason[DETAIL_MAX + 64];
 
+	if (status == STATUS_BUSY) {
+		on_busy(engine, detail[0] ? detail : "somebody else has the device");
+		return;
+	}
+	if (status == STATUS_VOLUME_CHANGED) {
+		on_changed(engine, detail);
+		return;
+	}
 	if (status == STATUS_LINK_LOST && detail[0])
 		snprintf(reason, sizeof(reason), "%s", detail);
 	else
 		snprintf(reason, sizeof(reason), "the primary answered a read with %s%s%s", status_name(status),
 			detail[0] ? ": " : "", detail);
-	engine_lost(engine_of(arg), reason);
-}
-
-static uint64_t larger_bytes(const struct msg_host_open_reply *reply)
-{
-	return reply->local.size_bytes > reply->remote.size_bytes ? reply->local.size_bytes : reply->remote.size_bytes;
+	engine_lost(engine, reason);
 }
 
 static struct report *new_report(const struct engine *engine, const struct msg_host_open_reply *reply)
@@ -221,8 +261,10 @@ static struct report *new_report(const struct engine *engine, const struct msg_h
 	struct report_setup setup = {
 		.local = reply->local,
 		.remote = reply->remote,
-		.name_local = options->path_local,
-		.name_remote = options->path_remote,
+		.name_local = engine->name_local,
+		.name_remote = engine->name_remote,
+		.device = options->device,
+		.is_common = opening_is_common(options, reply),
 		.track_bytes = reply->track_bytes,
 		.has_tracks = options->has_tracks,
 		.first_track = options->first_track,
@@ -235,7 +277,7 @@ static struct report *new_report(const struct engine *engine, const struct msg_h
 	};
 
 	if (options->has_tracks && options->last_track == UINT64_MAX)
-		setup.last_track = (larger_bytes(reply) - 1) / reply->track_bytes;
+		setup.last_track = (opening_total_bytes(options, reply) - 1) / reply->track_bytes;
 	return report_new(&setup);
 }
 
@@ -249,6 +291,8 @@ static void begin_pass(struct engine *engine)
 	memset(engine->is_hanging, 0, sizeof(engine->is_hanging));
 	engine->shared.is_hanging = engine->is_hanging;
 	engine->shared.remote_bytes = engine->volumes.remote.size_bytes;
+	engine->shared.track_bytes = engine->volumes.track_bytes;
+	engine->relinks_before = engine->relinks;
 }
 
 static void run_pass(struct engine *engine)
@@ -267,48 +311,39 @@ static void interrupt_next_pass(struct engine *engine)
 {
 	begin_pass(engine);
 	abandon_pass(engine, REASON_INTERRUPTED);
-	end_pass(engine, NULL, false);
+	end_pass(engine, NULL, REASON_INTERRUPTED);
 	finish(engine, "interrupted between passes");
 }
 
-static void refuse_volume(struct engine *engine, const struct msg_host_open_reply *reply)
+/* For people: volumes as they were typed, those of a device by the paths that the daemons have. */
+static void name_volumes(struct engine *engine, const struct msg_host_open_reply *reply)
 {
-	bool is_local = reply->failed_side == SIDE_LOCAL;
-	const char *path = is_local ? engine->options->path_local : engine->options->path_remote;
-	const char *detail = reply->detail[0] ? reply->detail : status_name(reply->status);
+	const struct options *options = engine->options;
+	bool is_device = options->form == FORM_DEVICE;
 
-	if (strstr(detail, path))
-		refuse(engine, 5, "volume %c: %s", is_local ? 'A' : 'B', detail);
-	else
-		refuse(engine, 5, "volume %c: cannot open %s: %s", is_local ? 'A' : 'B', path, detail);
+	snprintf(engine->name_local, NAME_BYTES, "%s%s", is_device ? "local " : "",
+		is_device ? reply->local.path : options->path_local);
+	snprintf(engine->name_remote, NAME_BYTES, "%s%s", is_device ? "remote " : "",
+		is_device ? reply->remote.path : options->name_remote);
 }
 
 /* Nothing was read yet: false when no pass can begin with this reply, and the engine is done. */
 static bool accept_volumes(struct engine *engine, const struct msg_host_open_reply *reply)
 {
-	const struct options *options = engine->options;
-	uint64_t tracks, needed;
+	int exit_code = opening_judge(engine->options, reply, engine->error);
 
-	if (reply->status != STATUS_OK && reply->failed_side != SIDE_UNSET && reply->status != STATUS_LINK_LOST) {
-		refuse_volume(engine, reply);
+	if (exit_code != 0) {
+		engine->exit_code = exit_code;
+		finish(engine, "no pass can begin");
 		return false;
 	}
-	if (reply->status != STATUS_OK) {
-		refuse(engine, 4, "the volumes cannot be opened: %s",
-			reply->detail[0] ? reply->detail : status_name(reply->status));
-		return false;
-	}
-	if (reply->track_bytes != options->track_bytes) {
-		refuse(engine, 2, "the track size is %u here and %u at the primary", options->track_bytes, reply->track_bytes);
-		return false;
-	}
-	tracks = larger_bytes(reply) / reply->track_bytes + (larger_bytes(reply) % reply->track_bytes != 0);
-	needed = options->last_track == UINT64_MAX ? options->first_track : options->last_track;
-	if (options->has_tracks && needed >= tracks) {
-		refuse(engine, 2, "--tracks: there is no track %llu; the larger volume has %llu tracks, counted from 0",
-			(unsigned long long)needed, (unsigned long long)tracks);
-		return false;
-	}
+	if (engine->passes > 0)
+		return true;
+	engine->run_tracks = options_run_tracks(engine->options, reply->track_bytes);
+	name_volumes(engine, reply);
+	if (!engine->options->quiet && volume_info_is_same(&reply->local, &reply->remote))
+		log_warning("%s and %s are the same volume: it is compared with itself", engine->name_local,
+			engine->name_remote);
 	return true;
 }
 
@@ -321,9 +356,6 @@ static void on_opened(void *arg, const struct msg_host_open_reply *reply)
 	assert(engine->state == ENGINE_OPENING || engine->state == ENGINE_ASKING);
 	if (!accept_volumes(engine, reply))
 		return;
-	if (engine->passes == 0 && !engine->options->quiet && volume_info_is_same(&reply->local, &reply->remote))
-		log_warning("%s and %s are the same volume: it is compared with itself", engine->options->path_local,
-			engine->options->path_remote);
 	engine->volumes = *reply;
 	begin_pass(engine);
 	run_pass(engine);
@@ -351,10 +383,14 @@ static void on_checked(void *arg, const struct msg_host_open_reply *reply)
 		engine_lost(engine, reply->detail);
 		return;
 	}
+	if (reply->status == STATUS_VOLUME_CHANGED) {
+		on_changed(engine, reply->detail);
+		return;
+	}
 	if (reply->status != STATUS_OK)
 		log_warning("the sizes at the end of the pass are not known: %s%s%s", status_name(reply->status),
 			reply->detail[0] ? ": " : "", reply->detail);
-	end_pass(engine, reply->status == STATUS_OK ? reply : NULL, false);
+	end_pass(engine, reply->status == STATUS_OK ? reply : NULL, REASON_COUNT);
 	if (engine->passes >= engine->options->repeat || !has_live_stream(engine)) {
 		finish(engine, "the last pass is over");
 		return;
@@ -371,11 +407,14 @@ static void on_checked(void *arg, const struct msg_host_open_reply *reply)
 
 void engine_start(struct engine *engine)
 {
+	struct msg_host_open request;
+
 	if (engine->state == ENGINE_DONE)
 		return;
 	assert(engine->state == ENGINE_NEW);
 	set_state(engine, ENGINE_OPENING, "the primary is there");
-	client_open(engine->client, "volume", on_opened, engine);
+	opening_request(engine->options, &request);
+	client_open(engine->client, &request, on_opened, engine);
 }
 
 void engine_interrupt(struct engine *engine)
@@ -387,15 +426,16 @@ void engine_interrupt(struct engine *engine)
 		refuse(engine, 3, "interrupted before the comparison began");
 		break;
 	case ENGINE_RUNNING:
-		abandon_pass(engine, REASON_INTERRUPTED);
-		end_pass(engine, NULL, false);
-		finish(engine, "interrupted");
+		break_off(engine, REASON_INTERRUPTED, "interrupted");
 		break;
 	case ENGINE_RELEASING:
 	case ENGINE_ASKING:
 		interrupt_next_pass(engine);
 		break;
 	case ENGINE_CHECKING: /* one reply is missing; a second signal ends the program */
+		if (engine->shared.pause.is_on)
+			break_off(engine, REASON_INTERRUPTED, "interrupted while the link is down");
+		break;
 	case ENGINE_DONE:
 		break;
 	}
@@ -412,15 +452,31 @@ void engine_lost(struct engine *engine, const char *reason)
 		break;
 	case ENGINE_RUNNING:
 	case ENGINE_CHECKING:
+		if (engine->is_interrupted) { /* the same ^C ended what was between */
+			break_off(engine, REASON_INTERRUPTED, reason);
+			break;
+		}
 		snprintf(engine->error, sizeof(engine->error), "%s", reason);
-		if (engine->state == ENGINE_RUNNING)
-			abandon_pass(engine, REASON_LOST);
-		end_pass(engine, NULL, true);
-		finish(engine, reason);
+		break_off(engine, REASON_LOST, reason);
 		break;
 	case ENGINE_DONE:
 		break;
 	}
+}
+
+void engine_link(struct engine *engine, bool is_up, uint32_t relinks)
+{
+	struct stream_pause *pause = &engine->shared.pause;
+	int64_t now_ms = clock_now_ms(engine->clock);
+
+	if (is_up && pause->is_on)
+		pause->total_ms += now_ms - pause->since_ms;
+	if (!is_up && !pause->is_on)
+		pause->since_ms = now_ms;
+	pause->is_on = !is_up;
+	engine->relinks = relinks;
+	if (engine->report)
+		report_link(engine->report)->relinks = relinks - engine->relinks_before;
 }
 
 /* A pass that could not begin outweighs those before it, unless one of them was worse. */
@@ -470,7 +526,7 @@ struct engine *engine_new(struct client *client, struct clock *clock, struct shm
 	engine->options = options;
 	engine->ops = ops;
 	engine->arg = arg;
-	engine->zeros = xcalloc(1, options->track_bytes);
+	engine->zeros = xcalloc(1, TRACK_BYTES_MAX);
 	engine->next_spare_slot = 2 * options->jobs;
 	engine->shared = (struct stream_shared){
 		.client = client,

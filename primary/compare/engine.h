@@ -35,6 +35,9 @@ void engine_interrupt(struct engine *engine);
 /* The client is lost. */
 void engine_lost(struct engine *engine, const char *reason);
 
+/* The link behind the primary went down or came back; relinks: how often it has come back. */
+void engine_link(struct engine *engine, bool is_up, uint32_t relinks);
+
 /* The worst finished pass; NULL when there is none, or when something worse came after it: then engine_error says
  * what. */
 const struct report *engine_report(const struct engine *engine);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "local/client.h"
 #include "local/shm.h"
+#include "primary/compare/connect.h"
 #include "primary/compare/engine.h"
 #include "primary/compare/options.h"
 #include "primary/compare/pair.h"
@@ -27,6 +28,7 @@
 
 #define COMPARE_MAGIC 0x434d5052u
 #define EXIT_USAGE 2
+#define EXIT_NOT_PROVEN 3
 #define EXIT_LOST 4
 /* A signal to the whole process group ends the daemons too; it must be seen here before the loss that follows. */
 #define LOST_DELAY_MS 100
@@ -36,14 +38,16 @@ struct compare {
 	struct options options;
 	struct daemon *daemon;
 	struct shm *shm;
-	struct pair *pair;
+	struct pair *pair; /* NULL for a device */
 	struct client *client;
 	struct engine *engine;
 	struct progress *progress;
 	struct timer lost_timer;
-	char lost_reason[DETAIL_MAX + 1];
+	char lost_reason[PAIR_WHY_BYTES];
 	bool is_lost;
 	bool was_signalled;
+	bool is_link_down;
+	int64_t link_down_ms; /* since */
 };
 
 static struct compare *compare_of(void *arg)
@@ -65,7 +69,10 @@ static void on_lost(void *arg, const char *reason)
 {
 	struct compare *compare = compare_of(arg);
 
-	snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s", reason);
+	if (compare->options.form == FORM_DEVICE)
+		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "the connection to ra-primaryd was lost: %s", reason);
+	else
+		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s", reason);
 	timer_set(&compare->lost_timer, LOST_DELAY_MS);
 }
 
@@ -77,7 +84,35 @@ static void on_lost_timer(void *arg)
 	engine_lost(compare->engine, compare->lost_reason);
 }
 
-static const struct client_ops client_ops = { .up = on_up, .lost = on_lost };
+static bool wants_progress(const struct options *options)
+{
+	if (options->progress == PROGRESS_AUTO)
+		return !options->quiet && isatty(STDERR_FILENO) != 0;
+	return options->progress == PROGRESS_ALWAYS;
+}
+
+/* The progress line says that the link is down; where there is none, one line does. */
+static void on_link(void *arg, const struct msg_host_link *link)
+{
+	struct compare *compare = compare_of(arg);
+	const struct options *options = &compare->options;
+	int64_t now_ms = clock_now_ms(daemon_clock(compare->daemon));
+
+	progress_set_link(compare->progress, link->is_up, link->detail);
+	if (!link->is_up && !compare->is_link_down) {
+		compare->link_down_ms = now_ms;
+		if (!wants_progress(options))
+			log_warning("the link is down: %s; waiting for it, at most %lld s", link->detail,
+				(long long)(options->link_timeout_ms + 999) / 1000);
+	} else if (link->is_up && compare->is_link_down) {
+		progress_clear(compare->progress);
+		log_warning("the link is up again after %.1f s", (double)(now_ms - compare->link_down_ms) / 1000.0);
+	}
+	compare->is_link_down = !link->is_up;
+	engine_link(compare->engine, link->is_up, link->relinks);
+}
+
+static const struct client_ops client_ops = { .up = on_up, .lost = on_lost, .link = on_link };
 
 static void on_pass(void *arg, const struct report *report, uint64_t pass)
 {
@@ -120,11 +155,13 @@ static const struct report *current_report(void *arg)
 
 /* ---- Building and ending ---- */
 
-static bool wants_progress(const struct options *options)
+/* The socket of the primary, private or configured: 0, or -errno with words in why. */
+static int reach_primary(struct compare *compare, int *host_fd, char why[PAIR_WHY_BYTES])
 {
-	if (options->progress == PROGRESS_AUTO)
-		return !options->quiet && isatty(STDERR_FILENO) != 0;
-	return options->progress == PROGRESS_ALWAYS;
+	if (compare->options.form != FORM_DEVICE)
+		return pair_start(&compare->options, &compare->pair, host_fd, why);
+	*host_fd = connect_primary(compare->options.socket_path, why, PAIR_WHY_BYTES);
+	return *host_fd < 0 ? *host_fd : 0;
 }
 
 /* 0, or -errno with words in why. */
@@ -139,20 +176,21 @@ static int build(struct compare *compare, char why[PAIR_WHY_BYTES])
 	compare->daemon = daemon_new();
 	clock = daemon_clock(compare->daemon);
 	timer_init(&compare->lost_timer, clock, on_lost_timer, compare);
-	rc = shm_create(options_slot_count(options), options->run_tracks * options->track_bytes, &compare->shm, &memory_fd);
+	/* A signal that comes before the loop runs is seen by it. */
+	daemon_on_signal(compare->daemon, SIGINT, on_end_signal, compare);
+	daemon_on_signal(compare->daemon, SIGTERM, on_end_signal, compare);
+	rc = shm_create(options_slot_count(options), options_slot_bytes(options), &compare->shm, &memory_fd);
 	if (rc != 0) {
 		snprintf(why, PAIR_WHY_BYTES, "no shared memory: %s", strerror(-rc));
 		return rc;
 	}
-	rc = pair_start(options, &compare->pair, &host_fd, why);
+	rc = reach_primary(compare, &host_fd, why);
 	if (rc != 0)
 		goto out;
 	compare->client = client_new(daemon_base(compare->daemon), clock, host_fd, compare->shm, memory_fd, &client_ops,
 		compare);
 	compare->engine = engine_new(compare->client, clock, compare->shm, options, &engine_ops, compare);
 	compare->progress = progress_new(clock, wants_progress(options), stderr, current_report, compare);
-	daemon_on_signal(compare->daemon, SIGINT, on_end_signal, compare);
-	daemon_on_signal(compare->daemon, SIGTERM, on_end_signal, compare);
 	daemon_on_signal(compare->daemon, SIGUSR1, on_progress_signal, compare);
 out:
 	close(memory_fd);
@@ -206,7 +244,7 @@ static int print_result(const struct compare *compare)
 	int exit_code = engine_exit_code(engine);
 	char ended[PAIR_WHY_BYTES] = "", text[PATH_BYTES_MAX + PAIR_WHY_BYTES];
 
-	if (exit_code == EXIT_LOST || compare->is_lost)
+	if (compare->pair && (exit_code == EXIT_LOST || compare->is_lost))
 		pair_explain(compare->pair, ended, sizeof(ended));
 	snprintf(text, sizeof(text), "%s%s%s", error, error[0] && ended[0] ? ": " : "", ended);
 	if (!report)
@@ -224,11 +262,12 @@ static int run(const struct options *options)
 {
 	struct compare *compare = xcalloc(1, sizeof(*compare));
 	char why[PAIR_WHY_BYTES] = "";
-	int exit_code;
+	int exit_code, rc;
 
 	compare->options = *options;
-	if (build(compare, why) != 0) {
-		exit_code = fail(options, EXIT_LOST, why);
+	rc = build(compare, why);
+	if (rc != 0) {
+		exit_code = fail(options, rc == -EINTR ? EXIT_NOT_PROVEN : EXIT_LOST, why);
 	} else {
 		daemon_run(compare->daemon);
 		stop(compare);

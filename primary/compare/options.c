@@ -5,7 +5,6 @@
  */
 #include "primary/compare/options.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -13,48 +12,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
+#include "base/config.h"
 #include "base/limits.h"
+#include "wire/message.h"
 
 #define TIME_MS_MAX (3600 * 1000u)
 #define CACHE_BYTES_MIN (DA_THREADS_DEFAULT * (uint64_t)RUN_BYTES_MAX)
 #define CACHE_BYTES_MAX (1ull << 40)
+#define SOCKET_PATH_BYTES sizeof(((struct sockaddr_un *)NULL)->sun_path)
 #define REPEAT_MAX 1000000000ull
 #define EXACT_MAX 1000000000ull
-#define SPARE_SLOTS 2u
-
-const char options_help[] =
-	"Usage: ra-compare [OPTION]... A B\n"
-	"Compare volume A with volume B (files or block devices), track by track, and prove that they are identical.\n"
-	"Nothing is written to either. The last line on standard output is the verdict.\n"
-	"\n"
-	"What to compare:\n"
-	"  --tracks A-B          only these tracks (also A, or A- for A to the end)\n"
-	"  --track-size SIZE     unit of comparison, 4K to 1M, a power of two (64K)\n"
-	"  --repeat N|forever    so many passes, each reads everything again (1)\n"
-	"\n"
-	"How to read:\n"
-	"  --delivery WAY        disconnect, poll or hold (disconnect)\n"
-	"  --jobs N              reads at a time, 1 to 64 (8)\n"
-	"  --run N               tracks in one read, 1 to 64 (1 MiB worth)\n"
-	"  --io MODE             auto, buffered or direct (auto)\n"
-	"  --cache SIZE          memory of the remote side, 16M or more (64M)\n"
-	"  --retry-delay TIME    poll: time before asking again (100ms)\n"
-	"  --read-timeout TIME   poll: how long to ask for one run (60s)\n"
-	"\n"
-	"What to print:\n"
-	"  --exact N             exact bytes for the first N differing tracks (1024)\n"
-	"  --json                one JSON document on standard output, nothing else\n"
-	"  --progress[=WHEN]     auto, always or never; alone: always (auto)\n"
-	"  -q, --quiet           only errors and warnings, and the exit status tells\n"
-	"  -v, --verbose         also what the daemons log\n"
-	"  --help, --version\n"
-	"\n"
-	"Exit status: 0 identical, 1 different, 2 usage, 3 not proven, 4 a daemon or the link was lost, 5 a volume could\n"
-	"not be read.\n";
 
 enum option_code {
-	OPTION_DELIVERY = 256,
+	OPTION_FIRST = 256,
+	OPTION_DELIVERY = OPTION_FIRST,
 	OPTION_JOBS,
 	OPTION_RUN,
 	OPTION_RETRY_DELAY,
@@ -64,6 +37,11 @@ enum option_code {
 	OPTION_TRACK_SIZE,
 	OPTION_CACHE,
 	OPTION_IO,
+	OPTION_SOCKET,
+	OPTION_LIMIT,
+	OPTION_LINK_TIMEOUT,
+	OPTION_COMMON_SIZE,
+	OPTION_RESERVE,
 	OPTION_EXACT,
 	OPTION_JSON,
 	OPTION_PROGRESS,
@@ -82,6 +60,11 @@ static const struct option long_options[] = {
 	{ "track-size", required_argument, NULL, OPTION_TRACK_SIZE },
 	{ "cache", required_argument, NULL, OPTION_CACHE },
 	{ "io", required_argument, NULL, OPTION_IO },
+	{ "socket", required_argument, NULL, OPTION_SOCKET },
+	{ "limit", required_argument, NULL, OPTION_LIMIT },
+	{ "link-timeout", required_argument, NULL, OPTION_LINK_TIMEOUT },
+	{ "common-size", no_argument, NULL, OPTION_COMMON_SIZE },
+	{ "reserve", optional_argument, NULL, OPTION_RESERVE },
 	{ "exact", required_argument, NULL, OPTION_EXACT },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "progress", optional_argument, NULL, OPTION_PROGRESS },
@@ -97,6 +80,7 @@ struct parser {
 	struct options *options;
 	char *why;
 	bool is_bad;
+	bool is_given[OPTION_VERSION - OPTION_FIRST + 1]; /* by option code */
 };
 
 __attribute__((format(printf, 2, 3))) static void refuse(struct parser *parser, const char *format, ...)
@@ -137,38 +121,11 @@ static void parse_number(struct parser *parser, const char *name, const char *te
 		*out = value;
 }
 
-static bool parse_unit(const char *text, unsigned *shift)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-
-	*shift = 0;
-	if (text[0] == '\0')
-		return true;
-	unit = strchr(units, toupper((unsigned char)text[0]));
-	if (!unit || text[1] != '\0')
-		return false;
-	*shift = 10u * (unsigned)(unit - units + 1);
-	return true;
-}
-
-static bool parse_size(const char *text, uint64_t *out)
-{
-	const char *rest;
-	uint64_t value;
-	unsigned shift;
-
-	if (!parse_digits(text, &value, &rest) || !parse_unit(rest, &shift) || value > UINT64_MAX >> shift)
-		return false;
-	*out = value << shift;
-	return true;
-}
-
 static void parse_track_size(struct parser *parser, const char *text)
 {
 	uint64_t bytes;
 
-	if (!parse_size(text, &bytes) || bytes < TRACK_BYTES_MIN || bytes > TRACK_BYTES_MAX || (bytes & (bytes - 1)) != 0)
+	if (!config_parse_size(text, &bytes) || bytes < TRACK_BYTES_MIN || bytes > TRACK_BYTES_MAX || (bytes & (bytes - 1)) != 0)
 		refuse(parser, "--track-size %.40s: expected a power of two from 4K to 1M", text);
 	else
 		parser->options->track_bytes = (uint32_t)bytes;
@@ -178,23 +135,26 @@ static void parse_cache(struct parser *parser, const char *text)
 {
 	uint64_t bytes;
 
-	if (!parse_size(text, &bytes) || bytes < CACHE_BYTES_MIN || bytes > CACHE_BYTES_MAX)
+	if (!config_parse_size(text, &bytes) || bytes < CACHE_BYTES_MIN || bytes > CACHE_BYTES_MAX)
 		refuse(parser, "--cache %.40s: expected a size from 16M to 1T, such as 64M", text);
 	else
 		parser->options->cache_bytes = bytes;
 }
 
+static void parse_limit(struct parser *parser, const char *text)
+{
+	if (!config_parse_rate(text, &parser->options->limit_bytes_per_s))
+		refuse(parser, "--limit %.40s: expected bytes a second, such as 100M, or none", text);
+}
+
 static void parse_time(struct parser *parser, const char *name, const char *text, int64_t *out_ms)
 {
-	const char *rest;
-	uint64_t value, unit_ms = 0;
+	uint64_t value_ms;
 
-	if (parse_digits(text, &value, &rest))
-		unit_ms = strcmp(rest, "ms") == 0 ? 1 : strcmp(rest, "s") == 0 ? 1000 : 0;
-	if (unit_ms == 0 || value == 0 || value > TIME_MS_MAX / unit_ms)
-		refuse(parser, "--%s %.40s: expected a time from 1ms to 3600s, such as 100ms or 4s", name, text);
+	if (!config_parse_time(text, &value_ms) || value_ms == 0 || value_ms > TIME_MS_MAX)
+		refuse(parser, "--%s %.40s: expected a time from 1ms to 1h, such as 100ms or 4s", name, text);
 	else
-		*out_ms = (int64_t)(value * unit_ms);
+		*out_ms = (int64_t)value_ms;
 }
 
 static void parse_tracks(struct parser *parser, const char *text)
@@ -262,12 +222,27 @@ static void parse_progress(struct parser *parser, const char *text)
 		parser->options->progress = values[i];
 }
 
+static void parse_reserve(struct parser *parser, const char *text)
+{
+	static const char *const words[] = { "ra", NULL };
+
+	parser->options->reserve = !text || parse_word(parser, "reserve", text, words, "ra") == 0;
+}
+
 static void parse_repeat(struct parser *parser, const char *text)
 {
 	if (strcmp(text, "forever") == 0)
 		parser->options->repeat = OPTIONS_REPEAT_FOREVER;
 	else
 		parse_number(parser, "repeat", text, 1, REPEAT_MAX, &parser->options->repeat);
+}
+
+static void parse_socket(struct parser *parser, const char *text)
+{
+	if (text[0] == '\0' || strlen(text) >= SOCKET_PATH_BYTES)
+		refuse(parser, "--socket %.60s: expected a path of 1 to %zu bytes", text, SOCKET_PATH_BYTES - 1);
+	else
+		parser->options->socket_path = text;
 }
 
 static void parse_count(struct parser *parser, const char *name, const char *text, uint32_t max, uint32_t *out)
@@ -293,6 +268,8 @@ static void take_option(struct parser *parser, int code, char *const argv[])
 {
 	struct options *options = parser->options;
 
+	if (code >= OPTION_FIRST)
+		parser->is_given[code - OPTION_FIRST] = true;
 	switch (code) {
 	case OPTION_DELIVERY:
 		parse_delivery(parser, optarg);
@@ -324,6 +301,21 @@ static void take_option(struct parser *parser, int code, char *const argv[])
 	case OPTION_IO:
 		parse_io(parser, optarg);
 		break;
+	case OPTION_SOCKET:
+		parse_socket(parser, optarg);
+		break;
+	case OPTION_LIMIT:
+		parse_limit(parser, optarg);
+		break;
+	case OPTION_LINK_TIMEOUT:
+		parse_time(parser, "link-timeout", optarg, &options->link_timeout_ms);
+		break;
+	case OPTION_COMMON_SIZE:
+		options->common_size = true;
+		break;
+	case OPTION_RESERVE:
+		parse_reserve(parser, optarg);
+		break;
 	case OPTION_EXACT:
 		parse_number(parser, "exact", optarg, 0, EXACT_MAX, &options->exact_tracks);
 		break;
@@ -344,22 +336,76 @@ static void take_option(struct parser *parser, int code, char *const argv[])
 	}
 }
 
-static void take_volumes(struct parser *parser, int argc, char *argv[])
+/* ---- Operands ---- */
+
+static void take_device(struct parser *parser, const char *name)
 {
-	if (argc - optind != 2) {
-		refuse(parser, argc - optind < 2 ? "two volumes are needed: ra-compare A B" :
-						   "there are more than two volumes; quote names with blanks");
-		return;
-	}
-	parser->options->path_local = argv[optind];
-	parser->options->path_remote = argv[optind + 1];
-	for (int i = optind; i < argc; i++)
-		if (argv[i][0] == '\0' || strlen(argv[i]) >= PATH_BYTES_MAX)
-			refuse(parser, "the name of volume %c is %s", i == optind ? 'A' : 'B',
-				argv[i][0] == '\0' ? "empty" : "longer than 4095 bytes");
+	parser->options->form = FORM_DEVICE;
+	parser->options->device = name;
+	parser->options->track_bytes = 0;
+	if (!device_name_is_valid(name))
+		refuse(parser, "two volumes are needed: ra-compare A B (and %.80s is no name of a device: those have at most %u "
+			       "of A-Z a-z 0-9 . _ -)", name, DEVICE_NAME_MAX);
 }
 
-static void check_together(struct parser *parser)
+static void take_volumes(struct parser *parser, char *const operands[2])
+{
+	struct options *options = parser->options;
+	char why[OPTIONS_WHY_BYTES];
+
+	options->path_local = operands[0];
+	options->path_remote = options->name_remote = operands[1];
+	for (int i = 0; i < 2; i++)
+		if (operands[i][0] == '\0' || strlen(operands[i]) >= PATH_BYTES_MAX)
+			refuse(parser, "the name of volume %c is %s", i == 0 ? 'A' : 'B',
+				operands[i][0] == '\0' ? "empty" : "longer than 4095 bytes");
+	if (operand_is_remote(operands[0]))
+		refuse(parser, "volume A (%.80s) must be on this host, only B may be on another; a local file with a colon is "
+			       "./%.80s", operands[0], operands[0]);
+	if (!operand_is_remote(operands[1]))
+		return;
+	options->form = FORM_SSH;
+	if (!operand_split(operands[1], options->host, &options->path_remote, why, sizeof(why)))
+		refuse(parser, "%s", why);
+}
+
+static void take_operands(struct parser *parser, int count, char *const operands[])
+{
+	if (count == 1)
+		take_device(parser, operands[0]);
+	else if (count == 2)
+		take_volumes(parser, operands);
+	else
+		refuse(parser, count == 0 ? "two volumes or a device are needed: ra-compare A B, or ra-compare DEVICE" :
+									"there are more than two volumes; quote names with blanks");
+}
+
+/* ---- What goes together ---- */
+
+/* Options that mean nothing for a form are no harmless extra: somebody believes in their effect. */
+static void check_form(struct parser *parser)
+{
+	static const struct {
+		enum option_code code;
+		bool is_of_device;
+		const char *words;
+	} cases[] = {
+		{ OPTION_TRACK_SIZE, false, "--track-size does not go with a DEVICE: both daemons' configuration says it" },
+		{ OPTION_CACHE, false, "--cache does not go with a DEVICE: the secondary's configuration says it" },
+		{ OPTION_IO, false, "--io does not go with a DEVICE: the configuration says it for each side" },
+		{ OPTION_SOCKET, true, "--socket goes with a DEVICE only: two volumes need no configured primary" },
+		{ OPTION_LINK_TIMEOUT, true, "--link-timeout goes with a DEVICE only: the link of two volumes is not made again" },
+		{ OPTION_RESERVE, true, "--reserve goes with a DEVICE only: no other user of RA meets these two volumes" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (parser->is_given[cases[i].code - OPTION_FIRST] &&
+			cases[i].is_of_device != (parser->options->form == FORM_DEVICE))
+			refuse(parser, "%s", cases[i].words);
+}
+
+/* Not for DEVICE: its track size comes later, and options_run_tracks judges then. */
+static void check_memory(struct parser *parser)
 {
 	struct options *options = parser->options;
 	uint64_t run_bytes, memory_bytes;
@@ -377,7 +423,14 @@ static void check_together(struct parser *parser)
 			"--jobs %u with --run %u and --track-size %u needs %llu bytes of memory, at most %u are possible",
 			options->jobs, options->run_tracks, options->track_bytes, (unsigned long long)memory_bytes,
 			HOST_MEMORY_BYTES_MAX);
-	if (options->quiet && options->json)
+}
+
+static void check_together(struct parser *parser)
+{
+	check_form(parser);
+	if (parser->options->form != FORM_DEVICE)
+		check_memory(parser);
+	if (parser->options->quiet && parser->options->json)
 		refuse(parser, "--quiet and --json exclude each other");
 }
 
@@ -395,6 +448,8 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 		.repeat = 1,
 		.cache_bytes = CACHE_BYTES_DEFAULT,
 		.io = IO_MODE_AUTO,
+		.socket_path = OPTIONS_SOCKET_DEFAULT,
+		.link_timeout_ms = 30000,
 		.exact_tracks = 1024,
 	};
 	why[0] = '\0';
@@ -407,17 +462,7 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 			return OPTIONS_VERSION;
 		take_option(&parser, code, argv);
 	}
-	take_volumes(&parser, argc, argv);
+	take_operands(&parser, argc - optind, argv + optind);
 	check_together(&parser);
 	return parser.is_bad ? OPTIONS_BAD : OPTIONS_RUN;
-}
-
-uint32_t options_slot_count(const struct options *options)
-{
-	uint64_t run_bytes = (uint64_t)options->run_tracks * options->track_bytes;
-	uint64_t room = HOST_MEMORY_BYTES_MAX / run_bytes;
-	uint32_t needed = 2 * options->jobs;
-
-	assert(needed <= room && needed + SPARE_SLOTS <= HOST_SLOTS_MAX);
-	return room - needed < SPARE_SLOTS ? (uint32_t)room : needed + SPARE_SLOTS;
 }

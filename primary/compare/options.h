@@ -11,19 +11,29 @@
 
 #include "base/status.h"
 #include "base/volume_info.h"
+#include "primary/compare/operand.h"
 
 #define OPTIONS_REPEAT_FOREVER UINT64_MAX
-#define OPTIONS_WHY_BYTES 256u
+#define OPTIONS_WHY_BYTES 512u
+#define OPTIONS_SOCKET_DEFAULT "/run/ra/primary.sock"
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
+/* What is compared: two volumes by a private pair, the second perhaps over ssh, or a device of the configured primary. */
+enum form { FORM_PAIR, FORM_SSH, FORM_DEVICE };
+
 struct options {
-	const char *path_local; /* A and B, as typed; of argv */
-	const char *path_remote;
+	enum form form;
+	const char *device;      /* DEVICE only; this and the next three are of argv */
+	const char *path_local;  /* A and B, as typed; not DEVICE */
+	const char *name_remote;
+	const char *path_remote; /* B without HOST */
+	char host[OPERAND_HOST_BYTES]; /* SSH only */
+	const char *socket_path;
 	enum delivery delivery;
 	uint32_t jobs;
-	uint32_t track_bytes;
-	uint32_t run_tracks; /* times track_bytes: at most RUN_BYTES_MAX */
+	uint32_t track_bytes; /* DEVICE: 0, the configuration says it */
+	uint32_t run_tracks;  /* times track_bytes: at most RUN_BYTES_MAX; DEVICE: 0 unless asked for */
 	int64_t retry_delay_ms;
 	int64_t read_timeout_ms;
 	bool has_tracks;
@@ -32,6 +42,10 @@ struct options {
 	uint64_t repeat;      /* passes; OPTIONS_REPEAT_FOREVER */
 	uint64_t cache_bytes;
 	enum io_mode io;
+	uint64_t limit_bytes_per_s; /* 0: none */
+	int64_t link_timeout_ms;
+	bool common_size;
+	bool reserve;
 	uint64_t exact_tracks;
 	enum progress_mode progress;
 	bool json;
@@ -44,8 +58,12 @@ enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
 /* OPTIONS_BAD: why has the reason; json, quiet and verbose are set all the same. Uses getopt's global state. */
 enum options_result options_parse(int argc, char *argv[], struct options *options, char why[OPTIONS_WHY_BYTES]);
 
-/* Slots of a run each that the shared memory has: two per job, and spares where HOST_MEMORY_BYTES_MAX allows. */
+/* Size of the slots that the shared memory has: a run. Of DEVICE the track size is not known before it is open. */
+uint32_t options_slot_bytes(const struct options *options);
+/* Slots: two per job, and spares where HOST_MEMORY_BYTES_MAX allows. */
 uint32_t options_slot_count(const struct options *options);
+/* Tracks of a run, when the track size is known; 0: such a run does not fit into a slot. */
+uint32_t options_run_tracks(const struct options *options, uint32_t track_bytes);
 
 extern const char options_help[];
 

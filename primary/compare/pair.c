@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Starts and ends the two daemons of a private pair. Each gets its Setup as first frame of the descriptor it will talk
- * on, so keys and paths pass through no file, no environment and no argument. The children stay in the process group:
- * ^Z stops and continues all three. The hard thing is leaving nothing behind: descriptors are close-on-exec except the
- * ones meant for the child, and a child dies with its parent.
+ * Starts and ends the two daemons of a private pair, the secondary perhaps by ssh on another host. Each gets its Setup
+ * as first frame of the descriptor it will talk on, so keys and paths pass through no file, no environment, no argument
+ * and no shell. The secondary answers before the primary is started: until then ssh may ask for a password, for which
+ * nothing has a time-out. The children stay in the process group, so ^Z stops all three and ssh may read the terminal.
+ * The hard thing is leaving nothing behind: descriptors are close-on-exec except the ones meant for the child, and a
+ * child dies with its parent; what ssh started ends with its input.
  */
 #include "primary/compare/pair.h"
 
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -26,16 +29,18 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "primary/compare/options.h"
-#include "wire/conn.h"
-#include "wire/tls.h"
+#include "primary/compare/setup.h"
 
 #define GRACE_MS 2000  /* for ending by themselves */
 #define KILLED_MS 1000 /* after SIGKILL; one in uninterruptible sleep is left to the system */
 #define LOOK_MS 2
 #define LINK_FD 3 /* of the primary */
+#define NOT_FOUND 127 /* exit status of a shell for a command that it does not find */
+#define SSH_FAILED 255 /* exit status of ssh for its own failures */
 
 struct child {
 	const char *name;
+	bool is_ssh;
 	pid_t pid; /* 0: not started, or its end was seen */
 	bool has_ended;
 	bool was_killed; /* by pair_stop */
@@ -44,12 +49,21 @@ struct child {
 
 struct pair {
 	struct child primary, secondary;
+	char host[OPERAND_HOST_BYTES]; /* with ssh */
 };
 
-/* One end of a socket pair each. -1: closed or given away. */
+/* How a child is started. */
+struct launch {
+	char *const *argv;
+	int fd0, fd1, fd3; /* fd3 may be -1 */
+	const sigset_t *mask;
+};
+
+/* One end of a socket pair each, and the signals that wait. -1: closed or given away. */
 struct ends {
 	int host, primary_host;           /* ra-compare and primary */
 	int primary_link, secondary_link; /* primary and secondary */
+	int signal;
 };
 
 static void close_end(int *fd)
@@ -59,17 +73,25 @@ static void close_end(int *fd)
 	*fd = -1;
 }
 
-/* Also moves the ends away from the low numbers, which a child gives new meanings. */
+/* Away from the low numbers, which a child gives new meanings. */
+static void move_up(int *fd)
+{
+	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, LINK_FD + 1);
+
+	close(*fd);
+	*fd = moved;
+}
+
 static int make_pair(int *a, int *b)
 {
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
 		return -errno;
-	*a = fcntl(fds[0], F_DUPFD_CLOEXEC, LINK_FD + 1);
-	*b = fcntl(fds[1], F_DUPFD_CLOEXEC, LINK_FD + 1);
-	close(fds[0]);
-	close(fds[1]);
+	move_up(&fds[0]);
+	move_up(&fds[1]);
+	*a = fds[0];
+	*b = fds[1];
 	return *a < 0 || *b < 0 ? -EMFILE : 0;
 }
 
@@ -98,134 +120,7 @@ static char *find_program(const char *name, char why[PAIR_WHY_BYTES])
 	return NULL;
 }
 
-/* ---- In the child, between fork and exec: async-signal-safe calls only ---- */
-
-_Noreturn static void become(const char *path, const char *name, int fd0, int fd1, int fd3, pid_t parent)
-{
-	char *const argv[] = { (char *)(uintptr_t)name, (char *)(uintptr_t)"--once", NULL };
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-		_exit(127); /* the parent died before the prctl */
-	if (dup2(fd0, STDIN_FILENO) < 0 || dup2(fd1, STDOUT_FILENO) < 0 || (fd3 >= 0 && dup2(fd3, LINK_FD) < 0))
-		_exit(127);
-	execv(path, argv);
-	_exit(127);
-}
-
-static int start_child(struct child *child, const char *path, int fd0, int fd1, int fd3)
-{
-	pid_t parent = getpid();
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		become(path, child->name, fd0, fd1, fd3, parent);
-	child->pid = pid;
-	return 0;
-}
-
-/* ---- Set-up ---- */
-
-struct identities {
-	struct tls_identity *primary, *secondary;
-};
-
-static int send_setup(int fd, const struct options *options, const char *volume_path, const struct tls_identity *own,
-	const struct tls_identity *peer)
-{
-	struct message *message = xcalloc(1, sizeof(*message));
-	struct msg_setup *setup = &message->setup;
-	char *pem = tls_identity_to_pem(own);
-	int rc;
-
-	message->type = MESSAGE_SETUP;
-	snprintf(setup->volume_path, sizeof(setup->volume_path), "%s", volume_path);
-	snprintf(setup->identity_pem, sizeof(setup->identity_pem), "%s", pem);
-	tls_identity_key(peer, setup->peer_key);
-	setup->track_bytes = options->track_bytes;
-	setup->cache_bytes = options->cache_bytes;
-	setup->io = options->io;
-	setup->verbose = options->verbose;
-	rc = conn_write_one(fd, message);
-	explicit_bzero(pem, strlen(pem));
-	free(pem);
-	explicit_bzero(message, sizeof(*message));
-	free(message);
-	return rc;
-}
-
-/* The frames wait in the sockets until the daemons read them. */
-static int send_setups(const struct options *options, const struct ends *ends)
-{
-	struct identities identities = { NULL, NULL };
-	int rc = tls_identity_generate(&identities.primary);
-
-	if (rc == 0)
-		rc = tls_identity_generate(&identities.secondary);
-	if (rc == 0)
-		rc = send_setup(ends->primary_link, options, options->path_remote, identities.secondary, identities.primary);
-	if (rc == 0)
-		rc = send_setup(ends->host, options, options->path_local, identities.primary, identities.secondary);
-	tls_identity_free(identities.primary);
-	tls_identity_free(identities.secondary);
-	return rc;
-}
-
-static int start_children(struct pair *pair, const struct ends *ends, const char *primary, const char *secondary)
-{
-	int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	int rc = null_fd < 0 ? -errno : 0;
-
-	if (rc == 0)
-		rc = start_child(&pair->secondary, secondary, ends->secondary_link, ends->secondary_link, -1);
-	if (rc == 0)
-		rc = start_child(&pair->primary, primary, ends->primary_host, null_fd, ends->primary_link);
-	close_end(&null_fd);
-	return rc;
-}
-
-int pair_start(const struct options *options, struct pair **out, int *host_fd, char why[PAIR_WHY_BYTES])
-{
-	struct pair *pair = xcalloc(1, sizeof(*pair));
-	struct ends ends = { -1, -1, -1, -1 };
-	char *primary = NULL, *secondary = NULL;
-	int rc = -ENOENT;
-
-	pair->primary.name = "ra-primaryd";
-	pair->secondary.name = "ra-secondaryd";
-	primary = find_program(pair->primary.name, why);
-	if (primary)
-		secondary = find_program(pair->secondary.name, why);
-	if (!secondary)
-		goto out;
-	rc = make_pair(&ends.host, &ends.primary_host);
-	if (rc == 0)
-		rc = make_pair(&ends.primary_link, &ends.secondary_link);
-	if (rc == 0)
-		rc = send_setups(options, &ends);
-	if (rc == 0)
-		rc = start_children(pair, &ends, primary, secondary);
-	if (rc != 0)
-		snprintf(why, PAIR_WHY_BYTES, "cannot start the two daemons: %s", strerror(-rc));
-out:
-	free(primary);
-	free(secondary);
-	close_end(&ends.primary_host);
-	close_end(&ends.primary_link);
-	close_end(&ends.secondary_link);
-	if (rc != 0) {
-		close_end(&ends.host);
-		pair_stop(pair);
-		pair_free(pair);
-		return rc;
-	}
-	*host_fd = ends.host;
-	*out = pair;
-	return 0;
-}
-
-/* ---- The end ---- */
+/* ---- The end of children ---- */
 
 static int64_t now_ms(void)
 {
@@ -243,27 +138,21 @@ static void look(struct child *child)
 	child->has_ended = true;
 }
 
-/* No signal handler is needed for SIGCHLD: this happens once, when there is nothing else left to do. */
-static void wait_for_both(struct pair *pair, int64_t limit_ms)
-{
-	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000 };
-	int64_t end_ms = now_ms() + limit_ms;
-
-	for (;;) {
-		look(&pair->primary);
-		look(&pair->secondary);
-		if ((pair->primary.pid == 0 && pair->secondary.pid == 0) || now_ms() >= end_ms)
-			return;
-		nanosleep(&pause, NULL);
-	}
-}
-
 static void kill_child(struct child *child)
 {
 	if (child->pid == 0)
 		return;
 	child->was_killed = true;
 	kill(child->pid, SIGKILL);
+}
+
+/* No signal handler is needed for SIGCHLD: this happens when there is nothing else to do. */
+static void wait_for(struct child *child, int64_t end_ms)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000 };
+
+	for (look(child); child->pid != 0 && now_ms() < end_ms; look(child))
+		nanosleep(&pause, NULL);
 }
 
 static void note_stuck(const struct child *child)
@@ -274,16 +163,33 @@ static void note_stuck(const struct child *child)
 
 void pair_stop(struct pair *pair)
 {
-	wait_for_both(pair, GRACE_MS);
+	int64_t end_ms = now_ms() + GRACE_MS;
+
+	wait_for(&pair->primary, end_ms);
+	wait_for(&pair->secondary, end_ms);
 	kill_child(&pair->primary);
 	kill_child(&pair->secondary);
-	if (pair->primary.pid != 0 || pair->secondary.pid != 0)
-		wait_for_both(pair, KILLED_MS);
+	end_ms = now_ms() + KILLED_MS;
+	wait_for(&pair->primary, end_ms);
+	wait_for(&pair->secondary, end_ms);
 	note_stuck(&pair->primary);
 	note_stuck(&pair->secondary);
 }
 
-static bool explain_child(const struct child *child, char *text, size_t text_bytes)
+/* ---- Why it ended ---- */
+
+/* ssh passes the exit status of ra-secondaryd on, and has told its own failures itself. */
+static void explain_ssh(int exit_status, const char *host, char *text, size_t text_bytes)
+{
+	if (exit_status == NOT_FOUND)
+		snprintf(text, text_bytes, "RA is not installed on %s (ra-secondaryd was not found there)", host);
+	else if (exit_status == SSH_FAILED)
+		snprintf(text, text_bytes, "ssh to %s failed", host);
+	else
+		snprintf(text, text_bytes, "ra-secondaryd on %s ended with exit status %d", host, exit_status);
+}
+
+static bool explain_child(const struct child *child, const char *host, char *text, size_t text_bytes)
 {
 	if (child->was_killed)
 		snprintf(text, text_bytes, "%s did not answer and was killed", child->name);
@@ -292,10 +198,12 @@ static bool explain_child(const struct child *child, char *text, size_t text_byt
 	else if (WIFSIGNALED(child->wait_status))
 		snprintf(text, text_bytes, "%s was ended by signal %d (%s)", child->name, WTERMSIG(child->wait_status),
 			strsignal(WTERMSIG(child->wait_status)));
-	else if (WIFEXITED(child->wait_status) && WEXITSTATUS(child->wait_status) != 0)
-		snprintf(text, text_bytes, "%s ended with exit status %d", child->name, WEXITSTATUS(child->wait_status));
-	else
+	else if (!WIFEXITED(child->wait_status) || WEXITSTATUS(child->wait_status) == 0)
 		return false;
+	else if (child->is_ssh)
+		explain_ssh(WEXITSTATUS(child->wait_status), host, text, text_bytes);
+	else
+		snprintf(text, text_bytes, "%s ended with exit status %d", child->name, WEXITSTATUS(child->wait_status));
 	return true;
 }
 
@@ -311,11 +219,223 @@ void pair_explain(const struct pair *pair, char *text, size_t text_bytes)
 	const struct child *second = first == &pair->primary ? &pair->secondary : &pair->primary;
 
 	text[0] = '\0';
-	if (!explain_child(first, text, text_bytes))
-		explain_child(second, text, text_bytes);
+	if (!explain_child(first, pair->host, text, text_bytes))
+		explain_child(second, pair->host, text, text_bytes);
 }
 
 void pair_free(struct pair *pair)
 {
 	free(pair);
+}
+
+/* ---- In the child, between fork and exec: async-signal-safe calls only ---- */
+
+/* Its own end tells the parent by error_fd, which exec closes. */
+_Noreturn static void become(const struct launch *launch, bool is_ssh, int error_fd, pid_t parent)
+{
+	/* ssh gets the time to put the terminal in order when it is asking for a password. */
+	int rc = prctl(PR_SET_PDEATHSIG, is_ssh ? SIGTERM : SIGKILL);
+	int error;
+
+	if (rc != 0 || getppid() != parent)
+		_exit(NOT_FOUND); /* the parent died before the prctl */
+	signal(SIGPIPE, SIG_DFL);
+	if (dup2(launch->fd0, STDIN_FILENO) >= 0 && dup2(launch->fd1, STDOUT_FILENO) >= 0 &&
+		(launch->fd3 < 0 || dup2(launch->fd3, LINK_FD) >= 0) && sigprocmask(SIG_SETMASK, launch->mask, NULL) == 0)
+		execvp(launch->argv[0], launch->argv);
+	error = errno;
+	(void)!write(error_fd, &error, sizeof(error));
+	_exit(NOT_FOUND);
+}
+
+static int start_child(struct child *child, const struct launch *launch)
+{
+	pid_t parent = getpid(), pid;
+	int fds[2], error = 0;
+
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return -errno;
+	move_up(&fds[1]);
+	pid = fds[1] < 0 ? -1 : fork();
+	if (pid == 0)
+		become(launch, child->is_ssh, fds[1], parent);
+	if (pid < 0)
+		error = errno;
+	close_end(&fds[1]);
+	if (pid > 0 && read(fds[0], &error, sizeof(error)) != (ssize_t)sizeof(error))
+		error = 0; /* the pipe was closed by exec */
+	close(fds[0]);
+	child->pid = pid > 0 ? pid : 0;
+	return -error;
+}
+
+/* ---- Start ---- */
+
+/* Why a child ended before it answered. */
+static void explain_end(struct child *child, const char *host, char why[PAIR_WHY_BYTES])
+{
+	wait_for(child, now_ms() + GRACE_MS);
+	if (!explain_child(child, host, why, PAIR_WHY_BYTES))
+		snprintf(why, PAIR_WHY_BYTES, "%s%s%s ended before it answered", child->is_ssh ? "ra-secondaryd" : child->name,
+			host[0] ? " on " : "", host);
+}
+
+/* Waits for SetupReply: 0, or -errno with words in why. */
+static int await_answer(struct pair *pair, struct child *child, int fd, const struct ends *ends,
+	char why[PAIR_WHY_BYTES])
+{
+	const char *host = child->is_ssh ? pair->host : "";
+	const char *name = child->is_ssh ? "ra-secondaryd" : child->name;
+	char words[SETUP_WORDS_BYTES];
+
+	switch (setup_wait(fd, ends->signal, words)) {
+	case SETUP_OK:
+		return 0;
+	case SETUP_INTERRUPTED:
+		snprintf(why, PAIR_WHY_BYTES, "interrupted before the comparison began");
+		return -EINTR;
+	case SETUP_ENDED:
+		explain_end(child, host, why);
+		return -EPIPE;
+	case SETUP_VERSION:
+		snprintf(why, PAIR_WHY_BYTES, "%s%s%s is %s; this ra-compare speaks protocol %u: install the same version", name,
+			host[0] ? " on " : "", host, words, RA_PROTOCOL_VERSION);
+		return -EPROTO;
+	case SETUP_GARBAGE:
+		break;
+	}
+	if (child->is_ssh)
+		snprintf(why, PAIR_WHY_BYTES, "the login shell on %s prints \"%s\" where ra-secondaryd should answer: its start-up "
+			 "files must print nothing when there is no terminal", host, words);
+	else
+		snprintf(why, PAIR_WHY_BYTES, "%s answered \"%s\", which is no SetupReply", name, words);
+	return -EPROTO;
+}
+
+static int start_secondary(struct pair *pair, struct ends *ends, const char *path, const sigset_t *mask,
+	char why[PAIR_WHY_BYTES])
+{
+	const char *const ssh[] = { "ssh", "-T", "--", pair->host, "ra-secondaryd", "--once", NULL };
+	const char *const local[] = { path, "--once", NULL };
+	const struct launch launch = {
+		.argv = (char *const *)(uintptr_t)(pair->secondary.is_ssh ? ssh : local),
+		.fd0 = ends->secondary_link,
+		.fd1 = ends->secondary_link,
+		.fd3 = -1,
+		.mask = mask,
+	};
+	int rc = start_child(&pair->secondary, &launch);
+
+	close_end(&ends->secondary_link);
+	if (rc != 0) {
+		snprintf(why, PAIR_WHY_BYTES, "cannot start %.300s: %s", launch.argv[0], strerror(-rc));
+		return rc;
+	}
+	return await_answer(pair, &pair->secondary, ends->primary_link, ends, why);
+}
+
+static int start_primary(struct pair *pair, struct ends *ends, const char *path, const sigset_t *mask,
+	char why[PAIR_WHY_BYTES])
+{
+	const char *const argv[] = { path, "--once", NULL };
+	int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC), rc;
+	struct launch launch = {
+		.argv = (char *const *)(uintptr_t)argv,
+		.fd0 = ends->primary_host,
+		.fd3 = ends->primary_link,
+		.mask = mask,
+	};
+
+	if (null_fd >= 0)
+		move_up(&null_fd);
+	launch.fd1 = null_fd;
+	rc = null_fd < 0 ? -errno : start_child(&pair->primary, &launch);
+	close_end(&null_fd);
+	close_end(&ends->primary_host);
+	close_end(&ends->primary_link);
+	if (rc != 0) {
+		snprintf(why, PAIR_WHY_BYTES, "cannot start %.300s: %s", path, strerror(-rc));
+		return rc;
+	}
+	return await_answer(pair, &pair->primary, ends->host, ends, why);
+}
+
+/* Sockets with the Setups in them, which wait there until the daemons read. */
+static int make_ends(const struct options *options, struct ends *ends, const sigset_t *signals,
+	char why[PAIR_WHY_BYTES])
+{
+	int rc = make_pair(&ends->host, &ends->primary_host);
+
+	if (rc == 0)
+		rc = make_pair(&ends->primary_link, &ends->secondary_link);
+	if (rc == 0)
+		rc = setup_send(options, ends->host, ends->primary_link);
+	if (rc == 0) {
+		ends->signal = signalfd(-1, signals, SFD_CLOEXEC);
+		rc = ends->signal < 0 ? -errno : 0;
+	}
+	if (rc != 0)
+		snprintf(why, PAIR_WHY_BYTES, "cannot prepare the two daemons: %s", strerror(-rc));
+	return rc;
+}
+
+/* A failed start: whatever was started ends now, ssh also at a password prompt. */
+static void stop_early(struct pair *pair)
+{
+	if (pair->secondary.pid != 0)
+		kill(pair->secondary.pid, SIGTERM);
+	if (pair->primary.pid != 0)
+		kill(pair->primary.pid, SIGTERM);
+	pair_stop(pair);
+	pair_free(pair);
+}
+
+static int start_both(struct pair *pair, struct ends *ends, const sigset_t *mask, char why[PAIR_WHY_BYTES])
+{
+	char *primary = find_program(pair->primary.name, why), *secondary = NULL;
+	int rc = -ENOENT;
+
+	if (primary && !pair->secondary.is_ssh)
+		secondary = find_program(pair->secondary.name, why);
+	if (primary && (secondary || pair->secondary.is_ssh))
+		rc = start_secondary(pair, ends, secondary, mask, why);
+	if (rc == 0)
+		rc = start_primary(pair, ends, primary, mask, why);
+	free(primary);
+	free(secondary);
+	return rc;
+}
+
+/* SIGINT and SIGTERM are blocked meanwhile: one that comes is seen by the waits, or by whoever takes it after them. */
+int pair_start(const struct options *options, struct pair **out, int *host_fd, char why[PAIR_WHY_BYTES])
+{
+	struct pair *pair = xcalloc(1, sizeof(*pair));
+	struct ends ends = { -1, -1, -1, -1, -1 };
+	sigset_t signals, mask;
+	int rc;
+
+	pair->primary.name = "ra-primaryd";
+	pair->secondary.is_ssh = options->form == FORM_SSH;
+	pair->secondary.name = pair->secondary.is_ssh ? "ssh" : "ra-secondaryd";
+	memcpy(pair->host, options->host, sizeof(pair->host));
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, &mask);
+	rc = make_ends(options, &ends, &signals, why);
+	if (rc == 0)
+		rc = start_both(pair, &ends, &mask, why);
+	close_end(&ends.primary_host);
+	close_end(&ends.primary_link);
+	close_end(&ends.secondary_link);
+	close_end(&ends.signal);
+	if (rc == 0) {
+		*host_fd = ends.host;
+		*out = pair;
+	} else {
+		close_end(&ends.host);
+		stop_early(pair);
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	return rc;
 }

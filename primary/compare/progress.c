@@ -25,6 +25,9 @@ struct progress {
 	const struct report *(*current)(void *arg);
 	void *arg;
 	bool is_shown;
+	bool is_link_down;
+	int64_t down_ms; /* since */
+	char down_why[PROGRESS_LINE_BYTES];
 };
 
 static void format_bytes(uint64_t bytes, char text[32])
@@ -64,12 +67,30 @@ void progress_format(const struct report *report, int64_t elapsed_ms, char line[
 		figures->tracks[REPORT_UNREADABLE]);
 }
 
-/* False: no pass runs. */
+static void format_down(const struct progress *progress, const struct report *report, int64_t now_ms,
+	char line[PROGRESS_LINE_BYTES])
+{
+	const struct report_figures *figures = report ? report_figures(report) : NULL;
+	int64_t down_s = (now_ms - progress->down_ms) / 1000;
+
+	if (figures && figures->total_tracks > 0)
+		snprintf(line, PROGRESS_LINE_BYTES, "pass %" PRIu64 ": %3.0f %%, link down for %" PRId64 " s: %.100s",
+			figures->setup.pass, (double)done_tracks(figures) / (double)figures->total_tracks * 100.0, down_s,
+			progress->down_why);
+	else
+		snprintf(line, PROGRESS_LINE_BYTES, "link down for %" PRId64 " s: %.100s", down_s, progress->down_why);
+}
+
+/* False: no pass runs, and none waits for the link. */
 static bool format_now(struct progress *progress, char line[PROGRESS_LINE_BYTES])
 {
 	const struct report *report = progress->current(progress->arg);
 	int64_t now_ms = clock_now_ms(progress->clock);
 
+	if (progress->is_link_down) {
+		format_down(progress, report, now_ms, line);
+		return true;
+	}
 	if (!report)
 		return false;
 	progress_format(report, now_ms - report_figures(report)->setup.started_ms, line);
@@ -104,6 +125,14 @@ struct progress *progress_new(struct clock *clock, bool is_on, FILE *out, const 
 	if (is_on)
 		timer_set(&progress->timer, PROGRESS_PERIOD_MS);
 	return progress;
+}
+
+void progress_set_link(struct progress *progress, bool is_up, const char *why)
+{
+	if (!is_up && !progress->is_link_down)
+		progress->down_ms = clock_now_ms(progress->clock);
+	progress->is_link_down = !is_up;
+	snprintf(progress->down_why, sizeof(progress->down_why), "%s", why);
 }
 
 void progress_clear(struct progress *progress)

@@ -25,6 +25,8 @@ void progress_format(const struct report *report, int64_t elapsed_ms, char line[
 struct progress *progress_new(struct clock *clock, bool is_on, FILE *out, const struct report *(*current)(void *arg),
 	void *arg);
 void progress_free(struct progress *progress); /* clears the line first; NULL is fine */
+/* While the link is down the line says so, since when and why (words are copied). */
+void progress_set_link(struct progress *progress, bool is_up, const char *why);
 /* Clears the line, so that something else can be printed; it comes back by itself. */
 void progress_clear(struct progress *progress);
 /* One whole line with the state of now, whether is_on or not. */

@@ -229,6 +229,8 @@ struct report *report_new(const struct report_setup *setup)
 	report->post = post_new();
 	report->smaller_bytes = min_u64(setup->local.size_bytes, setup->remote.size_bytes);
 	report->larger_bytes = max_u64(setup->local.size_bytes, setup->remote.size_bytes);
+	if (setup->is_common)
+		report->larger_bytes = report->smaller_bytes;
 	report->figures.total_tracks = tracks_of(report->larger_bytes, setup->track_bytes);
 	report->tail_track = report->figures.total_tracks;
 	if (report->smaller_bytes != report->larger_bytes)
@@ -338,6 +340,19 @@ void report_not_compared(struct report *report, uint64_t first_track, uint64_t c
 	add_track_range(report, REPORT_NOT_COMPARED, first_track, count);
 }
 
+struct report_outside report_outside(const struct report_setup *setup, const struct volume_info *volume)
+{
+	struct report_outside outside = { .before_bytes = volume->offset_bytes };
+	uint64_t part_bytes = volume->size_bytes;
+
+	if (setup->is_common)
+		part_bytes = min_u64(setup->local.size_bytes, setup->remote.size_bytes);
+	/* A peer that does not say how large the whole is has told its size as part. */
+	outside.after_offset = volume->offset_bytes + part_bytes;
+	outside.after_bytes = max_u64(volume->whole_bytes, volume->offset_bytes + volume->size_bytes) - outside.after_offset;
+	return outside;
+}
+
 static void post_size_change(struct report *report, const char *name, uint64_t before, uint64_t after)
 {
 	const struct post_where where = { .peer = NULL };
@@ -363,6 +378,10 @@ void report_finish(struct report *report, const struct report_end *end)
 	report->is_finished = true;
 	if (!end->has_sizes)
 		return;
+	if (setup->is_common) {
+		post_size_change(report, "the common part", report->smaller_bytes, min_u64(end->local_bytes, end->remote_bytes));
+		return;
+	}
 	post_size_change(report, setup->name_local, setup->local.size_bytes, end->local_bytes);
 	post_size_change(report, setup->name_remote, setup->remote.size_bytes, end->remote_bytes);
 }
@@ -371,6 +390,9 @@ bool report_sizes_held(const struct report *report)
 {
 	const struct report_figures *figures = &report->figures;
 
+	if (figures->setup.is_common)
+		return figures->end.has_sizes &&
+			min_u64(figures->end.local_bytes, figures->end.remote_bytes) == report->smaller_bytes;
 	return figures->end.has_sizes && figures->end.local_bytes == figures->setup.local.size_bytes &&
 		figures->end.remote_bytes == figures->setup.remote.size_bytes;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What one pass found: one state per track, counted, and the ranges of bytes that are not proven equal. The states sum
- * to the tracks of the larger volume; report_finish asserts it. The report knows no I/O and no clock: times come in.
+ * to the tracks of the larger volume (of what both have, with is_common); report_finish asserts it. The report knows no I/O and no clock: times come in.
  * report_print.h makes text and JSON of it.
  */
 #ifndef RA_COMPARE_REPORT_H
@@ -37,13 +37,17 @@ enum report_reason {
 	REASON_NOT_FOUND,   /* poll: nothing within --read-timeout */
 	REASON_NO_MEMORY,   /* reads that hang hold the slots */
 	REASON_LOST,        /* link or daemon */
+	REASON_CHANGED,     /* the remote volume came back as another one */
+	REASON_BUSY,        /* somebody else has the device */
 	REASON_COUNT
 };
 
 struct report_setup {
 	struct volume_info local, remote; /* as they are when the pass begins */
-	const char *name_local;           /* as typed; must outlive the report */
+	const char *name_local;           /* for people; both must outlive the report */
 	const char *name_remote;
+	const char *device; /* of the configured primary; NULL: names are as typed */
+	bool is_common;     /* what only one volume has is left out, not a difference */
 	uint32_t track_bytes;
 	bool has_tracks; /* only first_track to last_track are compared */
 	uint64_t first_track, last_track;
@@ -57,7 +61,9 @@ struct report_setup {
 /* Counters of the link in this pass; their owner is whoever sends the reads. */
 struct report_link {
 	uint32_t jobs;
+	uint32_t relinks;
 	uint64_t reads, data_not_found, disconnects, reconnects, timeouts;
+	uint64_t throttled_ms; /* by limits, summed over the reads of both sides */
 };
 
 struct report_end {
@@ -68,6 +74,7 @@ struct report_end {
 	uint64_t local_bytes;
 	uint64_t remote_bytes;
 	bool is_lost;          /* ended because link or daemon was lost */
+	bool is_changed;       /* ended because the remote volume came back as another one */
 };
 
 struct report_range {
@@ -81,7 +88,7 @@ struct report_figures {
 	struct report_setup setup;
 	struct report_link link;
 	struct report_end end;
-	uint64_t total_tracks; /* of the larger volume */
+	uint64_t total_tracks; /* of the larger volume; of the smaller with is_common */
 	uint64_t tracks[REPORT_STATE_COUNT];
 	uint64_t reasons[REASON_COUNT]; /* sum: tracks[REPORT_NOT_COMPARED] */
 	uint64_t compared_bytes;        /* read on both sides and compared */
@@ -91,6 +98,13 @@ struct report_figures {
 	bool is_only_tail; /* every difference lies beyond the end of the smaller volume */
 	size_t range_count;
 	uint64_t ranges_omitted;
+};
+
+/* What of a volume lies outside the part that is compared. */
+struct report_outside {
+	uint64_t before_bytes; /* from 0 on */
+	uint64_t after_bytes;
+	uint64_t after_offset; /* where those begin */
 };
 
 struct post;
@@ -104,6 +118,7 @@ struct report_link *report_link(struct report *report);
 struct post *report_post(const struct report *report);
 /* In order of offset, never overlapping; index < range_count. */
 const struct report_range *report_range(const struct report *report, size_t index);
+struct report_outside report_outside(const struct report_setup *setup, const struct volume_info *volume);
 const char *report_state_name(enum report_state state);
 
 /* The tracks that must be read, [first, end): asked for, and in both volumes at least in part. */
@@ -125,7 +140,7 @@ void report_finish(struct report *report, const struct report_end *end);
 int report_exit_code(const struct report *report);
 /* In the order 1 > 5 > 4 > 3 > 0 of their exit codes. */
 bool report_is_worse(const struct report *report, const struct report *than);
-/* Both volumes kept their size to the end, as far as it is known; false spoils a proof. */
+/* Both volumes, or what both have, kept the size to the end, as far as it is known; false spoils a proof. */
 bool report_sizes_held(const struct report *report);
 
 #endif

@@ -31,6 +31,8 @@ static const char *const reason_words[REASON_COUNT] = {
 	[REASON_NOT_FOUND] = "not found within --read-timeout",
 	[REASON_NO_MEMORY] = "without memory, because reads hang",
 	[REASON_LOST] = "after the link or a daemon was lost",
+	[REASON_CHANGED] = "after the remote volume came back as another one",
+	[REASON_BUSY] = "because somebody else had the device",
 };
 
 static void format_time(int64_t wall_s, char out[TIME_CHARS])
@@ -122,36 +124,80 @@ static void print_size_change(const char *name, uint64_t before, uint64_t after,
 		before, after, after > before ? " and the new part was not compared" : "");
 }
 
+static uint64_t common_bytes(uint64_t local_bytes, uint64_t remote_bytes)
+{
+	return local_bytes < remote_bytes ? local_bytes : remote_bytes;
+}
+
+static void print_size_changes(const struct report_figures *figures, FILE *out)
+{
+	const struct report_setup *setup = &figures->setup;
+	const struct report_end *end = &figures->end;
+
+	if (end->is_changed) {
+		fputs(", the remote volume came back as another one", out);
+	} else if (!end->has_sizes) {
+		fputs(", whether a size changed is not known", out);
+	} else if (setup->is_common) {
+		print_size_change("the common part", common_bytes(setup->local.size_bytes, setup->remote.size_bytes),
+			common_bytes(end->local_bytes, end->remote_bytes), out);
+	} else {
+		print_size_change(setup->name_local, setup->local.size_bytes, end->local_bytes, out);
+		print_size_change(setup->name_remote, setup->remote.size_bytes, end->remote_bytes, out);
+	}
+}
+
+/* words stands before the first piece that is left out; returns what stands before the next. */
+static const char *print_outside(const struct report_setup *setup, const struct volume_info *volume, const char *name,
+	const char *words, FILE *out)
+{
+	const struct report_outside outside = report_outside(setup, volume);
+
+	if (outside.before_bytes > 0) {
+		fprintf(out, "%sthe first %" PRIu64 " %s of ", words, outside.before_bytes, byte_word(outside.before_bytes));
+		print_name(name, out);
+		words = " and ";
+	}
+	if (outside.after_bytes > 0) {
+		fprintf(out, "%sthe last %" PRIu64 " %s of ", words, outside.after_bytes, byte_word(outside.after_bytes));
+		print_name(name, out);
+		fprintf(out, " (from offset %" PRIu64 ")", outside.after_offset);
+		words = " and ";
+	}
+	return words;
+}
+
 static void print_parts(const struct report *report, FILE *out)
 {
 	const struct report_figures *figures = report_figures(report);
+	const struct report_setup *setup = &figures->setup;
+	const char *words = ", outside what is compared: ";
 	uint64_t unreadable = figures->tracks[REPORT_UNREADABLE];
 
 	if (unreadable > 0)
 		fprintf(out, ", %" PRIu64 " could not be read", unreadable);
 	if (figures->tracks[REPORT_NOT_COMPARED] > 0)
 		print_not_compared(figures, out);
-	if (figures->end.has_sizes) {
-		print_size_change(figures->setup.name_local, figures->setup.local.size_bytes, figures->end.local_bytes, out);
-		print_size_change(figures->setup.name_remote, figures->setup.remote.size_bytes, figures->end.remote_bytes, out);
-	} else {
-		fputs(", whether a size changed is not known", out);
-	}
+	print_size_changes(figures, out);
+	words = print_outside(setup, &setup->local, setup->name_local, words, out);
+	print_outside(setup, &setup->remote, setup->name_remote, words, out);
 }
 
 void report_print_sentence(const struct report *report, uint64_t passes, FILE *out)
 {
 	const struct report_figures *figures = report_figures(report);
+	const struct report_setup *setup = &figures->setup;
 	char started[TIME_CHARS], ended[TIME_CHARS];
 
-	format_time(figures->setup.started_wall_s, started);
+	format_time(setup->started_wall_s, started);
 	format_time(figures->end.ended_wall_s, ended);
 	print_head(report, out);
 	print_parts(report, out);
-	fprintf(out, ", each track read between %s and %s (local %s, remote %s", started, ended,
-		io_mode_name(figures->setup.local.io), io_mode_name(figures->setup.remote.io));
+	fprintf(out, ", each track read between %s and %s (%s%slocal %s, remote %s", started, ended,
+		setup->device ? setup->device : "", setup->device ? ": " : "", io_mode_name(setup->local.io),
+		io_mode_name(setup->remote.io));
 	if (passes > 1)
-		fprintf(out, "; pass %" PRIu64 " of %" PRIu64, figures->setup.pass, passes);
+		fprintf(out, "; pass %" PRIu64 " of %" PRIu64, setup->pass, passes);
 	fputs(").\n", out);
 }
 
@@ -163,12 +209,21 @@ static void print_range(const struct report_range *range, FILE *out)
 		range->state == REPORT_DIFFERENT && !range->is_exact ? " (whole tracks)" : "");
 }
 
-static void print_notes(const struct report_figures *figures, FILE *out)
+static void print_throttled(const struct report_figures *figures, FILE *out)
+{
+	uint64_t throttled_ms = figures->link.throttled_ms;
+
+	if (throttled_ms > 0)
+		fprintf(out, "note: held back by limits for %.*f s, summed over all reads\n", throttled_ms < 10000 ? 1 : 0,
+			(double)throttled_ms / 1000.0);
+}
+
+static void print_unequal(const struct report_figures *figures, FILE *out)
 {
 	const struct report_setup *setup = &figures->setup;
 	bool is_local_larger = setup->local.size_bytes > setup->remote.size_bytes;
 
-	if (setup->local.size_bytes == setup->remote.size_bytes)
+	if (setup->is_common || setup->local.size_bytes == setup->remote.size_bytes)
 		return;
 	fputs("note: unequal sizes: ", out);
 	print_name(setup->name_local, out);
@@ -180,7 +235,7 @@ static void print_notes(const struct report_figures *figures, FILE *out)
 	fputs("note: no difference was found but the tail of ", out);
 	print_name(is_local_larger ? setup->name_local : setup->name_remote, out);
 	fputs(": it may be metadata of the replication (DRBD keeps it at the end of a disk) or a size that was rounded up "
-	      "(LVM, ZFS)\n", out);
+	      "(LVM, ZFS); --common-size leaves it out\n", out);
 }
 
 void report_print_text(const struct report *report, uint64_t passes, FILE *out)
@@ -194,7 +249,8 @@ void report_print_text(const struct report *report, uint64_t passes, FILE *out)
 	if (more > 0)
 		fprintf(out, "and %" PRIu64 " more (--json lists %s)\n", more,
 			figures->ranges_omitted > 0 ? "those that were kept" : "them");
-	print_notes(figures, out);
+	print_throttled(figures, out);
+	print_unequal(figures, out);
 	report_print_sentence(report, passes, out);
 }
 
@@ -228,10 +284,14 @@ static json_t *json_time(int64_t wall_s)
 	return json_string(text);
 }
 
-static json_t *json_volume(const struct volume_info *volume)
+static json_t *json_volume(const struct report_setup *setup, const struct volume_info *volume, const char *name)
 {
-	return json_pack("{s:o, s:o, s:s, s:s}", "path", json_text(volume->path), "size_bytes",
-		json_count(volume->size_bytes), "kind", volume_kind_name(volume->kind), "io", io_mode_name(volume->io));
+	const struct report_outside outside = report_outside(setup, volume);
+
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o}", "path", json_text(setup->device ? volume->path : name),
+		"size_bytes", json_count(volume->size_bytes), "kind", volume_kind_name(volume->kind), "io",
+		io_mode_name(volume->io), "offset", json_count(volume->offset_bytes), "outside_before",
+		json_count(outside.before_bytes), "outside_after", json_count(outside.after_bytes));
 }
 
 static json_t *json_tracks(const struct report_figures *figures)
@@ -247,10 +307,11 @@ static json_t *json_link(const struct report_figures *figures)
 {
 	const struct report_link *link = &figures->link;
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "delivery", delivery_name(figures->setup.delivery),
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "delivery", delivery_name(figures->setup.delivery),
 		"jobs", json_count(link->jobs), "reads", json_count(link->reads), "data_not_found",
 		json_count(link->data_not_found), "disconnects", json_count(link->disconnects), "reconnects",
-		json_count(link->reconnects), "timeouts", json_count(link->timeouts), "relinks", 0);
+		json_count(link->reconnects), "timeouts", json_count(link->timeouts), "relinks",
+		json_count(link->relinks));
 }
 
 static json_t *json_posted(const struct posted_error *error)
@@ -309,10 +370,11 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	const struct report_setup *setup = &figures->setup;
 	bool is_complete = report_sizes_held(report) &&
 		figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT] == figures->total_tracks;
-	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:n, s:o, s:o, s:s, s:n}", "format", "ra-compare/1",
+	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:s?, s:o, s:o, s:s, s:n}", "format", "ra-compare/1",
 		"result", json_result(report), "complete", is_complete, "as_of", "per-track", "started",
-		json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s), "device", "local",
-		json_volume(&setup->local), "remote", json_volume(&setup->remote), "by", "data", "digest");
+		json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s), "device", setup->device, "local",
+		json_volume(setup, &setup->local, setup->name_local), "remote",
+		json_volume(setup, &setup->remote, setup->name_remote), "by", "data", "digest");
 
 	assert(json);
 	json_object_set_new(json, "verdict", json_verdict(report, passes));
@@ -322,6 +384,7 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	json_object_set_new(json, "wire_bytes",
 		figures->end.has_sizes ? json_count(figures->end.wire_bytes) : json_null());
 	json_object_set_new(json, "seconds", json_real((double)figures->end.took_ms / 1000.0));
+	json_object_set_new(json, "throttled_seconds", json_real((double)figures->link.throttled_ms / 1000.0));
 	json_object_set_new(json, "pass", json_count(setup->pass));
 	json_object_set_new(json, "passes", json_count(passes));
 	json_object_set_new(json, "tracks", json_tracks(figures));

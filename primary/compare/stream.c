@@ -49,7 +49,7 @@ struct reader {
 	bool reread;
 	unsigned retries;
 	bool is_polling;
-	int64_t poll_end_ms; /* with is_polling */
+	int64_t poll_end_ms; /* with is_polling; active_ms goes by it */
 	struct timer timer;
 };
 
@@ -139,16 +139,16 @@ static const uint8_t *data_of(const struct reader *reader, uint64_t track)
 		return shared->zeros;
 	if (reader->side == SIDE_REMOTE)
 		return slot + reader->packed_bytes;
-	return slot + (track - reader->first_track) * shared->options->track_bytes;
+	return slot + (track - reader->first_track) * shared->track_bytes;
 }
 
 static void skip_packed(struct reader *remote, uint64_t track)
 {
 	const struct stream_shared *shared = remote->stream->shared;
-	uint64_t left = shared->remote_bytes - track * shared->options->track_bytes;
+	uint64_t left = shared->remote_bytes - track * shared->track_bytes;
 
 	if (state_of(remote, track) == TRACK_DATA)
-		remote->packed_bytes += left < shared->options->track_bytes ? left : shared->options->track_bytes;
+		remote->packed_bytes += left < shared->track_bytes ? left : shared->track_bytes;
 }
 
 /* 48: is the data the same? If not, step 50 is a range in the report. */
@@ -194,6 +194,15 @@ static void forget_question(struct reader *reader)
 
 static void on_reply(void *arg, const struct msg_host_read_reply *reply);
 
+/* The clock without the time that the link was down. */
+static int64_t active_ms(const struct stream_shared *shared)
+{
+	const struct stream_pause *pause = &shared->pause;
+	int64_t end_ms = pause->is_on ? pause->since_ms : clock_now_ms(shared->clock);
+
+	return end_ms - pause->total_ms;
+}
+
 /* 62: the read data system call; for the local volume 46. */
 static void ask(struct reader *reader)
 {
@@ -216,7 +225,7 @@ static void ask(struct reader *reader)
 		report_link(shared->report)->reads++;
 		if (shared->options->delivery == DELIVERY_POLL && !reader->is_polling) {
 			reader->is_polling = true;
-			reader->poll_end_ms = clock_now_ms(shared->clock) + shared->options->read_timeout_ms;
+			reader->poll_end_ms = active_ms(shared) + shared->options->read_timeout_ms;
 		}
 	}
 	set_state(reader, READER_ASKED, "the next tracks");
@@ -272,7 +281,7 @@ static void poll_again(struct reader *reader, uint64_t floor)
 	const struct stream_shared *shared = reader->stream->shared;
 
 	report_link(shared->report)->data_not_found++;
-	if (clock_now_ms(shared->clock) + shared->options->retry_delay_ms > reader->poll_end_ms) {
+	if (active_ms(shared) + shared->options->retry_delay_ms > reader->poll_end_ms) {
 		fail(reader, STATUS_DATA_NOT_FOUND, REASON_NOT_FOUND, "the data did not come within --read-timeout");
 		return;
 	}
@@ -337,6 +346,8 @@ static void count_reply(struct reader *reader, const struct msg_host_read_reply 
 {
 	struct report_link *link = report_link(reader->stream->shared->report);
 
+	link->throttled_ms += reply->throttled_ms;
+	reader->poll_end_ms += reply->throttled_ms;
 	if (reader->side != SIDE_REMOTE)
 		return;
 	link->disconnects += reply->disconnected;

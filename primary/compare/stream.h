@@ -19,6 +19,13 @@ struct options;
 struct shm;
 struct stream;
 
+/* Time that the link was down, which counts in no time-out of a host. */
+struct stream_pause {
+	bool is_on;       /* now */
+	int64_t since_ms; /* with is_on */
+	int64_t total_ms; /* of those that are over */
+};
+
 /* What all streams share, and what they ask of the engine. The engine owns it and outlives them. */
 struct stream_shared {
 	struct client *client;
@@ -26,6 +33,8 @@ struct stream_shared {
 	struct shm *shm;
 	const struct options *options;
 	struct report *report;     /* of the pass */
+	uint32_t track_bytes;
+	struct stream_pause pause;
 	uint64_t remote_bytes;     /* size that the remote reads of this pass go by */
 	const uint8_t *zeros;      /* one track */
 	/* By side: all retries have met NOT_READY, and no read has come through since: runs then ask only once. */

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/post.h"
+#include "base/rate.h"
 #include "primary/host.h"
 #include "primary/local.h"
 #include "primary/remote.h"
@@ -38,6 +39,7 @@ struct target {
 	struct clock *clock;
 	struct mailbox *mailbox;
 	struct post *post;
+	struct throttle *throttle;
 	struct da *da;
 	struct local *local;
 	struct remote *remote;
@@ -183,7 +185,8 @@ static void build_link(struct target *target)
 	assert(error == 0);
 	struct tls_context *client = tls_context_new(identity, TLS_CLIENT, admit, NULL);
 	struct tls_context *server = tls_context_new(identity, TLS_SERVER, admit, NULL);
-	struct remote_config config = { target->base, target->clock, target->post, "sha256:none" };
+	struct remote_config config = { .base = target->base, .clock = target->clock, .post = target->post,
+		.peer_key = "sha256:none" };
 	target->remote = remote_new(&config, tls_new(client, fds[0], fds[0]), fds[0], fds[0]);
 	target->secondary = conn_new_tls(target->base, target->clock, tls_new(server, fds[1], fds[1]), fds[1], fds[1],
 		"secondary", &conn_ops, target);
@@ -207,6 +210,7 @@ static struct target *target_build(void)
 	target.clock = clock_new_virtual();
 	target.mailbox = mailbox_new(NULL);
 	target.post = post_new();
+	target.throttle = throttle_new(target.clock);
 	target.da = da_new(&da_config, target.mailbox);
 	assert(target.base && target.mailbox && target.da);
 	struct local_config config = {
@@ -217,6 +221,7 @@ static struct target *target_build(void)
 		.path = "local",
 		.volume = volume_new_with_ops(&volume_ops, NULL),
 		.track_bytes = TRACK_BYTES_MIN,
+		.throttle = target.throttle,
 	};
 	target.local = local_new(&config);
 	build_link(&target);
@@ -281,7 +286,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	int fds[2];
 	if (bytes < 3 || bytes > INPUT_BYTES_MAX || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return 0;
-	struct host_config config = { target->base, target->clock, "volume", target->local, target->remote };
+	struct primary_device device = { .name = "volume", .local = target->local, .remote = target->remote };
+	struct host_config config = {
+		.base = target->base,
+		.clock = target->clock,
+		.throttle = target->throttle,
+		.devices = &device,
+		.device_count = 1,
+	};
 	target->host = host_new(&config, fds[0], &ops, target);
 	int memory_fd = make_memory(data[0] % 8);
 	size_t piece_bytes = data[1] ? data[1] : INPUT_BYTES_MAX;

@@ -19,6 +19,22 @@ struct tls_identity;
 /* Serves fd. Hello is answered with this window; 0: not at all. */
 struct fake_secondary *fake_secondary_new(struct event_base *base, struct clock *clock,
 	const struct tls_identity *identity, int fd, uint32_t window_reads);
+/* Serves whoever connects to its port of 127.0.0.1, one link at a time: a new one ends the old one. Frames of an old
+ * link are forgotten. */
+struct fake_secondary *fake_secondary_new_listening(struct event_base *base, struct clock *clock,
+	const struct tls_identity *identity, uint32_t window_reads);
+uint16_t fake_secondary_port(const struct fake_secondary *fake);
+void fake_secondary_close_port(struct fake_secondary *fake); /* who connects is refused */
+void fake_secondary_open_port(struct fake_secondary *fake);  /* again, the same one */
+/* While the port is open: who connects is not even accepted. */
+void fake_secondary_ignore(struct fake_secondary *fake, bool ignores);
+/* For the links to come. */
+void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_identity *identity);
+void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_reads);
+void fake_secondary_admit(struct fake_secondary *fake, bool admits);
+unsigned fake_secondary_links(const struct fake_secondary *fake); /* accepted so far */
+/* Ends the link when so many frames, of both directions, have come or gone; 0: not any more. */
+void fake_secondary_cut_after(struct fake_secondary *fake, unsigned frames);
 void fake_secondary_free(struct fake_secondary *fake);
 /* Ends the link. */
 void fake_secondary_hang_up(struct fake_secondary *fake);

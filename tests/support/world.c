@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mailbox.h"
 #include "base/post.h"
+#include "base/rate.h"
 #include "primary/local.h"
 #include "primary/remote.h"
 #include "storage/da.h"
@@ -193,6 +194,9 @@ struct world *world_new(unsigned queue_elements)
 	world->clock = clock_new_virtual();
 	world->mailbox = mailbox_new(NULL);
 	world->post = post_new();
+	world->throttle = throttle_new(world->clock);
+	world->device_rate = rate_new(world->throttle, &(struct rate_limit){ 0 });
+	world->total_rate = rate_new(world->throttle, &(struct rate_limit){ 0 });
 	struct da_config config = { .threads = 4, .extra_threads = 2, .queue_elements = queue_elements };
 	world->da = da_new(&config, world->mailbox);
 	assert(world->base && world->mailbox && world->da);
@@ -213,6 +217,9 @@ void world_add_local(struct world *world, uint64_t size_bytes)
 		.path = "/memory",
 		.volume = volume_new_with_ops(&ops, world->volume),
 		.track_bytes = WORLD_TRACK_BYTES,
+		.throttle = world->throttle,
+		.device_rate = world->device_rate,
+		.total_rate = world->total_rate,
 	};
 	world->local = local_new(&config);
 }
@@ -239,6 +246,7 @@ void world_add_link(struct world *world, uint32_t window_reads)
 		.clock = world->clock,
 		.post = world->post,
 		.peer_key = world->secondary_key,
+		.throttle = world->throttle,
 	};
 	world->remote = remote_new(&config, tls_new(world->context, fds[0], fds[0]), fds[0], fds[0]);
 	world->secondary = fake_secondary_new(world->base, world->clock, theirs, fds[1], window_reads);
@@ -284,6 +292,9 @@ void world_free(struct world *world)
 	}
 	mailbox_free(world->mailbox);
 	post_free(world->post);
+	rate_free(world->device_rate);
+	rate_free(world->total_rate);
+	throttle_free(world->throttle);
 	clock_free(world->clock);
 	event_base_free(world->base);
 	free(world);

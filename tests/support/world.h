@@ -21,6 +21,8 @@ struct world {
 	struct clock *clock;
 	struct mailbox *mailbox;
 	struct post *post;
+	struct throttle *throttle;
+	struct rate *device_rate, *total_rate; /* of the local device; no limits at first */
 	struct da *da;
 	struct world_volume *volume;
 	struct local *local;

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,10 +34,17 @@ struct client {
 	unsigned reads_sent;
 	unsigned opens, statuses, releases; /* without an answer */
 	unsigned releases_sent;
+	struct msg_host_open open; /* the last */
 	void (*open_reply)(void *arg, const struct msg_host_open_reply *reply);
 	void (*release_reply)(void *arg);
 	void *arg;
 	uint64_t local_bytes, remote_bytes, wire_bytes;
+	uint64_t remote_offset_bytes, remote_whole_bytes; /* told only; remote begins at the offset */
+	bool remote_is_common, digest_only;
+	char detail[DETAIL_MAX + 1]; /* of what does not answer OK */
+	enum side failed_side;
+	uint32_t track_bytes;        /* told by open; 0: the fake's */
+	uint32_t throttled_ms; /* of each read that is answered from now on */
 	uint8_t local[FAKE_VOLUME_BYTES], remote[FAKE_VOLUME_BYTES];
 	uint8_t local_states[64], remote_states[64]; /* TRACK_UNSET: data */
 };
@@ -60,10 +68,10 @@ void client_free(struct client *client)
 	free(client);
 }
 
-void client_open(struct client *client, const char *device,
+void client_open(struct client *client, const struct msg_host_open *open,
 	void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg)
 {
-	assert(strcmp(device, "volume") == 0);
+	client->open = *open;
 	client->opens++;
 	client->open_reply = reply;
 	client->arg = arg;
@@ -129,7 +137,7 @@ static inline uint32_t fake_track_bytes(uint64_t volume_bytes, uint64_t track)
 static inline void fake_answer_some(struct client *client, enum side side, uint32_t most)
 {
 	struct fake_read read = fake_take(client, side);
-	struct msg_host_read_reply reply = { .status = STATUS_OK };
+	struct msg_host_read_reply reply = { .status = STATUS_OK, .throttled_ms = client->throttled_ms };
 	const uint8_t *volume = side == SIDE_LOCAL ? client->local : client->remote;
 	const uint8_t *states = side == SIDE_LOCAL ? client->local_states : client->remote_states;
 	uint64_t volume_bytes = side == SIDE_LOCAL ? client->local_bytes : client->remote_bytes;
@@ -160,7 +168,10 @@ static inline void fake_answer_status(struct client *client, enum side side, enu
 	bool slot_lost)
 {
 	struct fake_read read = fake_take(client, side);
-	struct msg_host_read_reply reply = { .status = status, .floor = floor, .slot_lost = slot_lost };
+	struct msg_host_read_reply reply = { .status = status, .floor = floor, .slot_lost = slot_lost,
+		.throttled_ms = client->throttled_ms };
+
+	snprintf(reply.detail, sizeof(reply.detail), "%s", client->detail);
 
 	read.reply(read.arg, &reply);
 }
@@ -179,13 +190,19 @@ static inline void fake_answer_open(struct client *client, enum status status)
 
 	assert(client->opens + client->statuses == 1);
 	client->opens = client->statuses = 0;
-	reply = (struct msg_host_open_reply){ .status = status, .track_bytes = FAKE_TRACK_BYTES };
+	reply = (struct msg_host_open_reply){ .status = status, .failed_side = client->failed_side,
+		.track_bytes = client->track_bytes ? client->track_bytes : FAKE_TRACK_BYTES };
+	snprintf(reply.detail, sizeof(reply.detail), "%s", client->detail);
 	client->wire_bytes += 1000;
 	reply.wire_bytes = client->wire_bytes;
 	reply.local = (struct volume_info){ .size_bytes = client->local_bytes, .kind = VOLUME_KIND_FILE,
 		.io = IO_MODE_BUFFERED, .host_id = 1, .device_id = 2, .inode = 3 };
 	reply.remote = (struct volume_info){ .size_bytes = client->remote_bytes, .kind = VOLUME_KIND_FILE,
-		.io = IO_MODE_BUFFERED, .host_id = 1, .device_id = 2, .inode = 4 };
+		.io = IO_MODE_BUFFERED, .host_id = 1, .device_id = 2, .inode = 4, .whole_bytes = client->remote_whole_bytes,
+		.offset_bytes = client->remote_offset_bytes, .is_common = client->remote_is_common };
+	reply.digest_only = client->digest_only;
+	strcpy(reply.local.path, "/dev/a");
+	strcpy(reply.remote.path, "/dev/b");
 	client->open_reply(client->arg, &reply);
 }
 

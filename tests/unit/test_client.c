@@ -25,7 +25,8 @@ struct fixture {
 	struct shm *shm;
 	struct shm *received; /* what the primary mapped */
 	struct client *client;
-	unsigned ups, losts, opens, reads, releases;
+	unsigned ups, losts, opens, reads, releases, links;
+	struct msg_host_link link;
 	bool frees_in_reply;
 	char reason[DETAIL_MAX + 1];
 	struct msg_host_open_reply open;
@@ -69,7 +70,15 @@ static void on_release(void *arg)
 	f->releases++;
 }
 
-static const struct client_ops ops = { .up = on_up, .lost = on_lost };
+static void on_link(void *arg, const struct msg_host_link *link)
+{
+	struct fixture *f = arg;
+	f->links++;
+	f->link = *link;
+}
+
+static struct client_ops ops = { .up = on_up, .lost = on_lost, .link = on_link };
+static const struct msg_host_open volume_open = { .device = "volume" };
 
 static struct fixture *the_fixture;
 
@@ -206,7 +215,7 @@ static void an_answer_of_another_type_ends_the_client(void **state)
 {
 	struct fixture *f = *state;
 	answer_hello(f, STATUS_OK);
-	client_open(f->client, "volume", on_open, f);
+	client_open(f->client, &volume_open, on_open, f);
 	pair_settle(f->pair);
 	assert_string_equal(f->pair->b.last.host_open.device, "volume");
 	struct message message = { .type = MESSAGE_DONE };
@@ -238,7 +247,7 @@ static void requests_end_without_reply_when_the_primary_goes(void **state)
 {
 	struct fixture *f = *state;
 	answer_hello(f, STATUS_OK);
-	client_open(f->client, "volume", on_open, f);
+	client_open(f->client, &volume_open, on_open, f);
 	end_free_conn(&f->pair->b);
 	pair_settle(f->pair);
 	assert_int_equal(f->opens, 0);
@@ -256,7 +265,7 @@ static void a_reply_may_free_the_client(void **state)
 	struct fixture *f = *state;
 	answer_hello(f, STATUS_OK);
 	f->frees_in_reply = true;
-	client_open(f->client, "volume", on_open, f);
+	client_open(f->client, &volume_open, on_open, f);
 	client_status(f->client, on_open, f);
 	pair_settle(f->pair);
 	struct message message = { .type = MESSAGE_HOST_OPEN_REPLY };
@@ -289,6 +298,51 @@ static void a_primary_that_stops_answering_is_lost(void **state)
 	close(fds[1]);
 }
 
+static void an_open_carries_what_was_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	const struct msg_host_open open = { .tag = 77, .device = "web1", .link_timeout_ms = 5, .limit_bytes_per_s = 6,
+		.reserve = true, .owner = "me" };
+	answer_hello(f, STATUS_OK);
+	client_open(f->client, &open, on_open, f);
+	pair_settle(f->pair);
+	const struct msg_host_open *sent = &f->pair->b.last.host_open;
+	assert_string_equal(sent->device, "web1");
+	assert_int_equal(sent->link_timeout_ms, 5);
+	assert_int_equal(sent->limit_bytes_per_s, 6);
+	assert_true(sent->reserve);
+	assert_string_equal(sent->owner, "me");
+	assert_int_not_equal(sent->tag, 77); /* tags are the client's */
+}
+
+static void news_of_the_link_come_unasked(void **state)
+{
+	struct fixture *f = *state;
+	struct message message = { .type = MESSAGE_HOST_LINK };
+	answer_hello(f, STATUS_OK);
+	message.host_link.relinks = 3;
+	strcpy(message.host_link.detail, "cut");
+	send_from_primary(f, &message);
+	assert_int_equal(f->links, 1);
+	assert_false(f->link.is_up);
+	assert_int_equal(f->link.relinks, 3);
+	assert_string_equal(f->link.detail, "cut");
+	ops.link = NULL; /* and need not be wanted */
+	send_from_primary(f, &message);
+	ops.link = on_link;
+	assert_int_equal(f->links, 1);
+	assert_int_equal(f->losts, 0);
+}
+
+static void news_of_the_link_before_hello_end_the_client(void **state)
+{
+	struct fixture *f = *state;
+	struct message message = { .type = MESSAGE_HOST_LINK };
+	send_from_primary(f, &message);
+	assert_int_equal(f->links, 0);
+	assert_int_equal(f->losts, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -297,6 +351,9 @@ int main(void)
 		TEST(hello_carries_the_memory),
 		TEST(a_refused_hello_ends_the_client),
 		TEST(each_reply_finds_its_request),
+		TEST(an_open_carries_what_was_asked_for),
+		TEST(news_of_the_link_come_unasked),
+		TEST(news_of_the_link_before_hello_end_the_client),
 		TEST(release_is_answered_by_done),
 		TEST(an_answer_without_a_request_ends_the_client),
 		TEST(an_answer_of_another_type_ends_the_client),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fig. 2 with several streams against a primary that the test plays: passes, sizes, interruption, loss, the worst pass.
+ * Fig. 2 with several streams against a primary that the test plays: passes, sizes, what lies outside, interruption,
+ * loss, pauses of the link, the worst pass. check-style: long because all of it is one state machine.
  */
 #include "primary/compare/engine.h"
 
@@ -53,10 +54,10 @@ static int set_up(void **state)
 	int fd;
 
 	f->clock = clock_new_virtual();
-	f->options = (struct options){ .path_local = "vol_a", .path_remote = "vol_b", .delivery = DELIVERY_HOLD, .jobs = 3,
+	f->options = (struct options){ .path_local = "vol_a", .path_remote = "vol_b", .name_remote = "vol_b", .delivery = DELIVERY_HOLD, .jobs = 3,
 		.track_bytes = FAKE_TRACK_BYTES, .run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000,
 		.repeat = 1, .exact_tracks = 100 };
-	assert_int_equal(shm_create(options_slot_count(&f->options), RUN_TRACKS * FAKE_TRACK_BYTES, &f->shm, &fd), 0);
+	assert_int_equal(shm_create(options_slot_count(&f->options), FAKE_VOLUME_BYTES, &f->shm, &fd), 0);
 	close(fd);
 	f->client = client_new(NULL, NULL, -1, f->shm, -1, NULL, NULL);
 	f->engine = engine_new(f->client, f->clock, f->shm, &f->options, &ops, f);
@@ -278,6 +279,287 @@ static void a_lost_link_at_the_start_is_exit_4(void **state)
 	assert_non_null(strstr(engine_error(f->engine), "gone"));
 }
 
+static void a_drbd_like_tail_is_a_difference_unless_the_common_size_is_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_bytes = 20 * FAKE_TRACK_BYTES;
+	f->client->remote_bytes = 52 * FAKE_TRACK_BYTES; /* 128 KiB more */
+	start(f);
+	run_pass(f);
+	assert_int_equal(engine_exit_code(f->engine), 1);
+	assert_int_equal(figures(f)->tracks[REPORT_DIFFERENT], 32);
+}
+
+static void run_common_pass(struct fixture *f)
+{
+	start(f);
+	run_pass(f);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+	assert_int_equal(figures(f)->total_tracks, 20);
+	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], 20);
+	assert_int_equal(figures(f)->range_count, 0);
+	for (unsigned i = 0; i < f->client->read_count; i++)
+		assert_true(f->client->reads[i].request.first_track < 20);
+}
+
+static void common_size_leaves_the_tail_out(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_bytes = 19 * FAKE_TRACK_BYTES + 77; /* the last track is short on one side only */
+	f->client->remote_bytes = 52 * FAKE_TRACK_BYTES;
+	f->options.common_size = true;
+	run_common_pass(f);
+	assert_int_equal(report_outside(&figures(f)->setup, &figures(f)->setup.remote).after_bytes,
+		33 * FAKE_TRACK_BYTES - 77);
+}
+
+static void length_common_of_one_side_is_enough(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_bytes = 52 * FAKE_TRACK_BYTES;
+	f->client->remote_bytes = 20 * FAKE_TRACK_BYTES;
+	f->client->remote_is_common = true;
+	run_common_pass(f);
+	assert_true(figures(f)->setup.is_common);
+}
+
+static void a_difference_in_the_common_part_is_found(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_bytes = 52 * FAKE_TRACK_BYTES;
+	f->client->remote_bytes = 20 * FAKE_TRACK_BYTES;
+	f->client->remote[20 * FAKE_TRACK_BYTES - 1] ^= 1;
+	f->options.common_size = true;
+	start(f);
+	run_pass(f);
+	assert_int_equal(engine_exit_code(f->engine), 1);
+	assert_int_equal(figures(f)->different_bytes, 1);
+}
+
+static void growth_outside_the_common_part_spoils_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.common_size = true;
+	f->client->local_bytes = 20 * FAKE_TRACK_BYTES;
+	f->client->remote_bytes = 30 * FAKE_TRACK_BYTES;
+	start(f);
+	fake_answer_all(f->client);
+	f->client->remote_bytes = 40 * FAKE_TRACK_BYTES;
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+}
+
+static void growth_of_the_common_part_is_not_proven(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.common_size = true;
+	f->client->local_bytes = 20 * FAKE_TRACK_BYTES;
+	f->client->remote_bytes = 30 * FAKE_TRACK_BYTES;
+	start(f);
+	fake_answer_all(f->client);
+	f->client->local_bytes = 21 * FAKE_TRACK_BYTES;
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+}
+
+static void tracks_are_counted_in_the_common_part(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.common_size = f->options.has_tracks = true;
+	f->options.first_track = f->options.last_track = 20;
+	f->client->local_bytes = 20 * FAKE_TRACK_BYTES;
+	f->client->remote_bytes = 30 * FAKE_TRACK_BYTES;
+	start(f);
+	assert_int_equal(engine_exit_code(f->engine), 2);
+	assert_non_null(strstr(engine_error(f->engine), "20 tracks"));
+}
+
+static void make_device(struct fixture *f)
+{
+	f->options.form = FORM_DEVICE;
+	f->options.device = "web1";
+	f->options.path_local = f->options.path_remote = f->options.name_remote = NULL;
+	f->options.track_bytes = 0;
+	f->options.run_tracks = 0;
+}
+
+static void a_device_has_the_track_size_and_the_paths_of_the_daemons(void **state)
+{
+	struct fixture *f = *state;
+
+	make_device(f);
+	start(f);
+	assert_string_equal(f->client->open.device, "web1");
+	/* Slots have a mebibyte, a run has 64 tracks at most: all in one. */
+	assert_int_equal(f->client->read_count, 2);
+	run_pass(f);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+	assert_int_equal(figures(f)->setup.track_bytes, FAKE_TRACK_BYTES);
+	assert_string_equal(figures(f)->setup.name_local, "local /dev/a");
+	assert_string_equal(figures(f)->setup.name_remote, "remote /dev/b");
+	assert_string_equal(figures(f)->setup.device, "web1");
+}
+
+static void what_was_asked_for_goes_with_the_open(void **state)
+{
+	struct fixture *f = *state;
+	char owner[32];
+
+	make_device(f);
+	f->options.limit_bytes_per_s = 1000;
+	f->options.link_timeout_ms = 900000;
+	f->options.reserve = true;
+	engine_start(f->engine);
+	assert_int_equal(f->client->open.limit_bytes_per_s, 1000);
+	assert_int_equal(f->client->open.link_timeout_ms, 900000);
+	assert_true(f->client->open.reserve);
+	snprintf(owner, sizeof(owner), "ra-compare[%d] on ", (int)getpid());
+	assert_int_equal(strncmp(f->client->open.owner, owner, strlen(owner)), 0);
+}
+
+static void a_device_that_is_busy_from_the_first_read_is_exit_6(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	strcpy(f->client->detail, "reserved by ra-compare[1] on b");
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_BUSY, 0, false);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 6);
+	assert_null(engine_report(f->engine));
+	assert_null(engine_current(f->engine));
+	assert_string_equal(engine_error(f->engine), "busy: reserved by ra-compare[1] on b");
+	fake_answer_all(f->client);
+	assert_int_equal(f->done, 1);
+}
+
+static void a_device_that_becomes_busy_is_not_proven(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_BUSY, 0, false);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->reasons[REASON_BUSY], TRACKS - RUN_TRACKS);
+}
+
+static void another_volume_after_a_reconnect_is_not_proven(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer(f->client, SIDE_LOCAL);
+	strcpy(f->client->detail, "it has another size");
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_VOLUME_CHANGED, 0, false);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->reasons[REASON_CHANGED], TRACKS - RUN_TRACKS);
+	assert_non_null(strstr(engine_error(f->engine), "it has another size"));
+}
+
+static void another_volume_at_the_end_of_a_pass_is_not_proven(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer_all(f->client);
+	fake_answer_open(f->client, STATUS_VOLUME_CHANGED);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_true(figures(f)->end.is_changed);
+}
+
+static void another_volume_between_passes_is_not_proven(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = 2;
+	start(f);
+	run_pass(f);
+	fake_answer_release(f->client);
+	fake_answer_open(f->client, STATUS_VOLUME_CHANGED);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+}
+
+static void relinks_are_counted_in_the_pass_they_happen_in(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.repeat = 2;
+	start(f);
+	engine_link(f->engine, false, 0);
+	clock_advance(f->clock, 5000);
+	engine_link(f->engine, true, 1);
+	engine_link(f->engine, false, 1);
+	engine_link(f->engine, true, 2);
+	assert_int_equal(report_figures(engine_current(f->engine))->link.relinks, 2);
+	run_pass(f);
+	begin_next_pass(f);
+	engine_link(f->engine, false, 2);
+	engine_link(f->engine, true, 3);
+	assert_int_equal(report_figures(engine_current(f->engine))->link.relinks, 1);
+	run_pass(f);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+}
+
+static void a_pause_reaches_the_streams(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	f->options.read_timeout_ms = 150;
+	start(f);
+	engine_link(f->engine, false, 0);
+	engine_link(f->engine, false, 0); /* told twice */
+	clock_advance(f->clock, 20000);
+	engine_link(f->engine, true, 1);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+	clock_advance(f->clock, 100);
+	assert_int_equal(report_figures(engine_current(f->engine))->reasons[REASON_NOT_FOUND], 0);
+	fake_answer_all(f->client);
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+}
+
+static void an_interruption_while_the_link_is_down_ends_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer_all(f->client);
+	engine_link(f->engine, false, 0);
+	engine_interrupt(f->engine); /* the sizes would come only after the link */
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(f->done, 1);
+}
+
+static void a_loss_by_the_same_interruption_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	fake_answer_all(f->client);
+	engine_interrupt(f->engine);
+	engine_lost(f->engine, "ssh was interrupted too");
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_string_equal(engine_error(f->engine), "");
+}
+
 static void an_interruption_ends_the_pass_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -457,6 +739,24 @@ int main(void)
 		TEST(a_pass_uses_the_sizes_of_its_start),
 		TEST(a_volume_that_cannot_be_opened_is_named),
 		TEST(a_lost_link_at_the_start_is_exit_4),
+		TEST(a_drbd_like_tail_is_a_difference_unless_the_common_size_is_asked_for),
+		TEST(common_size_leaves_the_tail_out),
+		TEST(length_common_of_one_side_is_enough),
+		TEST(a_difference_in_the_common_part_is_found),
+		TEST(growth_outside_the_common_part_spoils_nothing),
+		TEST(growth_of_the_common_part_is_not_proven),
+		TEST(tracks_are_counted_in_the_common_part),
+		TEST(a_device_has_the_track_size_and_the_paths_of_the_daemons),
+		TEST(what_was_asked_for_goes_with_the_open),
+		TEST(a_device_that_is_busy_from_the_first_read_is_exit_6),
+		TEST(a_device_that_becomes_busy_is_not_proven),
+		TEST(another_volume_after_a_reconnect_is_not_proven),
+		TEST(another_volume_at_the_end_of_a_pass_is_not_proven),
+		TEST(another_volume_between_passes_is_not_proven),
+		TEST(relinks_are_counted_in_the_pass_they_happen_in),
+		TEST(a_pause_reaches_the_streams),
+		TEST(an_interruption_while_the_link_is_down_ends_at_once),
+		TEST(a_loss_by_the_same_interruption_is_none),
 		TEST(an_interruption_ends_the_pass_at_once),
 		TEST(an_interruption_keeps_a_difference_that_was_found),
 		TEST(an_interruption_before_the_start_is_not_proven),

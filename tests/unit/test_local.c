@@ -91,7 +91,7 @@ static int set_up_with(void **state, unsigned queue_elements)
 	int fd;
 	f->world = world_new(queue_elements);
 	world_add_local(f->world, SIZE_BYTES);
-	f->user = local_attach(f->world->local);
+	f->user = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "a host" });
 	assert_int_equal(shm_create(TRACKS, SLOT_BYTES, &f->shm, &fd), 0);
 	close(fd);
 	*state = f;
@@ -136,7 +136,7 @@ static void volume_is_open_only_while_attached(void **state)
 static void two_users_share_one_open(void **state)
 {
 	struct fixture *f = *state;
-	struct local_user *other = local_attach(f->world->local);
+	struct local_user *other = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "a host" });
 	struct info info = { 0 };
 	assert_int_equal(local_query(other, on_info, &info), STATUS_OK);
 	open_device(f);

@@ -104,7 +104,7 @@ static void devices_are_shown_with_state_users_jobs_and_owner(void **state)
 	primary_link(primary, device);
 	primary_link(primary, device);
 	primary_reserve(primary, 2, device, "ra-compare[7] on a");
-	json = show_devices(bed->ra);
+	json = secondary_show_devices(bed->ra);
 	assert_int_equal(json_array_size(json_object_get(json, "devices")), BED_DEVICES);
 	assert_keys(at(json, "devices", 0), "name number state ready users jobs reserved_by limit");
 	assert_string_equal(words(at(json, "devices", 0), "name"), "d0");
@@ -133,7 +133,7 @@ static void hung_device_is_shown_as_not_ready(void **state)
 	BED_UNTIL(bed, faulty_volume_count(bed->volumes[1]).stuck == 1);
 	bed_advance(bed, DA_TIMEOUT_MS);
 	primary_wait(primary, 1);
-	json = show_devices(bed->ra);
+	json = secondary_show_devices(bed->ra);
 	assert_false(is_true(at(json, "devices", 1), "ready"));
 	assert_true(is_true(at(json, "devices", 0), "ready"));
 	json_decref(json);
@@ -151,7 +151,7 @@ static void rings_are_shown_in_order_from_the_active_job(void **state)
 	faulty_volume_hang_reads(bed->volumes[1], true);
 	primary_read(primary, 1, two, device, 8, 3, DELIVERY_DISCONNECT);
 	BED_UNTIL(bed, job_array_used(bed->ra->jobs, JOB_FETCH) == 1);
-	json = show_jobs(bed->ra, NULL);
+	json = secondary_show_jobs(bed->ra, NULL);
 	assert_int_equal(json_array_size(json_object_get(json, "devices")), 1); /* the others are not accessed */
 	ring = at(json, "devices", 0);
 	assert_keys(ring, "name number job_count jobs");
@@ -188,21 +188,21 @@ static void idle_job_has_no_tracks(void **state)
 
 	(void)state;
 	primary_link(primary, device);
-	json = show_jobs(bed->ra, "d1");
+	json = secondary_show_jobs(bed->ra, "d1");
 	assert_keys(at(at(json, "devices", 0), "jobs", 0), "index kind state active link_id peer age_seconds");
 	json_decref(json);
 }
 
 static void one_device_is_shown_alone_and_an_unknown_one_not(void **state)
 {
-	json_t *json = show_jobs(bed->ra, "d0");
+	json_t *json = secondary_show_jobs(bed->ra, "d0");
 
 	(void)state;
 	assert_int_equal(json_array_size(json_object_get(json, "devices")), 1);
 	assert_string_equal(words(at(json, "devices", 0), "name"), "d0");
 	assert_int_equal(integer(at(json, "devices", 0), "job_count"), 0);
 	json_decref(json);
-	assert_null(show_jobs(bed->ra, "d9"));
+	assert_null(secondary_show_jobs(bed->ra, "d9"));
 }
 
 static void cache_is_shown(void **state)
@@ -213,7 +213,7 @@ static void cache_is_shown(void **state)
 	primary_read(primary, 1, primary_link(primary, device), device, 0, 4, DELIVERY_HOLD);
 	primary_wait(primary, 1);
 	BED_UNTIL(bed, bed_cache(bed).slots_locked == 0);
-	json = show_cache(bed->ra);
+	json = secondary_show_cache(bed->ra);
 	cache = json_object_get(json, "cache");
 	assert_keys(cache, "bytes slots slots_free slots_locked entries hits misses evicted");
 	assert_int_equal(integer(cache, "bytes"), 16 * MIB);
@@ -238,7 +238,7 @@ static void links_and_peers_are_shown(void **state)
 	BED_UNTIL(bed, job_array_used(bed->ra->jobs, JOB_FETCH) == 1);
 	bed_advance(bed, 2500);
 	bed->peer->links_refused = 3;
-	json = show_links(bed->ra, bed->peers);
+	json = secondary_show_links(bed->ra, bed->peers);
 	link = at(json, "links", 0);
 	assert_keys(link,
 		"peer from state since_seconds wire_bytes devices jobs reads_connected window locked_tracks fetches");
@@ -273,7 +273,7 @@ static void link_whose_peer_is_not_known_yet_has_no_name(void **state)
 {
 	struct session *session;
 	int fd = bed_raw_session_of(bed, NULL, &session);
-	json_t *json = show_links(bed->ra, bed->peers);
+	json_t *json = secondary_show_links(bed->ra, bed->peers);
 
 	(void)state;
 	assert_keys(at(json, "links", 1),
@@ -294,7 +294,7 @@ static void limits_are_shown_by_scope(void **state)
 	rate_set(bed->ra->total_rate, &total);
 	rate_set(bed->peer->rate, &of_peer);
 	device_array_set_limit(bed->ra->devices, device, &of_device);
-	json = show_limits(bed->ra, bed->peers);
+	json = secondary_show_limits(bed->ra, bed->peers);
 	assert_keys(json, "total devices peers");
 	assert_keys(json_object_get(json, "devices"), "d0 d1 d2");
 	assert_keys(json_object_get(json, "peers"), "bed");
@@ -312,11 +312,11 @@ static void owner_that_is_no_utf8_is_shown(void **state)
 
 	(void)state;
 	primary_reserve(primary, 2, device, "caf\xe9 \xff");
-	json = show_devices(bed->ra);
+	json = secondary_show_devices(bed->ra);
 	assert_string_equal(words(at(json, "devices", 1), "reserved_by"), "caf? ?");
 	json_decref(json);
 	primary_reserve(primary, 2, device, "caf\xc3\xa9");
-	json = show_devices(bed->ra);
+	json = secondary_show_devices(bed->ra);
 	assert_string_equal(words(at(json, "devices", 1), "reserved_by"), "caf\xc3\xa9");
 	json_decref(json);
 }

@@ -104,6 +104,7 @@ static void start(struct fixture *f, uint64_t local_bytes, uint64_t remote_bytes
 	f->report = report_new(&setup);
 	f->shared.report = f->report;
 	f->shared.remote_bytes = remote_bytes;
+	f->shared.track_bytes = FAKE_TRACK_BYTES;
 	f->end = report_end_track(f->report);
 	assert_true(stream_start(f->stream));
 }
@@ -335,6 +336,47 @@ static void polling_ends_with_the_read_time_out(void **state)
 	assert_int_equal(asked - 1, 11); /* at 0, 100, … 1000 ms */
 	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_FOUND], 4);
 	assert_int_equal(f->ended, 1);
+}
+
+static void a_pause_of_the_link_counts_in_no_read_time_out(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	f->options.read_timeout_ms = 250;
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+	clock_advance(f->clock, 100);
+	f->shared.pause = (struct stream_pause){ .is_on = true, .since_ms = clock_now_ms(f->clock) };
+	clock_advance(f->clock, 20000);
+	f->shared.pause = (struct stream_pause){ .total_ms = 20000 };
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+	clock_advance(f->clock, 100);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_FOUND], 0);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_FOUND], 4);
+}
+
+static void time_held_back_by_limits_counts_in_no_read_time_out(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	f->options.read_timeout_ms = 250;
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	clock_advance(f->clock, 5000);
+	f->client->throttled_ms = 5000;
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+	f->client->throttled_ms = 0;
+	clock_advance(f->clock, 100);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+	clock_advance(f->clock, 100);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_FOUND], 0);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NOT_FOUND], 4);
+	assert_int_equal(report_figures(f->report)->link.throttled_ms, 5000);
 }
 
 static void each_part_of_a_run_has_its_own_read_time_out(void **state)
@@ -596,6 +638,8 @@ int main(void)
 		TEST(data_not_found_is_asked_again_after_the_delay_with_its_floor),
 		TEST(the_rest_of_a_polled_run_has_no_floor),
 		TEST(polling_ends_with_the_read_time_out),
+		TEST(a_pause_of_the_link_counts_in_no_read_time_out),
+		TEST(time_held_back_by_limits_counts_in_no_read_time_out),
 		TEST(each_part_of_a_run_has_its_own_read_time_out),
 		TEST(a_time_out_is_read_again_three_times),
 		TEST(a_retry_that_succeeds_leaves_no_trace),

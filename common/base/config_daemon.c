@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The checks between keys that both daemons make, and the values both take in the same way. No state; loop thread.
+ */
+#include "base/config_daemon.h"
+
+#include <string.h>
+
+#define SECTOR_BYTES 512u
+
+const char *const config_io_words[] = { "auto", "buffered", "direct", NULL };
+const char *const config_level_words[] = { "error", "warning", "info", "debug", NULL };
+
+int config_check_track_size(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES])
+{
+	uint64_t bytes = config_number(config, section, NULL, "track-size");
+
+	if ((bytes & (bytes - 1)) != 0)
+		return config_refuse(config, section, NULL, "track-size", why, "expected a power of two from 4K to 1M");
+	return 0;
+}
+
+static bool has_word(const char *const *words, const char *word)
+{
+	for (; *words != NULL; words++)
+		if (strcmp(*words, word) == 0)
+			return true;
+	return false;
+}
+
+/* Neither peer's list of this key has a word of the other's. */
+static int check_pair(const struct config *config, const char *one, const char *other, const char *key,
+	char why[CONFIG_WHY_BYTES])
+{
+	const char *const *words = config_list(config, "peer", one, key);
+
+	for (; *words != NULL; words++)
+		if (has_word(config_list(config, "peer", other, key), *words))
+			return config_refuse(config, "peer", other, key, why, "expected one of its own; [peer %s] has it at %s",
+				one, config_where(config, "peer", one, key));
+	return 0;
+}
+
+/* A name that nothing proves is an error even beside a key: it would do nothing. */
+static int check_known(const struct config *config, const char *section, const char *peer, char why[CONFIG_WHY_BYTES])
+{
+	bool has_key = config_list(config, "peer", peer, "key")[0] != NULL;
+	bool has_name = config_list(config, "peer", peer, "name")[0] != NULL;
+
+	if (!has_key && !has_name)
+		return config_refuse(config, "peer", peer, NULL, why, "needs key = sha256:... (ra-ctl keygen prints it), or "
+			"name = DNS name with ca in [%s]", section);
+	if (has_name && config_text(config, section, NULL, "ca")[0] == '\0')
+		return config_refuse(config, "peer", peer, "name", why, "expected ca in [%s], which proves it; else only a key",
+			section);
+	return 0;
+}
+
+int config_check_peers(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES])
+{
+	const char *one, *other;
+	int rc = 0;
+
+	for (unsigned i = 0; (one = config_section(config, "peer", i)) != NULL && rc == 0; i++) {
+		rc = check_known(config, section, one, why);
+		for (unsigned j = i + 1; rc == 0 && (other = config_section(config, "peer", j)) != NULL; j++) {
+			rc = check_pair(config, one, other, "key", why);
+			if (rc == 0)
+				rc = check_pair(config, one, other, "name", why);
+		}
+	}
+	return rc;
+}
+
+int config_check_devices(const struct config *config, char why[CONFIG_WHY_BYTES])
+{
+	const char *device;
+
+	for (unsigned i = 0; (device = config_section(config, "device", i)) != NULL; i++) {
+		if (i == DEVICES_MAX)
+			return config_refuse(config, "device", device, NULL, why, "expected at most %u devices", DEVICES_MAX);
+		if (config_number(config, "device", device, "offset") % SECTOR_BYTES != 0)
+			return config_refuse(config, "device", device, "offset", why, "expected a multiple of %u", SECTOR_BYTES);
+	}
+	return 0;
+}
+
+unsigned config_count(const struct config *config, const char *section)
+{
+	unsigned count = 0;
+
+	while (config_section(config, section, count) != NULL)
+		count++;
+	return count;
+}
+
+struct rate_limit config_limit(const struct config *config, const char *section, const char *name)
+{
+	return (struct rate_limit){
+		.bytes_per_s = config_number(config, section, name, "limit"),
+		.reads_per_s = config_number(config, section, name, "limit-reads"),
+	};
+}
+
+enum io_mode config_io(const struct config *config, const char *device)
+{
+	static const enum io_mode modes[] = { IO_MODE_AUTO, IO_MODE_BUFFERED, IO_MODE_DIRECT };
+
+	return modes[config_number(config, "device", device, "io")];
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the configurations of both daemons have in common: keys of their tables, and the checks between keys.
+ */
+#ifndef RA_BASE_CONFIG_DAEMON_H
+#define RA_BASE_CONFIG_DAEMON_H
+
+#include "base/config.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/rate.h"
+#include "base/volume_info.h"
+
+#define CONFIG_EXAMPLE_KEY "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+#define CONFIG_SOCKET_BYTES_MAX 107u /* sun_path with its NUL is 108 */
+
+extern const char *const config_io_words[];    /* auto, buffered, direct */
+extern const char *const config_level_words[]; /* in the order of enum log_level */
+
+/* Of the daemon itself. */
+#define CONFIG_DAEMON_KEYS(section, socket_path) \
+	{ section, "identity", CONFIG_PATH, 0, 0, NULL, "/etc/ra/identity.pem", \
+		"Private key and certificate of this host, made by ra-ctl keygen; for its owner alone.", NULL }, \
+	{ section, "ca", CONFIG_PATH, 0, 0, NULL, "", \
+		"Certificates (PEM) of a CA that proves the names of peers; without it a peer is its key.", NULL }, \
+	{ section, "socket", CONFIG_PATH, 0, CONFIG_SOCKET_BYTES_MAX, NULL, socket_path, \
+		"The Unix socket for local programs.", NULL }, \
+	{ section, "socket-group", CONFIG_NAME, 0, 0, NULL, "", \
+		"Group that the socket is given to; unset: that of the daemon.", NULL }, \
+	{ section, "socket-mode", CONFIG_MODE, 0, 0, NULL, "0660", \
+		"Permissions of the socket: who may connect.", NULL }, \
+	{ section, "admin-group", CONFIG_NAME, 0, 0, NULL, "", \
+		"Group that may change limits by ra-ctl, as root may; unset: nobody else.", NULL }, \
+	{ section, "track-size", CONFIG_SIZE, TRACK_BYTES_MIN, TRACK_BYTES_MAX, NULL, "64K", \
+		"Unit of comparison, a power of two; the same on both hosts.", NULL }, \
+	{ section, "da-threads", CONFIG_NUMBER, 2, 64, NULL, "4", \
+		"Threads that read volumes, of which one device takes at most half.", NULL }, \
+	{ section, "limit", CONFIG_RATE, 0, 0, NULL, "none", \
+		"What this daemon reads, all devices together.", NULL }, \
+	{ section, "limit-reads", CONFIG_NUMBER, 0, CONFIG_READS_MAX, NULL, "0", \
+		"Reads per second of this daemon, all devices together; 0: no limit.", NULL }, \
+	{ section, "log-level", CONFIG_CHOICE, 0, 0, config_level_words, "info", \
+		"What is logged: this and what is worse.", NULL }
+
+#define CONFIG_PEER_LIMIT_KEYS \
+	{ "peer", "limit", CONFIG_RATE, 0, 0, NULL, "none", "What is read for this peer, all devices together.", NULL }, \
+	{ "peer", "limit-reads", CONFIG_NUMBER, 0, CONFIG_READS_MAX, NULL, "0", \
+		"Reads per second for this peer, all devices together; 0: no limit.", NULL }
+
+#define CONFIG_DEVICE_KEYS(volume_example) \
+	{ "device", "volume", CONFIG_PATH, 0, 0, NULL, NULL, "The file or block device; it is only read.", \
+		volume_example }, \
+	{ "device", "io", CONFIG_CHOICE, 0, 0, config_io_words, "auto", \
+		"How it is read: direct passes the page cache by; auto is direct for block devices, buffered for files.", \
+		NULL }, \
+	{ "device", "offset", CONFIG_SIZE, 0, CONFIG_OFFSET_MAX, NULL, "0", \
+		"Where in the volume the comparison begins, a multiple of 512 bytes.", NULL }, \
+	{ "device", "length", CONFIG_LENGTH, 0, 0, NULL, "all", \
+		"How much is compared from offset on: all to the end, common as much as both sides have.", NULL }, \
+	{ "device", "limit", CONFIG_RATE, 0, 0, NULL, "none", "What is read of this device.", NULL }, \
+	{ "device", "limit-reads", CONFIG_NUMBER, 0, CONFIG_READS_MAX, NULL, "0", \
+		"Reads per second of this device; 0: no limit.", NULL }
+
+#define CONFIG_READS_MAX 1000000000u
+#define CONFIG_OFFSET_MAX (1ull << 50)
+
+/* Each check is 0, or -EINVAL with why. */
+int config_check_track_size(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES]);
+/* Each peer has a key, or a name and the main section a ca; no key and no name is that of two peers. */
+int config_check_peers(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES]);
+/* At most DEVICES_MAX; their offsets. */
+int config_check_devices(const struct config *config, char why[CONFIG_WHY_BYTES]);
+
+unsigned config_count(const struct config *config, const char *section); /* [section NAME]s */
+struct rate_limit config_limit(const struct config *config, const char *section, const char *name);
+enum io_mode config_io(const struct config *config, const char *device);
+
+#endif

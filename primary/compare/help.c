@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What --help prints. ra-compare.1 has the same options in more words.
+ */
+#include "primary/compare/options.h"
+
+const char options_help[] =
+	"Usage: ra-compare [OPTION]... A B\n"
+	"       ra-compare [OPTION]... A [USER@]HOST:B\n"
+	"       ra-compare [OPTION]... DEVICE\n"
+	"Compare volume A with volume B (files or block devices), B perhaps on HOST over ssh, or the two volumes of a DEVICE\n"
+	"of the configured primary, track by track, and prove that they are identical. Nothing is written to either. The\n"
+	"last line on standard output is the verdict.\n"
+	"\n"
+	"What to compare:\n"
+	"  --tracks A-B          only these tracks (also A, or A- for A to the end)\n"
+	"  --common-size         only what both volumes have; what is left out is named\n"
+	"  --track-size SIZE     unit of comparison, 4K to 1M, a power of two (64K); not DEVICE\n"
+	"  --repeat N|forever    so many passes, each reads everything again (1)\n"
+	"  --reserve[=ra]        DEVICE: both volumes for this run alone, among the users of RA\n"
+	"\n"
+	"How to read:\n"
+	"  --limit RATE          bytes a second from each volume at most, such as 100M\n"
+	"  --delivery WAY        disconnect, poll or hold (disconnect)\n"
+	"  --jobs N              reads at a time, 1 to 64 (8)\n"
+	"  --run N               tracks in one read, 1 to 64 (1 MiB worth)\n"
+	"  --io MODE             auto, buffered or direct (auto); not DEVICE\n"
+	"  --cache SIZE          memory of the remote side, 16M or more (64M); not DEVICE\n"
+	"  --retry-delay TIME    poll: time before asking again (100ms)\n"
+	"  --read-timeout TIME   poll: how long to ask for one run (60s)\n"
+	"  --link-timeout TIME   DEVICE: how long the link may be down (30s)\n"
+	"  --socket PATH         DEVICE: of the primary (" OPTIONS_SOCKET_DEFAULT ")\n"
+	"\n"
+	"What to print:\n"
+	"  --exact N             exact bytes for the first N differing tracks (1024)\n"
+	"  --json                one JSON document on standard output, nothing else\n"
+	"  --progress[=WHEN]     auto, always or never; alone: always (auto)\n"
+	"  -q, --quiet           only errors and warnings, and the exit status tells\n"
+	"  -v, --verbose         also what the daemons log\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: 0 identical, 1 different, 2 usage or configuration, 3 not proven, 4 a daemon or the link was lost,\n"
+	"5 a volume could not be read, 6 busy: reserved by somebody else.\n";

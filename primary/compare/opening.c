@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HostOpen and the answers to it. Each status that keeps a pass from beginning has its exit code here: 2 for what the
+ * administrator must change, 4 for a link or daemon that is not there, 5 for a volume, 6 for one that somebody has.
+ */
+#include "primary/compare/opening.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "primary/compare/options.h"
+#include "wire/message.h"
+
+#define PRIVATE_DEVICE "volume" /* as both daemons call it with --once */
+
+void opening_request(const struct options *options, struct msg_host_open *out)
+{
+	char host[65] = "";
+
+	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
+		snprintf(host, sizeof(host), "an unnamed host");
+	*out = (struct msg_host_open){
+		.link_timeout_ms = (uint32_t)options->link_timeout_ms,
+		.limit_bytes_per_s = options->limit_bytes_per_s,
+		.reserve = options->reserve,
+	};
+	snprintf(out->device, sizeof(out->device), "%s", options->device ? options->device : PRIVATE_DEVICE);
+	snprintf(out->owner, sizeof(out->owner), "ra-compare[%d] on %s", (int)getpid(), host);
+}
+
+bool opening_is_common(const struct options *options, const struct msg_host_open_reply *reply)
+{
+	return options->common_size || reply->local.is_common || reply->remote.is_common;
+}
+
+uint64_t opening_total_bytes(const struct options *options, const struct msg_host_open_reply *reply)
+{
+	uint64_t local = reply->local.size_bytes, remote = reply->remote.size_bytes;
+
+	return (local < remote) == opening_is_common(options, reply) ? local : remote;
+}
+
+__attribute__((format(printf, 3, 4))) static int refuse(char *why, int exit_code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, OPENING_WHY_BYTES, format, args);
+	va_end(args);
+	return exit_code;
+}
+
+static const char *detail_of(const struct msg_host_open_reply *reply)
+{
+	return reply->detail[0] ? reply->detail : status_name(reply->status);
+}
+
+static int refuse_device(const struct options *options, const struct msg_host_open_reply *reply, char *why)
+{
+	const char *device = options->device ? options->device : PRIVATE_DEVICE;
+
+	if (reply->failed_side == SIDE_REMOTE)
+		return refuse(why, 2, "the secondary has no device %s for this primary: its configuration has no [device %s], or "
+				      "\"devices\" of its [peer] does not list it", device, device);
+	return refuse(why, 2, "the primary has no device %s: its configuration has no [device %s]", device, device);
+}
+
+static int refuse_volume(const struct options *options, const struct msg_host_open_reply *reply, char *why)
+{
+	bool is_local = reply->failed_side == SIDE_LOCAL;
+	const char *detail = detail_of(reply);
+	const char *name = is_local ? options->path_local : options->name_remote;
+	const char *path = is_local ? options->path_local : options->path_remote;
+
+	if (options->form == FORM_DEVICE)
+		return refuse(why, 5, "%s volume of %s: %s", is_local ? "local" : "remote", options->device, detail);
+	if (strstr(detail, path) && options->form == FORM_SSH && !is_local)
+		return refuse(why, 5, "volume B on %s: %s", options->host, detail);
+	if (strstr(detail, path))
+		return refuse(why, 5, "volume %c: %s", is_local ? 'A' : 'B', detail);
+	return refuse(why, 5, "volume %c: cannot open %s: %s", is_local ? 'A' : 'B', name, detail);
+}
+
+static int judge_status(const struct options *options, const struct msg_host_open_reply *reply, char *why)
+{
+	const char *detail = detail_of(reply);
+
+	switch (reply->status) {
+	case STATUS_OK:
+		return 0;
+	case STATUS_BUSY:
+		return refuse(why, 6, "busy: %s", detail);
+	case STATUS_NO_SUCH_DEVICE:
+		return refuse_device(options, reply, why);
+	case STATUS_NOT_PERMITTED:
+		return refuse(why, 2, "not permitted by the %s: %s", reply->failed_side == SIDE_REMOTE ? "secondary" : "primary",
+			detail);
+	case STATUS_BAD_REQUEST: /* above all: unequal track sizes */
+		return refuse(why, 2, "%s", detail);
+	case STATUS_VOLUME_CHANGED:
+		return refuse(why, 3, "the remote volume is not the one it was: %s", detail);
+	case STATUS_LINK_LOST:
+		return refuse(why, 4, "the volumes cannot be opened: %s", detail);
+	default:
+		if (reply->failed_side != SIDE_UNSET)
+			return refuse_volume(options, reply, why);
+		return refuse(why, 4, "the volumes cannot be opened: %s", detail);
+	}
+}
+
+static int judge_tracks(const struct options *options, const struct msg_host_open_reply *reply, char *why)
+{
+	uint64_t total_bytes = opening_total_bytes(options, reply);
+	uint64_t tracks = total_bytes / reply->track_bytes + (total_bytes % reply->track_bytes != 0);
+	uint64_t needed = options->last_track == UINT64_MAX ? options->first_track : options->last_track;
+
+	if (options->track_bytes != 0 && reply->track_bytes != options->track_bytes)
+		return refuse(why, 2, "the track size is %u here and %u at the primary", options->track_bytes,
+			reply->track_bytes);
+	if (options_run_tracks(options, reply->track_bytes) == 0)
+		return refuse(why, 2, "--jobs %u with runs of %u tracks of %u bytes needs more than %u bytes of memory",
+			options->jobs, options->run_tracks > 0 ? options->run_tracks : 1, reply->track_bytes,
+			HOST_MEMORY_BYTES_MAX);
+	if (options->has_tracks && needed >= tracks)
+		return refuse(why, 2, "--tracks: there is no track %llu; %s has %llu tracks, counted from 0",
+			(unsigned long long)needed, opening_is_common(options, reply) ? "the common part" : "the larger volume",
+			(unsigned long long)tracks);
+	return 0;
+}
+
+int opening_judge(const struct options *options, const struct msg_host_open_reply *reply, char why[OPENING_WHY_BYTES])
+{
+	int exit_code = judge_status(options, reply, why);
+
+	if (exit_code != 0)
+		return exit_code;
+	if (reply->digest_only)
+		return refuse(why, 2, "the secondary gives this primary digests of %s only (data = never), and this version "
+				      "compares data", options->device ? options->device : PRIVATE_DEVICE);
+	if (opening_total_bytes(options, reply) == 0 && reply->local.size_bytes != reply->remote.size_bytes)
+		return refuse(why, 2, "the two volumes have nothing in common: %s has 0 bytes to compare",
+			reply->local.size_bytes == 0 ? "the local one" : "the remote one");
+	return judge_tracks(options, reply, why);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How the shared memory is cut into slots. The primary wants to know it with HostHello, and the track size of a
+ * configured device is told later: then a slot has room for the largest track, and the runs are made to fit.
+ */
+#include <assert.h>
+
+#include "base/limits.h"
+#include "primary/compare/options.h"
+
+#define SPARE_SLOTS 2u
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint32_t options_slot_bytes(const struct options *options)
+{
+	uint64_t room = HOST_MEMORY_BYTES_MAX / (2 * options->jobs) / 4096 * 4096;
+	uint64_t wanted = RUN_BYTES_DEFAULT;
+
+	if (options->form != FORM_DEVICE)
+		return options->run_tracks * options->track_bytes;
+	if (options->run_tracks > 0)
+		wanted = min_u64((uint64_t)options->run_tracks * TRACK_BYTES_MAX, RUN_BYTES_MAX);
+	return (uint32_t)min_u64(wanted, room);
+}
+
+uint32_t options_slot_count(const struct options *options)
+{
+	uint64_t room = HOST_MEMORY_BYTES_MAX / options_slot_bytes(options);
+	uint32_t needed = 2 * options->jobs;
+
+	assert(needed <= room && needed + SPARE_SLOTS <= HOST_SLOTS_MAX);
+	return room - needed < SPARE_SLOTS ? (uint32_t)room : needed + SPARE_SLOTS;
+}
+
+uint32_t options_run_tracks(const struct options *options, uint32_t track_bytes)
+{
+	uint64_t room = options_slot_bytes(options) / track_bytes;
+
+	if (options->run_tracks > 0)
+		return options->run_tracks <= room ? options->run_tracks : 0;
+	return (uint32_t)min_u64(room, RUN_TRACKS_MAX);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ra-ctl's requests: which verb, is what it names there, and the change of a limit. The answers are made in show.c. Who
+ * may change a limit is the server's business. Loop thread only.
+ */
+#include "primary/control.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/rate.h"
+#include "local/server.h"
+#include "local/show.h"
+#include "primary/service_parts.h"
+#include "primary/show.h"
+
+/* The index; -1: there is none. */
+static int find_device(const struct service *service, const char *name)
+{
+	for (unsigned i = 0; i < service->settings->device_count; i++) {
+		if (strcmp(service->devices[i].name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int find_peer(const struct service *service, const char *name)
+{
+	for (unsigned i = 0; i < service->settings->peer_count; i++) {
+		if (strcmp(service->settings->peers[i].name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static void set_rate(struct rate *rate, const struct msg_control *control)
+{
+	if (!rate)
+		return;
+	struct rate_limit limit = rate_limit(rate);
+	if (control->sets_bytes)
+		limit.bytes_per_s = control->bytes_per_s;
+	if (control->sets_reads)
+		limit.reads_per_s = control->reads_per_s;
+	rate_set(rate, &limit);
+}
+
+/* NULL (refused): there is none of this name. */
+static struct limit_pair *find_limit(struct service *service, struct control_request *request)
+{
+	const struct msg_control *control = control_message(request);
+	int index;
+	if (control->scope == SCOPE_TOTAL)
+		return &service->limit;
+	index = control->scope == SCOPE_DEVICE ? find_device(service, control->name) : find_peer(service, control->name);
+	if (index < 0) {
+		control_refuse(request, STATUS_NO_SUCH_DEVICE, "there is no %s '%s'",
+			control->scope == SCOPE_DEVICE ? "device" : "peer", control->name);
+		return NULL;
+	}
+	return control->scope == SCOPE_DEVICE ? &service->device_limits[index] : &service->peers[index].limit;
+}
+
+static void serve_limit(struct service *service, struct control_request *request)
+{
+	static const char *const scopes[] = { "", "total", "device", "peer" };
+	const struct msg_control *control = control_message(request);
+	if (control->scope != SCOPE_UNSET) {
+		struct limit_pair *limit = find_limit(service, request);
+		if (!limit)
+			return;
+		set_rate(limit->local, control);
+		set_rate(limit->remote, control);
+		struct rate_limit now = rate_limit(limit->remote);
+		log_info("limit of %s%s%s: %llu bytes/s, %llu reads/s (0: none)", scopes[control->scope],
+			control->name[0] ? " " : "", control->name, (unsigned long long)now.bytes_per_s,
+			(unsigned long long)now.reads_per_s);
+	}
+	control_answer(request, show_limits(service));
+}
+
+static void serve_jobs(struct service *service, struct control_request *request)
+{
+	const char *name = control_message(request)->name;
+	if (name[0] && find_device(service, name) < 0)
+		control_refuse(request, STATUS_NO_SUCH_DEVICE, "there is no device '%s'", name);
+	else
+		control_answer(request, show_jobs(service, name));
+}
+
+void control_serve(struct service *service, struct control_request *request)
+{
+	switch (control_message(request)->verb) {
+	case VERB_STATUS:
+		control_answer(request, show_status(service));
+		break;
+	case VERB_DEVICES:
+		control_answer(request, show_devices(service));
+		break;
+	case VERB_JOBS:
+		serve_jobs(service, request);
+		break;
+	case VERB_ERRORS:
+		control_answer(request, show_errors(service->core.post));
+		break;
+	case VERB_LINKS:
+		control_answer(request, show_links(service));
+		break;
+	case VERB_LIMIT:
+		serve_limit(service, request);
+		break;
+	case VERB_CACHE:
+		control_refuse(request, STATUS_BAD_REQUEST, "ra-primaryd has no cache");
+		break;
+	case VERB_PROBE:
+		control_refuse(request, STATUS_BAD_REQUEST,
+			"ra-primaryd has no probe: 'ra-ctl check' opens the device as a host does");
+		break;
+	default:
+		control_refuse(request, STATUS_BAD_REQUEST, "this verb is not known here");
+	}
+}

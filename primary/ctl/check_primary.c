@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check of a primary: each device is opened as ra-compare would open it, and what refuses that is told with what to do.
+ * Then both sides are read for two seconds. One thread.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "primary/ctl/ask.h"
+#include "primary/ctl/check.h"
+#include "primary/ctl/geometry.h"
+#include "primary/ctl/host.h"
+#include "primary/ctl/speed.h"
+#include "primary/ctl/words.h"
+
+#define LINK_TIMEOUT_MS 5000u
+#define MEASURE_MS 2000
+#define HELD_SHARE 0.3 /* of the time of all streams: a limit, not chance */
+
+struct check {
+	struct ctl_points *points;
+	const char *socket;
+	const char *config; /* its path */
+	const char *key;    /* of this host */
+	const char *device, *peer, *path; /* its local volume */
+};
+
+/* ---- Link and permission ---- */
+
+/* False: it is down, and that was told. */
+static bool check_link(const struct check *check)
+{
+	json_t *answer = ctl_check_ask(check->points, check->socket, VERB_LINKS);
+	const json_t *link = ctl_check_find(json_object_get(answer, "links"), "peer", check->peer);
+	const char *address = ctl_text_of(link, "address"), *error = ctl_text_of(link, "error");
+	bool is_up = strcmp(ctl_text_of(link, "state"), "up") == 0;
+
+	if (is_up)
+		ctl_point_good(check->points, check->device, "the link to %s at %s is up, for %s", check->peer, address,
+			ctl_age(ctl_number_of(link, "since_seconds")));
+	else if (answer != NULL)
+		ctl_point_failed(check->points, CTL_NO_DAEMON, check->device,
+			"no link to %s: %s%s%s. On %s: does ra-secondaryd run, and has it a [peer] with key = %s?", check->peer,
+			strstr(error, address) == NULL ? address : "", strstr(error, address) == NULL ? ": " : "",
+			error[0] != '\0' ? error : ctl_text_of(link, "state"), check->peer, check->key);
+	json_decref(answer);
+	return is_up;
+}
+
+static const char *detail_of(const struct msg_host_open_reply *reply)
+{
+	return reply->detail[0] != '\0' ? reply->detail : status_name(reply->status);
+}
+
+static void explain_volume(const struct check *check, const struct msg_host_open_reply *reply)
+{
+	bool is_remote = reply->failed_side == SIDE_REMOTE;
+
+	if (is_remote)
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "the remote volume cannot be opened: %s. Look at "
+			"volume in [device %s] on %s", detail_of(reply), check->device, check->peer);
+	else
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "the local volume %s cannot be opened: %s. Look at "
+			"volume in [device %s]", check->path, detail_of(reply), check->device);
+}
+
+/* Why the device cannot be opened, and what to do. */
+static void explain(const struct check *check, const struct msg_host_open_reply *reply)
+{
+	struct ctl_points *points = check->points;
+	const char *device = check->device, *detail = detail_of(reply);
+
+	switch (reply->status) {
+	case STATUS_NO_SUCH_DEVICE:
+		ctl_point_failed(points, CTL_WRONG, device, "%s has no device %s for this host: it needs a [device %s], and "
+			"that name in devices of the [peer] with key = %s", check->peer, device, device, check->key);
+		break;
+	case STATUS_NOT_PERMITTED:
+		ctl_point_failed(points, CTL_WRONG, device, "%s does not permit it: %s", check->peer, detail);
+		break;
+	case STATUS_BUSY:
+		ctl_point_failed(points, CTL_BUSY, device, "busy: %s. Try again later", detail);
+		break;
+	case STATUS_BAD_REQUEST:
+		ctl_point_failed(points, CTL_WRONG, device, "%s (track-size in both configurations)", detail);
+		break;
+	case STATUS_VERSION:
+		ctl_point_failed(points, CTL_WRONG, device, "%s. Install the same version on both hosts", detail);
+		break;
+	case STATUS_LINK_LOST:
+		ctl_point_failed(points, CTL_NO_DAEMON, device, "%s", detail);
+		break;
+	default:
+		explain_volume(check, reply);
+	}
+}
+
+/* ---- Speed ---- */
+
+static void set_limit(struct ctl_side *side, unsigned index, const char *name, const json_t *limit)
+{
+	side->limits[index].name = name;
+	side->limits[index].bytes_per_s = ctl_integer_of(limit, "bytes_per_second");
+	side->limits[index].reads_per_s = ctl_integer_of(limit, "reads_per_second");
+}
+
+static void take_limits(const struct check *check, struct ctl_side *local, struct ctl_side *remote)
+{
+	json_t *answer = ctl_check_ask(check->points, check->socket, VERB_LIMIT);
+
+	for (struct ctl_side *side = local; side != NULL; side = side == local ? remote : NULL) {
+		set_limit(side, 0, "the limit of this daemon (total)", json_object_get(answer, "total"));
+		set_limit(side, 1, "the limit of the device",
+			json_object_get(json_object_get(answer, "devices"), check->device));
+	}
+	set_limit(remote, 2, "the limit of the peer", json_object_get(json_object_get(answer, "peers"), check->peer));
+	json_decref(answer);
+}
+
+/* What was read of one side; false: nothing, or not all of it was good. */
+static bool judge_side(const struct check *check, const char *side, const struct ctl_measure *measure,
+	struct ctl_side *out)
+{
+	if (measure->status != STATUS_OK || measure->bytes == 0 || measure->seconds <= 0) {
+		ctl_point_failed(check->points, measure->status == STATUS_LINK_LOST ? CTL_NO_DAEMON : CTL_WRONG, check->device,
+			"reading the %s side fails: %s", side, measure->status == STATUS_OK ? "no data came" : measure->detail);
+		return false;
+	}
+	out->bytes_per_s = (double)measure->bytes / measure->seconds;
+	out->bytes_per_read = (double)measure->bytes / (double)measure->reads;
+	out->is_held = (double)measure->throttled_ms > HELD_SHARE * 1000 * measure->seconds * CTL_STREAMS;
+	if (measure->unreadable_tracks > 0)
+		ctl_point_failed(check->points, CTL_WRONG, check->device,
+			"%s of the %s volume cannot be read, the first is track %" PRIu64 ": look at its disk",
+			ctl_count(measure->unreadable_tracks, "track", "tracks"), side, measure->first_unreadable);
+	else
+		ctl_point_good(check->points, check->device, "the %s side is read at %s: %s in %s", side,
+			ctl_rate(out->bytes_per_s), ctl_bytes((double)measure->bytes), ctl_age(measure->seconds));
+	return true;
+}
+
+static void check_speed(const struct check *check, struct ctl_host *host, uint64_t bytes)
+{
+	struct ctl_side local = { 0 }, remote = { 0 };
+	struct ctl_measure measure;
+	struct ctl_speed speed;
+	bool is_good;
+
+	ctl_host_measure(host, SIDE_LOCAL, MEASURE_MS, &measure);
+	is_good = judge_side(check, "local", &measure, &local);
+	ctl_host_measure(host, SIDE_REMOTE, MEASURE_MS, &measure);
+	if (!judge_side(check, "remote", &measure, &remote) || !is_good)
+		return;
+	take_limits(check, &local, &remote);
+	speed = ctl_speed(bytes, &local, &remote);
+	ctl_point_good(check->points, check->device, "a comparison takes about %s, at %s: %s binds", ctl_age(speed.seconds),
+		ctl_rate(speed.bytes_per_s), speed.binds);
+	ctl_points_add(check->points, json_pack("{s:s, s:I, s:f, s:f, s:f, s:s}", "device", check->device, "bytes",
+		(json_int_t)bytes, "local_bytes_per_second", local.bytes_per_s, "remote_bytes_per_second",
+		remote.bytes_per_s, "seconds", speed.seconds, "binds", speed.binds));
+}
+
+/* ---- Devices ---- */
+
+static void check_open(const struct check *check, struct ctl_host *host)
+{
+	const struct msg_host_open_reply *reply = ctl_host_open(host, check->device, LINK_TIMEOUT_MS);
+	uint64_t bytes;
+
+	if (!check_link(check) && reply->status == STATUS_LINK_LOST)
+		return; /* that says it all */
+	if (reply->status != STATUS_OK) {
+		explain(check, reply);
+		return;
+	}
+	if (reply->digest_only)
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "%s gives this host no data of it (data = never), "
+			"and this version compares data", check->peer);
+	else
+		ctl_point_good(check->points, check->device, "%s lets this host read it", check->peer);
+	ctl_check_geometry(check->points, check->device, &reply->local, &reply->remote, reply->track_bytes);
+	bytes = ctl_compared_bytes(&reply->local, &reply->remote);
+	if (!reply->digest_only && reply->local.size_bytes > 0 && reply->remote.size_bytes > 0)
+		check_speed(check, host, bytes);
+}
+
+static void check_device(struct check *check, const json_t *device)
+{
+	char why[CTL_WHY_BYTES] = "";
+	struct ctl_host *host;
+
+	check->device = ctl_text_of(device, "name");
+	check->peer = ctl_text_of(device, "peer");
+	check->path = ctl_text_of(device, "path");
+	host = ctl_host_new(check->socket, why);
+	if (host == NULL)
+		ctl_point_failed(check->points, CTL_NO_DAEMON, check->device, "%s", why);
+	else
+		check_open(check, host);
+	ctl_host_free(host);
+}
+
+void ctl_check_primary(struct ctl_points *points, const char *socket, const json_t *status, const char *device)
+{
+	struct check check = { .points = points, .socket = socket, .config = ctl_text_of(status, "config"),
+		.key = ctl_text_of(status, "key") };
+	json_t *answer = ctl_check_ask(points, socket, VERB_DEVICES);
+	const json_t *devices = json_object_get(answer, "devices"), *one;
+	size_t index, found = 0;
+
+	json_array_foreach((json_t *)devices, index, one) {
+		if (device[0] != '\0' && strcmp(ctl_text_of(one, "name"), device) != 0)
+			continue;
+		found++;
+		check_device(&check, one);
+	}
+	if (answer != NULL && found == 0 && device[0] != '\0')
+		ctl_point_failed(points, CTL_WRONG, device, "%s has no [device %s]", check.config, device);
+	else if (answer != NULL && found == 0)
+		ctl_point_failed(points, CTL_WRONG, NULL, "%s has no [device]: nothing can be compared", check.config);
+	json_decref(answer);
+}

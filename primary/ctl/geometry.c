@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sizes of two volumes that are to be equal. The first day's trouble is here: DRBD keeps its metadata behind the data,
+ * and volume managers round up. One thread.
+ */
+#include "primary/ctl/geometry.h"
+
+#include <inttypes.h>
+
+#include "primary/ctl/words.h"
+
+uint64_t ctl_compared_bytes(const struct volume_info *local, const struct volume_info *remote)
+{
+	uint64_t smaller = local->size_bytes < remote->size_bytes ? local->size_bytes : remote->size_bytes;
+	uint64_t larger = local->size_bytes + remote->size_bytes - smaller;
+
+	return local->is_common || remote->is_common ? smaller : larger;
+}
+
+struct ctl_outside ctl_outside(const struct volume_info *info, uint64_t compared_bytes)
+{
+	uint64_t end = info->offset_bytes + (info->size_bytes < compared_bytes ? info->size_bytes : compared_bytes);
+
+	return (struct ctl_outside){
+		.before = info->offset_bytes,
+		.behind = info->whole_bytes > end ? info->whole_bytes - end : 0, /* 0: the whole is not known */
+	};
+}
+
+static void check_outside(struct ctl_points *points, const char *device, const char *side,
+	const struct volume_info *info, uint64_t compared_bytes)
+{
+	struct ctl_outside outside = ctl_outside(info, compared_bytes);
+
+	if (outside.before != 0)
+		ctl_point_good(points, device, "not compared: the first %" PRIu64 " bytes of the %s volume", outside.before,
+			side);
+	if (outside.behind != 0)
+		ctl_point_good(points, device, "not compared: the last %" PRIu64 " bytes of the %s volume", outside.behind,
+			side);
+}
+
+static void check_volume(struct ctl_points *points, const char *device, const char *side,
+	const struct volume_info *info)
+{
+	if (info->size_bytes == 0)
+		ctl_point_failed(points, CTL_WRONG, device, "the %s volume %s has nothing to compare: %" PRIu64
+			" bytes, of which offset leaves out %" PRIu64, side, info->path, info->whole_bytes, info->offset_bytes);
+	else
+		ctl_point_good(points, device, "%s volume %s: %s, %s, %s io", side, info->path, volume_kind_name(info->kind),
+			ctl_bytes((double)info->size_bytes), io_mode_name(info->io));
+}
+
+void ctl_check_geometry(struct ctl_points *points, const char *device, const struct volume_info *local,
+	const struct volume_info *remote, uint32_t track_bytes)
+{
+	uint64_t compared = ctl_compared_bytes(local, remote);
+	bool is_local_larger = local->size_bytes > remote->size_bytes;
+
+	check_volume(points, device, "local", local);
+	check_volume(points, device, "remote", remote);
+	if (volume_info_is_same(local, remote))
+		ctl_point_failed(points, CTL_WRONG, device,
+			"both sides are one and the same volume: change volume on one of them");
+	if (local->size_bytes == remote->size_bytes || local->is_common || remote->is_common)
+		ctl_point_good(points, device, "%" PRIu64 " bytes are compared, %s of %s", compared,
+			ctl_count(compared / track_bytes + (compared % track_bytes != 0), "track", "tracks"),
+			ctl_bytes(track_bytes));
+	else
+		ctl_point_failed(points, CTL_WRONG, device, "the %s volume is %" PRIu64 " bytes longer, which is a difference: "
+			"length = common in [device %s] leaves that out, or length = %" PRIu64 " on the %s side",
+			is_local_larger ? "local" : "remote",
+			compared - (is_local_larger ? remote->size_bytes : local->size_bytes), device,
+			is_local_larger ? remote->size_bytes : local->size_bytes, is_local_larger ? "local" : "remote");
+	check_outside(points, device, "local", local, compared);
+	check_outside(points, device, "remote", remote, compared);
+}

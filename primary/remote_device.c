@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Devices of the secondary, as hosts have them attached: DeviceQuery, Reserve, and both again on each new connection,
+ * where the volume must be the one that it was. A host that waits too long for the link loses the device. Loop thread
+ * only. The hard thing is giving up: a device whose owner has gone is detached only when its last link job was
+ * released, and its memory stays until then; and each callback may be what gives it up.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/post.h"
+#include "primary/remote_link.h"
+
+#define RESERVE_AGAIN_MS 1000
+
+static void set_state(struct remote_device *device, enum device_state state, const char *reason)
+{
+	static const char *const names[] = { "IDLE", "ASKING", "RESERVING", "READY", "FAILED" };
+	log_debug("remote device %s: %s -> %s: %s", device->name, names[device->state], names[state], reason);
+	device->state = state;
+}
+
+static void hold(struct remote_device *device)
+{
+	device->holds++;
+}
+
+static void release(struct remote_device *device)
+{
+	assert(device->holds > 0);
+	device->holds--;
+	remote_device_settle(device);
+}
+
+/* ---- Requests ---- */
+
+static void send_query(struct remote_device *device)
+{
+	struct remote *remote = device->remote;
+	remote_add_request(remote, &device->request, REQUEST_QUERY);
+	remote->out.type = MESSAGE_DEVICE_QUERY;
+	remote->out.device_query.tag = device->request.tag;
+	snprintf(remote->out.device_query.device, sizeof(remote->out.device_query.device), "%s", device->name);
+	remote_send(remote);
+}
+
+static void send_reserve(struct remote_device *device)
+{
+	struct remote *remote = device->remote;
+	remote_add_request(remote, &device->request, REQUEST_RESERVE);
+	remote->out.type = MESSAGE_RESERVE;
+	remote->out.reserve.tag = device->request.tag;
+	remote->out.reserve.device_number = device->number;
+	memcpy(remote->out.reserve.owner, device->owner, sizeof(device->owner));
+	remote_send(remote);
+}
+
+static void send_unreserve(struct remote_device *device)
+{
+	struct remote *remote = device->remote;
+	remote_add_request(remote, &device->request, REQUEST_UNRESERVE);
+	remote->out.type = MESSAGE_UNRESERVE;
+	remote->out.unreserve = (struct msg_unreserve){ .tag = device->request.tag, .device_number = device->number,
+		.reservation = device->reservation };
+	device->reservation = 0;
+	remote_send(remote);
+}
+
+static void send_detach(struct remote_device *device)
+{
+	struct remote *remote = device->remote;
+	device->is_attached = false;
+	remote_add_request(remote, &device->request, REQUEST_DETACH);
+	remote->out.type = MESSAGE_DETACH;
+	remote->out.detach = (struct msg_detach){ .tag = device->request.tag, .device_number = device->number };
+	remote_send(remote);
+}
+
+void remote_device_want(struct remote_device *device)
+{
+	if (device->remote->state != LINK_UP || device->state != DEVICE_IDLE || device->is_given_up)
+		return;
+	if (!device->info_fn && !device->is_known) {
+		timer_cancel(&device->timer);
+		return;
+	}
+	assert(device->request.tag == 0);
+	set_state(device, DEVICE_ASKING, "a request wants it");
+	send_query(device);
+}
+
+/* ---- Giving up ---- */
+
+/* The secondary counts a device once per session, so the last of this name detaches it. */
+static struct remote_device *find_heir(const struct remote_device *device)
+{
+	struct remote_device *other;
+	DL_FOREACH(device->remote->devices, other) {
+		bool is_asking = other->request.tag != 0 && other->request.kind == REQUEST_QUERY;
+		if (other != device && (other->is_attached || is_asking) && strcmp(other->name, device->name) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+void remote_device_settle(struct remote_device *device)
+{
+	bool is_up = device->remote->state == LINK_UP;
+	if (!device->is_given_up || device->holds > 0 || device->request.tag != 0)
+		return;
+	if (device->reservation && is_up) {
+		send_unreserve(device); /* at once: another host may want it, and this one need not be the last of its name */
+		return;
+	}
+	if (device->jobs)
+		return;
+	if (device->is_attached && is_up) {
+		struct remote_device *heir = find_heir(device);
+		if (!heir) {
+			send_detach(device);
+			return;
+		}
+		heir->is_attached = true; /* also when its own question will fail */
+		heir->number = device->number;
+	}
+	DL_DELETE(device->remote->devices, device);
+	device->magic = 0;
+	free(device);
+}
+
+void remote_on_device_done(struct remote_device *device)
+{
+	remote_remove_request(device->remote, &device->request);
+	remote_device_settle(device);
+}
+
+/* ---- The end of requests ---- */
+
+static void tell(struct remote_device *device, enum status status, const struct volume_info *info, const char *detail)
+{
+	const struct remote_about about = { .track_bytes = device->track_bytes, .digest_only = device->digest_only,
+		.info = info };
+	remote_info_fn *fn = device->info_fn;
+	device->info_fn = NULL;
+	if (fn)
+		fn(device->info_arg, status, &about, detail);
+}
+
+static void end_requests(struct remote_device *device, enum status status, const char *why)
+{
+	hold(device);
+	remote_end_reads(device, status, why);
+	tell(device, status, NULL, why);
+	release(device);
+}
+
+void remote_device_fail(struct remote_device *device, enum status status, const char *why)
+{
+	struct post_where where = { .device = device->name, .peer = device->remote->peer };
+	assert(device->state != DEVICE_FAILED);
+	timer_cancel(&device->timer);
+	timer_cancel(&device->again);
+	device->failed = status;
+	snprintf(device->why, sizeof(device->why), "%s", why);
+	set_state(device, DEVICE_FAILED, why);
+	if (status != STATUS_LINK_LOST) /* that was posted when it was lost */
+		post_error(device->remote->config.post, status, &where, "%s", why);
+	end_requests(device, status, device->why);
+}
+
+static void post_refusal(const struct remote_device *device, enum status status, const char *detail)
+{
+	struct post_where where = { .device = device->name, .peer = device->remote->peer };
+	post_error(device->remote->config.post, status, &where, "the secondary does not give the device%s%s",
+		detail[0] ? ": " : "", detail);
+}
+
+/* What fails now may succeed for a later request. */
+static void fail_question(struct remote_device *device, enum status status, const char *detail)
+{
+	timer_cancel(&device->timer);
+	set_state(device, DEVICE_IDLE, status_name(status));
+	if (device->is_given_up) {
+		remote_device_settle(device);
+		return;
+	}
+	post_refusal(device, status, detail);
+	end_requests(device, status, detail);
+}
+
+/* Its patience is over, or it has failed and there is a later request. */
+static void on_timer(void *arg)
+{
+	struct remote_device *device = arg;
+	const struct remote *remote = device->remote;
+	char why[DETAIL_MAX + 1];
+	assert(device->magic == REMOTE_DEVICE_MAGIC);
+	if (device->state == DEVICE_FAILED) {
+		end_requests(device, device->failed, device->why);
+		return;
+	}
+	if (device->is_taken) {
+		memcpy(why, device->why, sizeof(why));
+		remote_device_fail(device, STATUS_BUSY, why);
+		return;
+	}
+	snprintf(why, sizeof(why), "no link to %s for %g s: %.120s", remote->peer,
+		(double)device->spec.link_timeout_ms / 1000,
+		remote->error[0] ? remote->error : remote->state == LINK_UP ? "the device is not there yet" : "no answer yet");
+	remote_device_fail(device, STATUS_LINK_LOST, why);
+}
+
+/* ---- Answers ---- */
+
+static void become_ready(struct remote_device *device)
+{
+	set_state(device, DEVICE_READY, device->is_known ? "it is what it was" : "it is known");
+	timer_cancel(&device->timer);
+	device->is_taken = false;
+	device->is_known = true;
+	remote_pump(device->remote);
+	hold(device);
+	if (device->is_down) {
+		device->is_down = false;
+		device->relinks++;
+		if (device->spec.link)
+			device->spec.link(device->spec.arg, true, device->relinks, "");
+	}
+	tell(device, STATUS_OK, &device->volume, "");
+	release(device);
+}
+
+static __attribute__((format(printf, 2, 3))) void add_change(char words[DETAIL_MAX + 1], const char *format, ...)
+{
+	size_t used = strlen(words);
+	va_list args;
+	if (used > 0 && used < DETAIL_MAX)
+		used += (size_t)snprintf(words + used, DETAIL_MAX + 1 - used, ", ");
+	va_start(args, format);
+	if (used < DETAIL_MAX)
+		vsnprintf(words + used, DETAIL_MAX + 1 - used, format, args);
+	va_end(args);
+}
+
+static void add_changed_number(char words[DETAIL_MAX + 1], const char *what, uint64_t was, uint64_t is)
+{
+	if (was != is)
+		add_change(words, "its %s changed from %llu to %llu", what, (unsigned long long)was, (unsigned long long)is);
+}
+
+/* Says what makes it another volume; "" when nothing does. */
+static void compare(const struct remote_device *device, const struct msg_device_reply *reply,
+	char words[DETAIL_MAX + 1])
+{
+	const struct volume_info *was = &device->volume, *is = &reply->volume;
+	words[0] = '\0';
+	add_changed_number(words, "track size", device->track_bytes, reply->track_bytes);
+	add_changed_number(words, "size", device->end_bytes, is->size_bytes);
+	add_changed_number(words, "offset", was->offset_bytes, is->offset_bytes);
+	add_changed_number(words, "inode", was->inode, is->inode);
+	add_changed_number(words, "device", was->device_id, is->device_id);
+	if (was->kind != is->kind)
+		add_change(words, "it changed from %s to %s", volume_kind_name(was->kind), volume_kind_name(is->kind));
+	if (strcmp(was->path, is->path) != 0)
+		add_change(words, "its path changed from %.80s to %.80s", was->path, is->path);
+}
+
+/* The first answer of a connection. */
+static void on_asked(struct remote_device *device, const struct msg_device_reply *reply)
+{
+	char changes[DETAIL_MAX + 1];
+	if (reply->status != STATUS_OK) {
+		fail_question(device, reply->status, reply->detail);
+		return;
+	}
+	device->is_attached = true;
+	device->number = reply->device_number;
+	if (device->is_given_up) {
+		remote_device_settle(device);
+		return;
+	}
+	if (!device->is_known) { /* the constants of Fig. 10 are fixed from here on */
+		device->track_bytes = reply->track_bytes;
+		device->end_bytes = reply->volume.size_bytes;
+		device->volume = reply->volume;
+	}
+	compare(device, reply, changes);
+	if (changes[0]) {
+		remote_device_fail(device, STATUS_VOLUME_CHANGED, changes);
+		return;
+	}
+	device->volume = reply->volume;
+	device->digest_only = reply->digest_only;
+	if (device->spec.reserve) {
+		set_state(device, DEVICE_RESERVING, "its owner wants it alone");
+		send_reserve(device);
+	} else {
+		become_ready(device);
+	}
+}
+
+int remote_on_device_reply(struct remote_device *device, const struct msg_device_reply *reply)
+{
+	struct remote *remote = device->remote;
+	bool is_ok = reply->status == STATUS_OK;
+	remote_remove_request(remote, &device->request);
+	if (device->state == DEVICE_ASKING) {
+		on_asked(device, reply);
+		return 0;
+	}
+	if (is_ok && device->is_attached &&
+		(reply->device_number != device->number || reply->track_bytes != device->track_bytes))
+		return remote_refuse(remote, "DeviceReply of %s: number %u, track size %u; before they were %u and %u",
+			device->name, reply->device_number, reply->track_bytes, device->number, device->track_bytes);
+	if (is_ok && !device->is_attached) { /* it failed while it was asked for */
+		device->is_attached = true;
+		device->number = reply->device_number;
+	}
+	if (!is_ok && device->info_fn)
+		post_refusal(device, reply->status, reply->detail);
+	hold(device);
+	if (device->state == DEVICE_READY)
+		tell(device, reply->status, is_ok ? &reply->volume : NULL, reply->detail);
+	release(device);
+	return 0;
+}
+
+static void on_again(void *arg)
+{
+	struct remote_device *device = arg;
+	assert(device->magic == REMOTE_DEVICE_MAGIC && device->state == DEVICE_RESERVING);
+	send_reserve(device);
+}
+
+int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply)
+{
+	char why[DETAIL_MAX + 1];
+	remote_remove_request(device->remote, &device->request);
+	if (reply->status == STATUS_OK)
+		device->reservation = reply->reservation;
+	if (device->is_given_up || device->state == DEVICE_FAILED) {
+		remote_device_settle(device);
+	} else if (reply->status == STATUS_OK) {
+		become_ready(device);
+	} else if (device->is_known) {
+		snprintf(why, sizeof(why), "the reservation was lost with the link: %.200s", reply->detail);
+		if (reply->status != STATUS_BUSY) {
+			remote_device_fail(device, reply->status, why);
+			return 0;
+		}
+		/* Perhaps by its own last connection, whose end only the pings of the secondary will see. */
+		device->is_taken = true;
+		memcpy(device->why, why, sizeof(why));
+		timer_set(&device->again, RESERVE_AGAIN_MS);
+	} else {
+		fail_question(device, reply->status, reply->detail);
+	}
+	return 0;
+}
+
+/* ---- The link ---- */
+
+void remote_device_lose(struct remote_device *device)
+{
+	struct remote_job *job;
+	remote_remove_request(device->remote, &device->request);
+	device->is_attached = device->is_taken = false;
+	device->reservation = 0;
+	timer_cancel(&device->again);
+	DL_FOREACH(device->jobs, job)
+		remote_job_lose(job);
+	if (device->is_given_up || device->state == DEVICE_FAILED)
+		return;
+	if (device->state != DEVICE_IDLE)
+		set_state(device, DEVICE_IDLE, "the link is lost");
+	if (!device->remote->address)
+		return;
+	if (!device->timer.is_set)
+		timer_set(&device->timer, device->spec.link_timeout_ms);
+	if (device->is_known && !device->is_down)
+		device->is_down = device->owes_news = true;
+}
+
+void remote_device_tell_down(struct remote_device *device)
+{
+	device->owes_news = false;
+	if (device->spec.link)
+		device->spec.link(device->spec.arg, false, device->relinks, device->remote->error);
+}
+
+/* ---- For its owner ---- */
+
+struct remote_device *remote_attach(struct remote *remote, const char *name, const struct remote_attach_spec *spec)
+{
+	assert(device_name_is_valid(name) && (!spec->reserve || spec->owner));
+	assert(remote->config.throttle || (!spec->run_rate && !spec->device_rate));
+	struct remote_device *device = xcalloc(1, sizeof(*device));
+	device->magic = REMOTE_DEVICE_MAGIC;
+	device->remote = remote;
+	device->request.device = device;
+	device->spec = *spec;
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	snprintf(device->owner, sizeof(device->owner), "%s", spec->owner ? spec->owner : "");
+	device->spec.owner = device->owner;
+	timer_init(&device->timer, remote->config.clock, on_timer, device);
+	timer_init(&device->again, remote->config.clock, on_again, device);
+	DL_APPEND(remote->devices, device);
+	if (remote->address && remote->state != LINK_UP) {
+		timer_set(&device->timer, spec->link_timeout_ms);
+		remote_try_now(remote);
+	}
+	return device;
+}
+
+void remote_detach(struct remote_device *device)
+{
+	if (!device)
+		return;
+	assert(device->magic == REMOTE_DEVICE_MAGIC && !device->is_given_up);
+	device->is_given_up = true;
+	device->owes_news = false;
+	device->info_fn = NULL;
+	timer_cancel(&device->timer);
+	timer_cancel(&device->again);
+	remote_device_settle(device);
+}
+
+enum status remote_query(struct remote_device *device, remote_info_fn *fn, void *arg)
+{
+	assert(!device->info_fn && fn && !device->is_given_up);
+	if (device->remote->state == LINK_LOST)
+		return STATUS_LINK_LOST;
+	device->info_fn = fn;
+	device->info_arg = arg;
+	if (device->state == DEVICE_FAILED)
+		timer_set(&device->timer, 0);
+	else if (device->state == DEVICE_READY)
+		send_query(device);
+	else
+		remote_device_want(device);
+	return STATUS_OK;
+}
+
+uint32_t remote_relinks(const struct remote_device *device)
+{
+	return device->relinks;
+}
+
+uint64_t remote_throttled_ms(const struct remote_device *device)
+{
+	return device->throttled_ms;
+}
+
+uint64_t remote_end_bytes(const struct remote_device *device)
+{
+	return device->end_bytes;
+}

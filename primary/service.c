@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configured primary's parts, built in order from the settings, and taken down in the opposite one when a signal
+ * comes. What hosts do stands in host*.c, what ra-ctl asks in control.c. Loop thread only. The hard thing is who lives
+ * longer: hosts use devices, limits and links; links and devices use limits and the core; so hosts go first, then
+ * links, local devices, limits, core.
+ */
+#include "primary/service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/daemon.h"
+#include "base/log.h"
+#include "base/rate.h"
+#include "local/server.h"
+#include "primary/control.h"
+#include "primary/local.h"
+#include "primary/remote.h"
+#include "primary/service_parts.h"
+#include "wire/tls.h"
+
+static struct service *service_of(void *arg)
+{
+	struct service *service = arg;
+	assert(service->magic == SERVICE_MAGIC);
+	return service;
+}
+
+/* ---- Hosts ---- */
+
+static void on_host_gone(void *arg, bool clean)
+{
+	struct service_host *host = arg;
+	assert(host->magic == SERVICE_HOST_MAGIC);
+	(void)clean; /* its connection has logged why */
+	DL_DELETE(host->service->hosts, host);
+	host_free(host->host);
+	host->magic = 0;
+	free(host);
+}
+
+static int on_host(void *arg, struct conn *conn, const struct msg_host_hello *hello)
+{
+	static const struct host_ops ops = { .gone = on_host_gone };
+	struct service *service = service_of(arg);
+	struct host_config config = {
+		.base = service->core.base,
+		.clock = service->core.clock,
+		.throttle = service->core.throttle,
+		.devices = service->devices,
+		.device_count = service->settings->device_count,
+	};
+	struct service_host *host = xcalloc(1, sizeof(*host));
+	host->magic = SERVICE_HOST_MAGIC;
+	host->service = service;
+	int error = host_adopt(&config, conn, hello, &ops, host, &host->host);
+	if (error)
+		free(host);
+	else
+		DL_APPEND(service->hosts, host);
+	return error;
+}
+
+static void on_control(void *arg, struct control_request *request)
+{
+	control_serve(service_of(arg), request);
+}
+
+/* ---- Signals ---- */
+
+static void on_stop(int signal_number, void *arg)
+{
+	struct service *service = service_of(arg);
+	if (service->core.is_ending)
+		return;
+	log_info("signal %d: ending", signal_number);
+	server_free(service->server);
+	service->server = NULL;
+	while (service->hosts)
+		on_host_gone(service->hosts, false);
+	core_end(&service->core, 0);
+}
+
+static void on_hangup(int signal_number, void *arg)
+{
+	(void)signal_number;
+	(void)arg;
+	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
+}
+
+static void on_dump(int signal_number, void *arg)
+{
+	const struct service *service = service_of(arg);
+	const struct service_host *host;
+	(void)signal_number;
+	DL_FOREACH(service->hosts, host)
+		host_dump(host->host);
+	core_dump(&service->core);
+	for (unsigned i = 0; i < service->settings->peer_count; i++)
+		remote_dump(service->peers[i].remote);
+}
+
+/* ---- Parts ---- */
+
+static struct limit_pair limit_new(struct service *service, const struct rate_limit *limit, bool is_local)
+{
+	return (struct limit_pair){
+		.local = is_local ? rate_new(service->core.throttle, limit) : NULL,
+		.remote = rate_new(service->core.throttle, limit),
+	};
+}
+
+static void limit_free(struct limit_pair *limit)
+{
+	rate_free(limit->local);
+	rate_free(limit->remote);
+}
+
+static void *admit(void *arg, const char *key, const struct tls_proof *proof)
+{
+	struct service_peer *peer = arg;
+	const struct primary_peer_settings *settings = peer->settings;
+	assert(peer->magic == SERVICE_PEER_MAGIC);
+	for (unsigned i = 0; settings->keys[i]; i++) {
+		if (strcmp(settings->keys[i], key) == 0) {
+			log_info("peer %s is let in: its key is %s", settings->name, key);
+			return peer;
+		}
+	}
+	for (unsigned i = 0; settings->dns_names[i]; i++) {
+		if (tls_proof_has_name(proof, settings->dns_names[i])) {
+			log_info("peer %s is let in: its certificate proves the name %s (key %s)", settings->name,
+				settings->dns_names[i], key);
+			return peer;
+		}
+	}
+	log_warning("%s does not answer as peer %s: its key is %s, which is not expected there", settings->address,
+		settings->name, key);
+	return NULL;
+}
+
+/* false (logged) when the configuration is to blame. */
+static bool build_peer(struct service *service, const struct tls_identity *identity, unsigned index)
+{
+	const struct primary_settings *settings = service->settings;
+	struct service_peer *peer = &service->peers[index];
+	char why[DETAIL_MAX + 1];
+	peer->magic = SERVICE_PEER_MAGIC;
+	peer->settings = &settings->peers[index];
+	peer->limit = limit_new(service, &peer->settings->limit, false);
+	peer->tls = tls_context_new(identity, TLS_CLIENT, admit, peer);
+	if (!peer->tls)
+		return false;
+	if (settings->ca[0] && tls_context_trust(peer->tls, settings->ca, why) != 0) {
+		log_error("%s: ca: %s", config_where(settings->config, "primary", NULL, "ca"), why);
+		return false;
+	}
+	return true;
+}
+
+static void build_device(struct service *service, unsigned index)
+{
+	const struct primary_device_settings *settings = &service->settings->devices[index];
+	struct limit_pair *limit = &service->device_limits[index];
+	struct volume *volume = volume_new(settings->volume, settings->io);
+	*limit = limit_new(service, &settings->limit, true);
+	volume_set_part(volume, settings->offset_bytes, settings->length_bytes, settings->is_common);
+	service->devices[index] = (struct primary_device){
+		.name = settings->name,
+		.local = core_add_local(&service->core, settings->name, settings->volume, volume,
+			service->settings->track_bytes, limit->local, service->limit.local),
+		.remote_rate = limit->remote,
+	};
+}
+
+static bool build_server(struct service *service)
+{
+	static const struct server_ops ops = { .host = on_host, .control = on_control };
+	const struct primary_settings *settings = service->settings;
+	char why[DETAIL_MAX + 1];
+	struct server_config config = {
+		.base = service->core.base,
+		.clock = service->core.clock,
+		.path = settings->socket,
+		.mode = settings->socket_mode,
+		.group = settings->socket_group,
+		.admin_group = settings->admin_group,
+	};
+	service->server = server_new(&config, &ops, service, why, sizeof(why));
+	if (!service->server)
+		log_error("%s", why);
+	return service->server;
+}
+
+/* Each device knows the link of its peer from here on. */
+static void build_links(struct service *service)
+{
+	const struct primary_settings *settings = service->settings;
+	for (unsigned i = 0; i < settings->peer_count; i++) {
+		struct service_peer *peer = &service->peers[i];
+		struct remote_config config = {
+			.base = service->core.base,
+			.clock = service->core.clock,
+			.post = service->core.post,
+			.peer_key = peer->settings->name,
+			.throttle = service->core.throttle,
+			.peer_rate = peer->limit.remote,
+			.total_rate = service->limit.remote,
+		};
+		peer->remote = remote_new_dialed(&config, peer->settings->address, peer->tls);
+	}
+	for (unsigned i = 0; i < settings->device_count; i++)
+		service->devices[i].remote = service->peers[settings->devices[i].peer].remote;
+}
+
+/* 0, or the exit code (logged). */
+static int build(struct service *service)
+{
+	const struct primary_settings *settings = service->settings;
+	struct tls_identity *identity = NULL;
+	char why[DETAIL_MAX + 1];
+	int error = tls_identity_from_file(settings->identity, &identity, why);
+	if (error) {
+		log_error("%s: identity: %s", config_where(settings->config, "primary", NULL, "identity"), why);
+		return 2;
+	}
+	tls_identity_key(identity, service->key);
+	error = core_start(&service->core, settings->da_threads);
+	if (error) {
+		log_error("the disk adapter cannot be started: %s", strerror(-error));
+		tls_identity_free(identity);
+		return 1;
+	}
+	service->started_ms = clock_now_ms(service->core.clock);
+	service->limit = limit_new(service, &settings->limit, true);
+	for (unsigned i = 0; i < settings->device_count; i++)
+		build_device(service, i);
+	bool is_built = true;
+	for (unsigned i = 0; is_built && i < settings->peer_count; i++)
+		is_built = build_peer(service, identity, i);
+	tls_identity_free(identity);
+	if (!is_built)
+		return 2;
+	if (!build_server(service))
+		return 1;
+	build_links(service);
+	daemon_on_signal(service->core.daemon, SIGTERM, on_stop, service);
+	daemon_on_signal(service->core.daemon, SIGINT, on_stop, service);
+	daemon_on_signal(service->core.daemon, SIGHUP, on_hangup, service);
+	daemon_on_signal(service->core.daemon, SIGUSR2, on_dump, service);
+	return 0;
+}
+
+/* false: something of it must stay, because a thread is stuck in a volume. */
+static bool take_down(struct service *service)
+{
+	server_free(service->server);
+	for (unsigned i = 0; i < service->settings->peer_count; i++) {
+		remote_free(service->peers[i].remote);
+		tls_context_free(service->peers[i].tls);
+	}
+	if (!core_free_locals(&service->core))
+		return false;
+	for (unsigned i = 0; i < service->settings->peer_count; i++)
+		limit_free(&service->peers[i].limit);
+	for (unsigned i = 0; i < service->settings->device_count; i++)
+		limit_free(&service->device_limits[i]);
+	limit_free(&service->limit);
+	return core_free(&service->core);
+}
+
+int service_run(const struct primary_settings *settings)
+{
+	struct service service = { .magic = SERVICE_MAGIC, .settings = settings };
+	service.peers = xcalloc(settings->peer_count, sizeof(*service.peers));
+	service.devices = xcalloc(settings->device_count, sizeof(*service.devices));
+	service.device_limits = xcalloc(settings->device_count, sizeof(*service.device_limits));
+	int code = build(&service);
+	if (code == 0) {
+		log_info("ready: %u devices, %u peers, socket %s, key %s", settings->device_count, settings->peer_count,
+			settings->socket, service.key);
+		code = daemon_run(service.core.daemon);
+	}
+	if (!take_down(&service)) {
+		log_warning("a request to a volume hangs: leaving it behind");
+		_exit(code);
+	}
+	free(service.device_limits);
+	free(service.devices);
+	free(service.peers);
+	return code;
+}

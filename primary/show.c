@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ra-ctl's answers of a configured primary: read from the parts as they are now, nothing is kept here. Loop thread
+ * only.
+ */
+#include "primary/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/post.h"
+#include "base/rate.h"
+#include "local/show.h"
+#include "primary/local.h"
+#include "primary/remote.h"
+#include "primary/service_parts.h"
+#include "storage/da.h"
+
+static json_t *seconds(int64_t ms)
+{
+	return json_real((double)ms / 1000);
+}
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+	if (text && text[0])
+		json_object_set_new(object, key, show_text(text));
+}
+
+static void set_count(json_t *object, const char *key, uint64_t count)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)count));
+}
+
+static void set_link_id(json_t *object, uint64_t link_id)
+{
+	char text[sizeof("0x") + 16];
+	if (link_id == 0)
+		return;
+	snprintf(text, sizeof(text), "0x%016llx", (unsigned long long)link_id);
+	json_object_set_new(object, "link_id", json_string(text));
+}
+
+/* One limit: what it held back on either side. */
+static json_t *limit(const struct limit_pair *pair)
+{
+	json_t *json = show_rate(pair->remote);
+	if (pair->local)
+		json_object_set_new(json, "throttled_seconds",
+			seconds((int64_t)(rate_throttled_ms(pair->local) + rate_throttled_ms(pair->remote))));
+	return json;
+}
+
+/* ---- Status ---- */
+
+static json_t *disk_adapter(struct da *da)
+{
+	struct da_counts counts;
+	json_t *json = json_object();
+	da_count(da, &counts);
+	set_count(json, "threads", counts.threads);
+	set_count(json, "extra_threads", counts.extra_threads);
+	set_count(json, "queued", counts.queued);
+	set_count(json, "running", counts.running);
+	set_count(json, "abandoned", counts.abandoned);
+	return json;
+}
+
+json_t *show_status(const struct service *service)
+{
+	const struct primary_settings *settings = service->settings;
+	const struct core *core = &service->core;
+	json_t *json = json_object();
+	const struct service_host *host;
+	unsigned links_up = 0, hosts = 0;
+	for (unsigned i = 0; i < settings->peer_count; i++)
+		links_up += remote_view(service->peers[i].remote).is_up;
+	DL_COUNT(service->hosts, host, hosts);
+	set_text(json, "format", "ra-ctl/1");
+	set_text(json, "daemon", "ra-primaryd");
+	set_text(json, "version", RA_VERSION);
+	json_object_set_new(json, "uptime_seconds", seconds(clock_now_ms(core->clock) - service->started_ms));
+	set_text(json, "config", settings->path);
+	set_text(json, "key", service->key);
+	set_text(json, "socket", settings->socket);
+	json_object_set_new(json, "limit", limit(&service->limit));
+	set_count(json, "devices", settings->device_count);
+	set_count(json, "peers", settings->peer_count);
+	set_count(json, "links_up", links_up);
+	set_count(json, "hosts", hosts);
+	json_object_set_new(json, "da", disk_adapter(core->da));
+	json_object_set_new(json, "errors", show_error_counts(core->post));
+	set_count(json, "errors_total", post_total(core->post));
+	return json;
+}
+
+/* ---- Devices and jobs ---- */
+
+static json_t *jobs_of(const struct service *service, const struct primary_device *device)
+{
+	json_t *jobs = json_array();
+	const struct service_host *host;
+	DL_FOREACH(service->hosts, host) {
+		for (unsigned i = 0; host_device(host->host) == device && i < STREAMS_MAX; i++) {
+			const struct remote_job *job = host_job(host->host, i);
+			if (!job)
+				continue;
+			struct remote_job_view view = remote_job_view(job);
+			json_t *json = json_object();
+			set_text(json, "host", host_owner(host->host));
+			set_text(json, "state", view.state);
+			set_link_id(json, view.link_id);
+			set_text(json, "read", view.read);
+			if (view.track_count > 0) {
+				set_count(json, "first_track", view.first_track);
+				set_count(json, "tracks", view.track_count);
+			}
+			json_object_set_new(json, "age_seconds", seconds(view.age_ms));
+			json_array_append_new(jobs, json);
+		}
+	}
+	return jobs;
+}
+
+static json_t *device(const struct service *service, unsigned index)
+{
+	const struct primary_device *device = &service->devices[index];
+	struct local_view view = local_view(device->local);
+	json_t *json = json_object(), *jobs = jobs_of(service, device);
+	set_text(json, "name", device->name);
+	set_text(json, "path", view.path);
+	set_text(json, "state", view.state);
+	json_object_set_new(json, "ready", json_boolean(view.is_ready));
+	set_count(json, "users", view.users);
+	set_count(json, "jobs", json_array_size(jobs));
+	json_object_set_new(json, "reserved_by", view.reserved_by ? show_text(view.reserved_by) : json_null());
+	set_text(json, "peer", service->settings->peers[service->settings->devices[index].peer].name);
+	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
+	if (view.info)
+		json_object_set_new(json, "volume", show_volume(view.info));
+	json_decref(jobs);
+	return json;
+}
+
+json_t *show_devices(const struct service *service)
+{
+	json_t *devices = json_array();
+	for (unsigned i = 0; i < service->settings->device_count; i++)
+		json_array_append_new(devices, device(service, i));
+	return json_pack("{s:o}", "devices", devices);
+}
+
+json_t *show_jobs(const struct service *service, const char *name)
+{
+	json_t *devices = json_array();
+	for (unsigned i = 0; i < service->settings->device_count; i++) {
+		const struct primary_device *device = &service->devices[i];
+		if (!name[0] || strcmp(device->name, name) == 0)
+			json_array_append_new(devices,
+				json_pack("{s:s, s:o}", "name", device->name, "jobs", jobs_of(service, device)));
+	}
+	return json_pack("{s:o}", "devices", devices);
+}
+
+/* ---- Links and limits ---- */
+
+static json_t *link_to(const struct service_peer *peer)
+{
+	struct remote_view view = remote_view(peer->remote);
+	json_t *json = json_object();
+	set_text(json, "peer", peer->settings->name);
+	set_text(json, "address", peer->settings->address);
+	set_text(json, "key", view.key);
+	set_text(json, "state", view.state);
+	json_object_set_new(json, "since_seconds", seconds(view.since_ms));
+	set_count(json, "relinks", view.relinks);
+	set_count(json, "wire_bytes", view.wire_bytes);
+	set_count(json, "reads_connected", view.reads_connected);
+	if (view.is_up)
+		set_count(json, "window", view.window_reads);
+	else
+		set_text(json, "error", view.error);
+	if (view.retry_in_ms >= 0)
+		json_object_set_new(json, "retry_in_seconds", seconds(view.retry_in_ms));
+	json_object_set_new(json, "limit", limit(&peer->limit));
+	return json;
+}
+
+json_t *show_links(const struct service *service)
+{
+	json_t *links = json_array();
+	for (unsigned i = 0; i < service->settings->peer_count; i++)
+		json_array_append_new(links, link_to(&service->peers[i]));
+	return json_pack("{s:o}", "links", links);
+}
+
+json_t *show_limits(const struct service *service)
+{
+	json_t *devices = json_object(), *peers = json_object();
+	for (unsigned i = 0; i < service->settings->device_count; i++)
+		json_object_set_new(devices, service->devices[i].name, limit(&service->device_limits[i]));
+	for (unsigned i = 0; i < service->settings->peer_count; i++)
+		json_object_set_new(peers, service->settings->peers[i].name, limit(&service->peers[i].limit));
+	return json_pack("{s:o, s:o, s:o}", "total", limit(&service->limit), "devices", devices, "peers", peers);
+}

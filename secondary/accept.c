@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Accepting: see accept.h. It keeps no list of its own: the list of sessions is in the order of their arrival, and says
+ * of each whether it is up. A stranger that is silent is ended by its conn (hello deadline); here only the crowd is
+ * limited, so that it neither takes all memory and descriptors nor keeps a known peer out.
+ */
+#include "secondary/accept.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "secondary/ra.h"
+#include "secondary/session.h"
+#include "wire/conn.h"
+#include "wire/listener.h"
+#include "wire/tls.h"
+
+#define ACCEPT_MAGIC 0x41434350u
+#define LOG_PERIOD_MS 10000 /* at most one line about the crowd in so long */
+/* A host that has gone without a word: the Pings of a link that is up are faster, these are for all others. */
+#define KEEPALIVE_IDLE_S 30
+#define KEEPALIVE_PERIOD_S 10
+#define KEEPALIVE_TIMES 3
+#define UNACKNOWLEDGED_MS 30000
+
+struct accept {
+	uint32_t magic;
+	struct ra *ra;
+	struct event_base *base;
+	struct tls_context *tls;
+	struct listener **listeners;
+	unsigned listener_count;
+	struct accept_counts counts; /* those so far */
+	int64_t logged_ms;           /* 0: never */
+	uint64_t unlogged;           /* of the crowd, since the last line */
+};
+
+struct accept *accept_new(struct ra *ra, struct event_base *base, struct tls_context *tls)
+{
+	struct accept *accept = xcalloc(1, sizeof(*accept));
+
+	accept->magic = ACCEPT_MAGIC;
+	accept->ra = ra;
+	accept->base = base;
+	accept->tls = tls;
+	return accept;
+}
+
+void accept_free(struct accept *accept)
+{
+	if (accept == NULL)
+		return;
+	for (unsigned i = 0; i < accept->listener_count; i++)
+		listener_free(accept->listeners[i]);
+	free(accept->listeners);
+	accept->magic = 0;
+	free(accept);
+}
+
+void accept_count(const struct accept *accept, struct accept_counts *counts)
+{
+	const struct session *session;
+
+	*counts = accept->counts;
+	DL_FOREACH(accept->ra->sessions, session) {
+		counts->connections++;
+		if (session->state != SESSION_UP)
+			counts->strangers++;
+	}
+}
+
+/* ---- The crowd ---- */
+
+static void log_crowd(struct accept *accept, const char *from, const char *what)
+{
+	int64_t now_ms = clock_now_ms(accept->ra->clock);
+
+	accept->unlogged++;
+	if (accept->logged_ms != 0 && now_ms - accept->logged_ms < LOG_PERIOD_MS)
+		return;
+	log_warning("%s: %s (%" PRIu64 " since the last such line)", from, what, accept->unlogged);
+	accept->logged_ms = now_ms;
+	accept->unlogged = 0;
+}
+
+static struct session *longest_stranger(const struct accept *accept)
+{
+	struct session *session;
+
+	DL_FOREACH(accept->ra->sessions, session)
+		if (session->state != SESSION_UP)
+			return session;
+	return NULL;
+}
+
+/* Is there room for one more? */
+static bool make_room(struct accept *accept, const char *from)
+{
+	struct accept_counts counts;
+	struct session *stranger;
+
+	accept_count(accept, &counts);
+	if (counts.connections < CONNECTIONS_MAX && counts.strangers < STRANGERS_MAX)
+		return true;
+	stranger = longest_stranger(accept);
+	if (stranger == NULL) {
+		accept->counts.refused++;
+		log_crowd(accept, from, "refused, there are too many connections");
+		return false;
+	}
+	accept->counts.dropped++;
+	log_crowd(accept, stranger->from, "dropped, it has said no Hello and too many others come");
+	session_free(stranger);
+	return true;
+}
+
+/* ---- Connections ---- */
+
+static void set_option(int fd, int level, int name, int value)
+{
+	if (setsockopt(fd, level, name, &value, sizeof(value)) != 0)
+		log_debug("descriptor %d: option %d of level %d: %s", fd, name, level, strerror(errno));
+}
+
+static void set_options(int fd)
+{
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_PERIOD_S);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TIMES);
+	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS);
+}
+
+void accept_connection(struct accept *accept, int fd, const char *from)
+{
+	struct ra *ra = accept->ra;
+	struct session *session;
+
+	if (!make_room(accept, from)) {
+		close(fd);
+		return;
+	}
+	accept->counts.accepted++;
+	log_debug("%s: connected", from);
+	set_options(fd);
+	session = session_new(ra, from, NULL, NULL, NULL);
+	session_start(session, conn_new_tls(accept->base, ra->clock, tls_new(accept->tls, fd, fd), fd, fd, from,
+		&session_conn_ops, session));
+}
+
+static void on_connection(void *arg, int fd, const char *from)
+{
+	struct accept *accept = arg;
+
+	assert(accept->magic == ACCEPT_MAGIC);
+	accept_connection(accept, fd, from);
+}
+
+bool accept_listen(struct accept *accept, const char *address, char *why, size_t why_bytes)
+{
+	struct listener *listener = listener_new_tcp(accept->base, accept->ra->clock, address, on_connection, accept, why,
+		why_bytes);
+
+	if (listener == NULL)
+		return false;
+	accept->listeners = xrealloc(accept->listeners, accept->listener_count + 1, sizeof(struct listener *));
+	accept->listeners[accept->listener_count++] = listener;
+	return true;
+}
+
+const char *accept_address(const struct accept *accept, unsigned index)
+{
+	return index < accept->listener_count ? listener_address(accept->listeners[index]) : NULL;
+}

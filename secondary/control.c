@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Requests of ra-ctl: see control.h. Who may change something was asked by the server already. A name is a device's or
+ * a peer's of the settings, or the request is refused by that name.
+ */
+#include "secondary/control.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/post.h"
+#include "base/rate.h"
+#include "local/server.h"
+#include "local/show.h"
+#include "secondary/accept.h"
+#include "secondary/device.h"
+#include "secondary/job.h"
+#include "secondary/peer.h"
+#include "secondary/probe.h"
+#include "secondary/ra.h"
+#include "secondary/service.h"
+#include "secondary/session.h"
+#include "secondary/settings.h"
+#include "secondary/show.h"
+#include "storage/da.h"
+
+#define CONTROL_MAGIC 0x4354524cu
+#define ASKED_MAGIC 0x41534b44u
+#define PROBE_TIME_MS 2000
+#define PROBES_MAX 8u /* at once, of different devices */
+
+/* A probe and who asked for it. */
+struct asked {
+	uint32_t magic;
+	struct control *control;
+	struct control_request *request;
+	struct probe *probe;
+	uint32_t device;
+	struct asked *prev, *next;
+};
+
+struct control {
+	uint32_t magic;
+	const struct service *service;
+	struct server *server;
+	struct asked *probes;
+	unsigned probe_count;
+};
+
+/* ---- Status ---- */
+
+static json_t *integer(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *describe_addresses(const struct accept *accept)
+{
+	json_t *json = json_array();
+	const char *address;
+
+	for (unsigned i = 0; (address = accept_address(accept, i)) != NULL; i++)
+		json_array_append_new(json, json_string(address));
+	return json;
+}
+
+static json_t *describe_connections(const struct accept *accept)
+{
+	struct accept_counts counts;
+
+	accept_count(accept, &counts);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "open", integer(counts.connections), "strangers",
+		integer(counts.strangers), "accepted", integer(counts.accepted), "dropped", integer(counts.dropped),
+		"refused", integer(counts.refused));
+}
+
+static json_t *describe_da(struct da *da)
+{
+	struct da_counts counts;
+
+	da_count(da, &counts);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "threads", integer(counts.threads), "extra_threads",
+		integer(counts.extra_threads), "queued", integer(counts.queued), "running", integer(counts.running),
+		"abandoned", integer(counts.abandoned));
+}
+
+static json_t *describe_job_counts(const struct ra *ra)
+{
+	uint32_t link_jobs = job_array_used(ra->jobs, JOB_LINK), fetch_jobs = job_array_used(ra->jobs, JOB_FETCH);
+
+	return json_pack("{s:o, s:o, s:o}", "link", integer(link_jobs), "fetch", integer(fetch_jobs), "free",
+		integer(ra->config.jobs - link_jobs - fetch_jobs));
+}
+
+static unsigned count_links_up(const struct ra *ra)
+{
+	const struct session *session;
+	unsigned count = 0;
+
+	DL_FOREACH(ra->sessions, session)
+		count += session->state == SESSION_UP;
+	return count;
+}
+
+static json_t *describe_status(const struct service *service)
+{
+	const struct ra *ra = service->ra;
+	const struct secondary_settings *settings = service->settings;
+	json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "format", "ra-ctl/1", "daemon", "ra-secondaryd",
+		"version", RA_VERSION, "uptime_seconds",
+		json_real((double)(clock_now_ms(ra->clock) - service->started_ms) / 1000), "config",
+		show_text(settings->path), "key", service->key, "socket", show_text(settings->socket));
+
+	json_object_set_new(json, "listen", describe_addresses(service->accept));
+	json_object_set_new(json, "connections", describe_connections(service->accept));
+	json_object_set_new(json, "limit", show_rate(ra->total_rate));
+	json_object_set_new(json, "devices", integer(settings->device_count));
+	json_object_set_new(json, "peers", integer(settings->peer_count));
+	json_object_set_new(json, "links_up", integer(count_links_up(ra)));
+	json_object_set_new(json, "jobs", describe_job_counts(ra));
+	json_object_set_new(json, "da", describe_da(ra->da));
+	json_object_set_new(json, "errors", show_error_counts(ra->post));
+	json_object_set_new(json, "errors_total", integer(post_total(ra->post)));
+	return json;
+}
+
+/* ---- Names ---- */
+
+/* The device of the request; refuses the request when there is none. */
+static bool find_device(const struct control *control, struct control_request *request, uint32_t *number)
+{
+	const char *name = control_message(request)->name;
+	int found = device_array_find(control->service->ra->devices, name);
+
+	if (found < 0)
+		control_refuse(request, STATUS_NO_SUCH_DEVICE, "ra-secondaryd has no device %s", name);
+	else
+		*number = (uint32_t)found;
+	return found >= 0;
+}
+
+/* ---- Limits ---- */
+
+/* NULL: the request is refused. */
+static struct rate *find_rate(const struct control *control, struct control_request *request)
+{
+	const struct msg_control *message = control_message(request);
+	const struct peer *peer;
+	uint32_t number;
+
+	switch (message->scope) {
+	case SCOPE_TOTAL:
+		return control->service->ra->total_rate;
+	case SCOPE_DEVICE:
+		return find_device(control, request, &number) ?
+			device_array_rate(control->service->ra->devices, number) : NULL;
+	case SCOPE_PEER:
+		peer = peer_list_find(control->service->peers, message->name);
+		if (peer != NULL)
+			return peer->rate;
+		control_refuse(request, STATUS_NO_SUCH_DEVICE, "ra-secondaryd has no peer %s", message->name);
+		return NULL;
+	default:
+		control_refuse(request, STATUS_BAD_REQUEST, "limits are of the total, a device or a peer");
+		return NULL;
+	}
+}
+
+static void on_limit(struct control *control, struct control_request *request)
+{
+	static const char *const scopes[] = { [SCOPE_TOTAL] = "total", [SCOPE_DEVICE] = "device ", [SCOPE_PEER] = "peer " };
+	const struct msg_control *message = control_message(request);
+	struct rate_limit limit;
+	struct rate *rate;
+
+	if (message->scope != SCOPE_UNSET) {
+		rate = find_rate(control, request);
+		if (rate == NULL)
+			return;
+		limit = rate_limit(rate);
+		if (message->sets_bytes)
+			limit.bytes_per_s = message->bytes_per_s;
+		if (message->sets_reads)
+			limit.reads_per_s = message->reads_per_s;
+		rate_set(rate, &limit);
+		log_info("limit of %s%s: %" PRIu64 " bytes/s and %" PRIu64 " reads/s (0: none)", scopes[message->scope],
+			message->scope == SCOPE_TOTAL ? "" : message->name, limit.bytes_per_s, limit.reads_per_s);
+	}
+	control_answer(request, secondary_show_limits(control->service->ra, control->service->peers));
+}
+
+/* ---- Probes ---- */
+
+/* Takes it off the list; the request is the caller's from now on. */
+static struct control_request *asked_free(struct asked *asked)
+{
+	struct control_request *request = asked->request;
+
+	DL_DELETE(asked->control->probes, asked);
+	asked->control->probe_count--;
+	asked->magic = 0;
+	free(asked);
+	return request;
+}
+
+static json_t *describe_probe(const char *device, const struct probe_result *result)
+{
+	json_t *json = json_pack("{s:s}", "device", device);
+	double seconds = (double)result->elapsed_ms / 1000;
+
+	if (result->is_open) {
+		json_object_set_new(json, "volume", show_volume(&result->info));
+		json_object_set_new(json, "bytes_read", integer(result->bytes_read));
+		json_object_set_new(json, "seconds", json_real(seconds));
+		if (result->elapsed_ms > 0)
+			json_object_set_new(json, "bytes_per_second", integer((uint64_t)((double)result->bytes_read / seconds)));
+		json_object_set_new(json, "unreadable_tracks", integer(result->unreadable_tracks));
+	}
+	if (result->status != STATUS_OK)
+		json_object_set_new(json, "error", show_text(result->detail));
+	return json;
+}
+
+static void on_probe_done(void *arg, const struct probe_result *result)
+{
+	struct asked *asked = arg;
+	const struct ra *ra = asked->control->service->ra;
+	uint32_t device = asked->device;
+
+	assert(asked->magic == ASKED_MAGIC);
+	control_answer(asked_free(asked), describe_probe(device_array_name(ra->devices, device), result));
+}
+
+static void on_probe(struct control *control, struct control_request *request)
+{
+	struct asked *asked;
+	uint32_t device;
+
+	if (!find_device(control, request, &device))
+		return;
+	DL_FOREACH(control->probes, asked)
+		if (asked->device == device)
+			break;
+	if (asked != NULL || control->probe_count == PROBES_MAX) {
+		control_refuse(request, STATUS_BUSY, asked != NULL ? "the device is being checked for somebody else" :
+			"too many devices are being checked at once");
+		return;
+	}
+	asked = xcalloc(1, sizeof(*asked));
+	asked->magic = ASKED_MAGIC;
+	asked->control = control;
+	asked->request = request;
+	asked->device = device;
+	DL_APPEND(control->probes, asked);
+	control->probe_count++;
+	asked->probe = probe_start(control->service->ra, device, PROBE_TIME_MS, on_probe_done, asked);
+}
+
+/* ---- Requests ---- */
+
+static void on_jobs(const struct control *control, struct control_request *request)
+{
+	const char *name = control_message(request)->name;
+	uint32_t number;
+
+	if (name[0] == '\0' || find_device(control, request, &number))
+		control_answer(request, secondary_show_jobs(control->service->ra, name[0] == '\0' ? NULL : name));
+}
+
+static void on_control(void *arg, struct control_request *request)
+{
+	struct control *control = arg;
+	const struct ra *ra = control->service->ra;
+
+	assert(control->magic == CONTROL_MAGIC);
+	switch (control_message(request)->verb) {
+	case VERB_STATUS:
+		control_answer(request, describe_status(control->service));
+		break;
+	case VERB_DEVICES:
+		control_answer(request, secondary_show_devices(ra));
+		break;
+	case VERB_JOBS:
+		on_jobs(control, request);
+		break;
+	case VERB_ERRORS:
+		control_answer(request, show_errors(control->service->post));
+		break;
+	case VERB_CACHE:
+		control_answer(request, secondary_show_cache(ra));
+		break;
+	case VERB_LINKS:
+		control_answer(request, secondary_show_links(ra, control->service->peers));
+		break;
+	case VERB_LIMIT:
+		on_limit(control, request);
+		break;
+	case VERB_PROBE:
+		on_probe(control, request);
+		break;
+	default:
+		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd does not know this request");
+	}
+}
+
+struct control *control_new(const struct service *service, struct event_base *base, char *why, size_t why_bytes)
+{
+	static const struct server_ops ops = { .control = on_control };
+	const struct secondary_settings *settings = service->settings;
+	const struct server_config config = { .base = base, .clock = service->ra->clock,
+		.path = settings->socket, .mode = settings->socket_mode, .group = settings->socket_group,
+		.admin_group = settings->admin_group };
+	struct control *control = xcalloc(1, sizeof(*control));
+
+	control->magic = CONTROL_MAGIC;
+	control->service = service;
+	control->server = server_new(&config, &ops, control, why, why_bytes);
+	if (control->server != NULL)
+		return control;
+	free(control);
+	return NULL;
+}
+
+void control_free(struct control *control)
+{
+	if (control == NULL)
+		return;
+	while (control->probes != NULL) {
+		probe_cancel(control->probes->probe);
+		control_refuse(asked_free(control->probes), STATUS_LINK_LOST, "ra-secondaryd ends");
+	}
+	server_free(control->server);
+	control->magic = 0;
+	free(control);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configured daemon: see service.h. Parts are made in the order in which they need each other, and ended the other
+ * way round: first nobody new comes in, then links and their jobs go, then volumes are closed.
+ *
+ * The hard thing: a volume may hang in its close. ra_free waits for a moment; after that the process leaves the thread
+ * behind and ends.
+ */
+#include "secondary/service.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/daemon.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/post.h"
+#include "secondary/accept.h"
+#include "secondary/control.h"
+#include "secondary/device.h"
+#include "secondary/link_id.h"
+#include "secondary/peer.h"
+#include "secondary/ra.h"
+#include "secondary/settings.h"
+#include "storage/volume.h"
+#include "wire/tls.h"
+
+#define EXIT_NOT_STARTED 1
+#define EXIT_SETTINGS 2
+
+/* ---- What the settings name ---- */
+
+/* Logs where the key stands and why its value is not usable. */
+static int refuse(const struct secondary_settings *settings, const char *key, const char *words)
+{
+	log_error("%s: %s: %s", config_where(settings->config, "secondary", NULL, key), key, words);
+	return EXIT_SETTINGS;
+}
+
+static int check_group(const struct secondary_settings *settings, const char *key, const char *group)
+{
+	char words[DETAIL_MAX + 1];
+
+	if (group[0] == '\0' || getgrnam(group) != NULL)
+		return 0;
+	snprintf(words, sizeof(words), "there is no group %s", group);
+	return refuse(settings, key, words);
+}
+
+/* Whose link is it? Both outcomes are logged, with key and address, by those who know the address: session and conn. */
+static void *admit(void *arg, const char *key, const struct tls_proof *proof)
+{
+	const struct service *service = arg;
+
+	return peer_list_admit(service->peers, key, proof);
+}
+
+/* Reads identity and CA. 0 or the exit code. */
+static int build_tls(struct service *service)
+{
+	const struct secondary_settings *settings = service->settings;
+	struct tls_identity *identity = NULL;
+	char why[DETAIL_MAX + 1];
+
+	if (tls_identity_from_file(settings->identity, &identity, why) != 0)
+		return refuse(settings, "identity", why);
+	tls_identity_key(identity, service->key);
+	service->tls = tls_context_new(identity, TLS_SERVER, admit, service);
+	tls_identity_free(identity);
+	if (service->tls == NULL)
+		return refuse(settings, "identity", "TLS does not take it");
+	if (settings->ca[0] != '\0' && tls_context_trust(service->tls, settings->ca, why) != 0)
+		return refuse(settings, "ca", why);
+	return 0;
+}
+
+static int check_named(struct service *service)
+{
+	const struct secondary_settings *settings = service->settings;
+	int code = build_tls(service);
+
+	if (code == 0)
+		code = check_group(settings, "socket-group", settings->socket_group);
+	if (code == 0)
+		code = check_group(settings, "admin-group", settings->admin_group);
+	return code;
+}
+
+int secondary_service_check(const struct secondary_settings *settings)
+{
+	struct service service = { .settings = settings };
+	int code = check_named(&service);
+
+	tls_context_free(service.tls);
+	return code;
+}
+
+/* ---- Parts ---- */
+
+static struct ra_config ra_config_of(const struct secondary_settings *settings)
+{
+	struct ra_config config;
+
+	ra_config_default(&config);
+	config.secondary_id = link_id_new_secondary();
+	config.jobs = settings->jobs;
+	config.track_bytes = settings->track_bytes;
+	config.cache_bytes = settings->cache_bytes;
+	config.da_threads = settings->da_threads;
+	config.window_reads = settings->window_reads;
+	return config;
+}
+
+static void add_devices(struct service *service)
+{
+	const struct secondary_settings *settings = service->settings;
+
+	for (unsigned i = 0; i < settings->device_count; i++) {
+		const struct secondary_device_settings *device = &settings->devices[i];
+		struct volume *volume = volume_new(device->volume, device->io);
+		int number;
+
+		volume_set_part(volume, device->offset_bytes, device->length_bytes, device->is_common);
+		number = device_array_add(service->ra->devices, device->name, volume);
+		if (number != (int)i)
+			log_abort("device %s: not added (%d); the settings were to be checked", device->name, number);
+		device_array_set_limit(service->ra->devices, (uint32_t)number, &device->limit);
+	}
+}
+
+static bool build_ra(struct service *service)
+{
+	const struct secondary_settings *settings = service->settings;
+	const struct ra_config config = ra_config_of(settings);
+
+	service->mailbox = mailbox_new(daemon_base(service->daemon));
+	if (service->mailbox == NULL)
+		return false;
+	service->ra = ra_new(&config, daemon_clock(service->daemon), service->mailbox, service->post);
+	if (service->ra == NULL)
+		return false;
+	rate_set(service->ra->total_rate, &settings->limit);
+	add_devices(service);
+	service->peers = peer_list_new(service->ra->throttle);
+	for (unsigned i = 0; i < settings->peer_count; i++)
+		peer_list_add(service->peers, &settings->peers[i]);
+	return true;
+}
+
+/* From here on others can connect. */
+static bool open_doors(struct service *service)
+{
+	char why[CONFIG_WHY_BYTES];
+
+	service->accept = accept_new(service->ra, daemon_base(service->daemon), service->tls);
+	for (const char *const *address = service->settings->listen; *address != NULL; address++)
+		if (!accept_listen(service->accept, *address, why, sizeof(why))) {
+			log_error("listen: %s", why);
+			return false;
+		}
+	service->control = control_new(service, daemon_base(service->daemon), why, sizeof(why));
+	if (service->control == NULL)
+		log_error("socket: %s", why);
+	return service->control != NULL;
+}
+
+/* A connection, a volume: each takes a descriptor. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warning("the limit of descriptors stays as it was: %s", strerror(errno));
+}
+
+static void log_begin(const struct service *service)
+{
+	const struct secondary_settings *settings = service->settings;
+	const char *address;
+
+	log_info("version %s, configuration %s", RA_VERSION, settings->path);
+	log_info("key %s", service->key);
+	for (unsigned i = 0; (address = accept_address(service->accept, i)) != NULL; i++)
+		log_info("listening on %s", address);
+	log_info("socket %s", settings->socket);
+	log_info("%u devices, %u peers", settings->device_count, settings->peer_count);
+}
+
+/* ---- Signals ---- */
+
+static void on_stop(int signal_number, void *arg)
+{
+	struct service *service = arg;
+
+	log_info("%s: ending", strsignal(signal_number));
+	daemon_stop(service->daemon, 0);
+}
+
+static void on_dump(int signal_number, void *arg)
+{
+	struct service *service = arg;
+
+	(void)signal_number;
+	ra_dump(service->ra);
+}
+
+static void on_hangup(int signal_number, void *arg)
+{
+	(void)signal_number;
+	(void)arg;
+	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
+}
+
+/* ---- Life ---- */
+
+static int end(struct service *service, int code)
+{
+	accept_free(service->accept);
+	control_free(service->control);
+	if (service->ra != NULL)
+		ra_end_sessions(service->ra);
+	peer_list_free(service->peers);
+	if (!ra_free(service->ra)) {
+		log_warning("a request to a volume hangs: leaving it behind");
+		_exit(code);
+	}
+	tls_context_free(service->tls);
+	mailbox_free(service->mailbox);
+	post_free(service->post);
+	daemon_free(service->daemon);
+	return code;
+}
+
+int secondary_service_run(const struct secondary_settings *settings)
+{
+	struct service service = { .settings = settings };
+	int code;
+
+	service.daemon = daemon_new();
+	service.started_ms = clock_now_ms(daemon_clock(service.daemon));
+	service.post = post_new();
+	daemon_on_signal(service.daemon, SIGTERM, on_stop, &service);
+	daemon_on_signal(service.daemon, SIGINT, on_stop, &service);
+	daemon_on_signal(service.daemon, SIGHUP, on_hangup, &service);
+	code = check_named(&service);
+	if (code != 0)
+		return end(&service, code);
+	raise_descriptor_limit();
+	if (!build_ra(&service) || !open_doors(&service))
+		return end(&service, EXIT_NOT_STARTED);
+	daemon_on_signal(service.daemon, SIGUSR2, on_dump, &service);
+	log_begin(&service);
+	return end(&service, daemon_run(service.daemon));
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The command line of ra-primaryd, configuration errors with file and line, signals, a socket that is in use or was left
+# behind.
+. tests/functional/hosts.sh
+. tests/functional/lib.sh
+RA=$BUILD/ra-primaryd
+
+expect 0 --help
+says '^Usage: ra-primaryd'
+expect 0 --version
+says '^ra-primaryd [0-9]'
+expect 2 --bogus
+expect 2 word
+says "unexpected argument 'word'"
+expect 2 --once --config x
+says '^ra-primaryd: error: --once'
+expect 2 --config "$T/none.conf"
+says 'none\.conf'
+
+noise v.a 100000
+two_hosts v
+expect 0 --config "$T/a.conf" --check-config
+[ ! -s out ] && [ ! -s err ] || die "it says something"
+expect 0 --config "$T/a.conf" --dump-config
+says 'track-size'
+expect 2 --config "$T/b.conf" --check-config # of a secondary
+says 'b\.conf:1'
+
+echo 'peeer = b' >>a.conf
+line=$(wc -l <a.conf)
+expect 2 --config "$T/a.conf"
+says "^ra-primaryd: error: $T/a\.conf:$line: .*peeer"
+sed -i '$d' a.conf
+chmod 640 a.pem
+expect 2 --config "$T/a.conf"
+says "a\.conf:2: identity: .*a\.pem"
+chmod 600 a.pem
+sed -i "s|^identity = .*|&\nca = $T/none.pem|" a.conf
+expect 2 --config "$T/a.conf"
+says 'a\.conf:3: ca: .*none\.pem'
+sed -i '/^ca =/d' a.conf
+mkdir dir
+sed -i.good "s|^socket = .*|socket = $T/dir|" a.conf
+expect 1 --config "$T/a.conf"
+says "$T/dir"
+mv a.conf.good a.conf
+
+start a # there is no secondary: it serves all the same
+expect 1 --config "$T/a.conf" # a second one
+says 'a\.sock'
+kill -HUP "${daemon[a]}"
+until_true grep -q SIGHUP a.log
+kill -USR2 "${daemon[a]}"
+until_true grep -q 'local device v' a.log
+stop a KILL
+[ -S a.sock ] || die "no socket file is left behind"
+start a
+stop a INT
+[ "$ended" = 0 ] || die "SIGINT: exit $ended"
+[ ! -e a.sock ] || die "the socket file is left"

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a configured primary answers to ra-ctl: each verb's keys, filters, changed limits, refusals. The service is put
+ * together by hand around a world and a real host; the server's side of a request is the test's.
+ */
+#include "primary/control.h"
+
+#include <assert.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/post.h"
+#include "base/rate.h"
+#include "local/server.h"
+#include "primary/local.h"
+#include "primary/service_parts.h"
+#include "tests/support/fake_secondary.h"
+#include "tests/support/host_bed.h"
+
+#define LINK_ID 0x0007000000000001ull
+
+/* ---- The server's side of a request, defined here so that the linker leaves the real one out ---- */
+
+struct control_request {
+	struct msg_control message;
+	unsigned answers;
+	json_t *json; /* NULL: refused */
+	enum status status;
+	char detail[DETAIL_MAX + 1];
+};
+
+const struct msg_control *control_message(const struct control_request *request)
+{
+	return &request->message;
+}
+
+void control_answer(struct control_request *request, json_t *json)
+{
+	request->answers++;
+	request->json = json;
+	request->status = STATUS_OK;
+}
+
+void control_refuse(struct control_request *request, enum status status, const char *format, ...)
+{
+	va_list args;
+	request->answers++;
+	request->status = status;
+	va_start(args, format);
+	vsnprintf(request->detail, sizeof(request->detail), format, args);
+	va_end(args);
+}
+
+/* ---- The service ---- */
+
+struct fixture {
+	struct host_end *end;
+	struct service service;
+	struct primary_settings settings;
+	struct primary_peer_settings peer;
+	struct primary_device_settings device;
+	struct service_peer service_peer;
+	struct limit_pair device_limit;
+	struct service_host host;
+	struct control_request request;
+};
+
+static struct limit_pair new_limit(struct fixture *f, uint64_t bytes_per_s, bool is_local)
+{
+	struct rate_limit limit = { .bytes_per_s = bytes_per_s };
+	return (struct limit_pair){
+		.local = is_local ? rate_new(f->end->world->throttle, &limit) : NULL,
+		.remote = rate_new(f->end->world->throttle, &limit),
+	};
+}
+
+static void free_limit(struct limit_pair *limit)
+{
+	rate_free(limit->local);
+	rate_free(limit->remote);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	assert_int_equal(host_end_set_up_open((void **)&f->end), 0);
+	struct world *world = f->end->world;
+	f->peer = (struct primary_peer_settings){ .name = "b", .address = "b.example:7447" };
+	f->device = (struct primary_device_settings){ .name = "volume", .volume = "/memory" };
+	f->settings = (struct primary_settings){
+		.path = "/etc/ra/primary.conf",
+		.socket = "/run/ra/primary.sock",
+		.peers = &f->peer,
+		.peer_count = 1,
+		.devices = &f->device,
+		.device_count = 1,
+	};
+	f->service_peer = (struct service_peer){ .magic = SERVICE_PEER_MAGIC, .settings = &f->peer, .remote = world->remote,
+		.limit = new_limit(f, 3000, false) };
+	f->device_limit = new_limit(f, 2000, true);
+	f->host = (struct service_host){ .magic = SERVICE_HOST_MAGIC, .service = &f->service, .host = f->end->host };
+	f->host.prev = &f->host;
+	f->service = (struct service){
+		.magic = SERVICE_MAGIC,
+		.core = { .base = world->base, .clock = world->clock, .da = world->da, .post = world->post,
+			.throttle = world->throttle },
+		.settings = &f->settings,
+		.limit = new_limit(f, 1000, true),
+		.peers = &f->service_peer,
+		.devices = f->end->device,
+		.device_limits = &f->device_limit,
+		.hosts = &f->host,
+	};
+	snprintf(f->service.key, sizeof(f->service.key), "sha256:test");
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	json_decref(f->request.json);
+	free_limit(&f->service_peer.limit);
+	free_limit(&f->device_limit);
+	free_limit(&f->service.limit);
+	host_end_tear_down((void **)&f->end);
+	free(f);
+	return 0;
+}
+
+/* The answer; NULL when it was refused. */
+static json_t *ask(struct fixture *f, enum control_verb verb, const char *name)
+{
+	json_decref(f->request.json);
+	f->request = (struct control_request){ .message = { .protocol = RA_PROTOCOL_VERSION, .verb = verb } };
+	snprintf(f->request.message.name, sizeof(f->request.message.name), "%s", name);
+	control_serve(&f->service, &f->request);
+	assert_int_equal(f->request.answers, 1);
+	return f->request.json;
+}
+
+static json_t *at(json_t *json, const char *key)
+{
+	json_t *found = json_object_get(json, key);
+	if (!found)
+		fail_msg("no %s", key);
+	return found;
+}
+
+static void assert_text(json_t *json, const char *key, const char *text)
+{
+	assert_string_equal(json_string_value(at(json, key)), text);
+}
+
+static void assert_count(json_t *json, const char *key, json_int_t count)
+{
+	assert_int_equal(json_integer_value(at(json, key)), count);
+}
+
+static json_t *only(json_t *json, const char *key)
+{
+	json_t *array = at(json, key);
+	assert_int_equal(json_array_size(array), 1);
+	return json_array_get(array, 0);
+}
+
+static void status_has_the_counts_of_now(void **state)
+{
+	struct fixture *f = *state;
+	post_error(f->end->world->post, STATUS_TIMEOUT, &(struct post_where){ .device = "volume" }, "a test");
+	clock_advance(f->end->world->clock, 2500);
+	json_t *json = ask(f, VERB_STATUS, "");
+	assert_text(json, "format", "ra-ctl/1");
+	assert_text(json, "daemon", "ra-primaryd");
+	assert_text(json, "version", RA_VERSION);
+	assert_text(json, "config", "/etc/ra/primary.conf");
+	assert_text(json, "key", "sha256:test");
+	assert_text(json, "socket", "/run/ra/primary.sock");
+	assert_true(json_number_value(at(json, "uptime_seconds")) >= 2.5);
+	assert_count(json, "devices", 1);
+	assert_count(json, "peers", 1);
+	assert_count(json, "links_up", 1);
+	assert_count(json, "hosts", 1);
+	assert_count(at(json, "limit"), "bytes_per_second", 1000);
+	assert_count(at(json, "da"), "threads", 4);
+	assert_count(at(json, "da"), "running", 0);
+	assert_count(at(json, "errors"), "TIMEOUT", 1);
+	assert_count(json, "errors_total", 1);
+}
+
+static void devices_tell_their_volume_while_it_is_open(void **state)
+{
+	struct fixture *f = *state;
+	json_t *device = only(ask(f, VERB_DEVICES, ""), "devices");
+	assert_text(device, "name", "volume");
+	assert_text(device, "path", "/memory");
+	assert_text(device, "state", "open");
+	assert_text(device, "peer", "b");
+	assert_true(json_is_true(at(device, "ready")));
+	assert_count(device, "users", 1);
+	assert_count(device, "jobs", 0);
+	assert_true(json_is_null(at(device, "reserved_by")));
+	assert_count(at(device, "limit"), "bytes_per_second", 2000);
+	assert_count(at(device, "volume"), "bytes", HOST_SIZE_BYTES);
+
+	host_end_hang_up(f->end);
+	f->service.hosts = NULL;
+	world_settle(f->end->world);
+	assert_true(WORLD_UNTIL(f->end->world, local_is_idle(f->end->world->local)));
+	device = only(ask(f, VERB_DEVICES, ""), "devices");
+	assert_text(device, "state", "closed");
+	assert_count(device, "users", 0);
+	assert_null(json_object_get(device, "volume"));
+}
+
+static void device_names_who_reserved_it(void **state)
+{
+	struct fixture *f = *state;
+	char detail[DETAIL_MAX + 1];
+	struct local_attach_spec spec = { .owner = "ra-compare[7]" };
+	struct local_user *user = local_attach(f->end->world->local, &spec);
+	assert_int_equal(local_reserve(user, detail), STATUS_OK);
+	assert_text(only(ask(f, VERB_DEVICES, ""), "devices"), "reserved_by", "ra-compare[7]");
+	local_detach(user);
+}
+
+static void jobs_are_those_of_the_hosts_streams(void **state)
+{
+	struct fixture *f = *state;
+	json_t *device = only(ask(f, VERB_JOBS, ""), "devices");
+	assert_int_equal(json_array_size(at(device, "jobs")), 0);
+	host_end_send_read(f->end, 1, SIDE_REMOTE, 4, 2, 0);
+	host_end_make_job(f->end, LINK_ID);
+	clock_advance(f->end->world->clock, 1500);
+	device = only(ask(f, VERB_JOBS, "volume"), "devices");
+	assert_text(device, "name", "volume");
+	json_t *job = only(device, "jobs");
+	assert_memory_equal(json_string_value(at(job, "host")), "process ", 8);
+	assert_text(job, "state", "ready");
+	assert_text(job, "read", "requested");
+	assert_text(job, "link_id", "0x0007000000000001");
+	assert_count(job, "first_track", 4);
+	assert_count(job, "tracks", 2);
+	assert_true(json_number_value(at(job, "age_seconds")) >= 1.5);
+	assert_count(only(ask(f, VERB_DEVICES, ""), "devices"), "jobs", 1);
+	assert_count(only(ask(f, VERB_LINKS, ""), "links"), "reads_connected", 1);
+}
+
+static void unknown_device_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	assert_null(ask(f, VERB_JOBS, "other"));
+	assert_int_equal(f->request.status, STATUS_NO_SUCH_DEVICE);
+	assert_string_equal(f->request.detail, "there is no device 'other'");
+}
+
+static void link_tells_its_state(void **state)
+{
+	struct fixture *f = *state;
+	clock_advance(f->end->world->clock, 3000);
+	world_settle(f->end->world);
+	json_t *link = only(ask(f, VERB_LINKS, ""), "links");
+	assert_text(link, "peer", "b");
+	assert_text(link, "address", "b.example:7447");
+	assert_text(link, "key", f->end->world->secondary_key);
+	assert_text(link, "state", "up");
+	assert_true(json_number_value(at(link, "since_seconds")) >= 3);
+	assert_count(link, "relinks", 0);
+	assert_count(link, "window", 8);
+	assert_true(json_integer_value(at(link, "wire_bytes")) > 0);
+	assert_null(json_object_get(link, "error"));
+	assert_null(json_object_get(link, "retry_in_seconds"));
+	assert_count(at(link, "limit"), "bytes_per_second", 3000);
+
+	fake_secondary_hang_up(f->end->secondary);
+	world_settle(f->end->world);
+	link = only(ask(f, VERB_LINKS, ""), "links");
+	assert_string_not_equal(json_string_value(at(link, "state")), "up");
+	assert_non_null(strstr(json_string_value(at(link, "error")), "closed"));
+	assert_null(json_object_get(link, "window"));
+	assert_count(ask(f, VERB_STATUS, ""), "links_up", 0);
+}
+
+static void errors_are_those_posted(void **state)
+{
+	struct fixture *f = *state;
+	post_error(f->end->world->post, STATUS_TIMEOUT, &(struct post_where){ .device = "volume" }, "a test");
+	assert_text(only(ask(f, VERB_ERRORS, ""), "errors"), "text", "a test");
+}
+
+static void limits_are_shown_with_the_time_of_both_sides(void **state)
+{
+	struct fixture *f = *state;
+	struct rate_waiter waiters[2] = { { 0 } };
+	struct rate *local[RATES_MAX] = { f->service.limit.local }, *remote[RATES_MAX] = { f->service.limit.remote };
+	struct throttle *throttle = f->end->world->throttle;
+	assert_true(rate_enter(throttle, &waiters[0], local, f, 1000, NULL, NULL));
+	assert_true(rate_enter(throttle, &waiters[0], remote, f, 1000, NULL, NULL));
+	assert_false(rate_enter(throttle, &waiters[0], local, f, 1000, NULL, NULL));
+	assert_false(rate_enter(throttle, &waiters[1], remote, f, 1000, NULL, NULL));
+	clock_advance(f->end->world->clock, 500);
+	json_t *json = ask(f, VERB_LIMIT, "");
+	assert_float_equal(json_number_value(at(at(json, "total"), "throttled_seconds")), 1, 0.001);
+	assert_count(at(json, "total"), "bytes_per_second", 1000);
+	assert_count(at(at(json, "devices"), "volume"), "bytes_per_second", 2000);
+	assert_count(at(at(json, "peers"), "b"), "bytes_per_second", 3000);
+	rate_leave(&waiters[0]);
+	rate_leave(&waiters[1]);
+}
+
+static json_t *set_limit(struct fixture *f, enum limit_scope scope, const char *name, bool sets_bytes, bool sets_reads)
+{
+	json_decref(f->request.json);
+	f->request = (struct control_request){ .message = { .verb = VERB_LIMIT, .scope = scope, .sets_bytes = sets_bytes,
+		.bytes_per_s = 77, .sets_reads = sets_reads, .reads_per_s = 5 } };
+	snprintf(f->request.message.name, sizeof(f->request.message.name), "%s", name);
+	control_serve(&f->service, &f->request);
+	assert_int_equal(f->request.answers, 1);
+	return f->request.json;
+}
+
+static void limit_is_set_on_both_sides(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = set_limit(f, SCOPE_TOTAL, "", true, false);
+	assert_count(at(json, "total"), "bytes_per_second", 77);
+	assert_int_equal(rate_limit(f->service.limit.local).bytes_per_s, 77);
+	assert_int_equal(rate_limit(f->service.limit.remote).bytes_per_s, 77);
+	assert_int_equal(rate_limit(f->service.limit.local).reads_per_s, 0);
+	set_limit(f, SCOPE_DEVICE, "volume", false, true); /* the other half stays */
+	assert_int_equal(rate_limit(f->device_limit.local).reads_per_s, 5);
+	assert_int_equal(rate_limit(f->device_limit.remote).reads_per_s, 5);
+	assert_int_equal(rate_limit(f->device_limit.local).bytes_per_s, 2000);
+	set_limit(f, SCOPE_PEER, "b", true, true);
+	assert_int_equal(rate_limit(f->service_peer.limit.remote).bytes_per_s, 77);
+	assert_int_equal(rate_limit(f->service_peer.limit.remote).reads_per_s, 5);
+}
+
+static void limit_of_what_is_not_there_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	assert_null(set_limit(f, SCOPE_DEVICE, "b", true, true));
+	assert_string_equal(f->request.detail, "there is no device 'b'");
+	assert_null(set_limit(f, SCOPE_PEER, "volume", true, true));
+	assert_string_equal(f->request.detail, "there is no peer 'volume'");
+	assert_int_equal(rate_limit(f->device_limit.local).bytes_per_s, 2000);
+	assert_int_equal(rate_limit(f->service_peer.limit.remote).bytes_per_s, 3000);
+}
+
+static void verbs_of_the_secondary_are_refused_with_words(void **state)
+{
+	struct fixture *f = *state;
+	assert_null(ask(f, VERB_CACHE, ""));
+	assert_int_equal(f->request.status, STATUS_BAD_REQUEST);
+	assert_string_equal(f->request.detail, "ra-primaryd has no cache");
+	assert_null(ask(f, VERB_PROBE, "volume"));
+	assert_int_equal(f->request.status, STATUS_BAD_REQUEST);
+	assert_null(ask(f, VERB_UNSET, ""));
+	assert_int_equal(f->request.status, STATUS_BAD_REQUEST);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(status_has_the_counts_of_now),
+		TEST(devices_tell_their_volume_while_it_is_open),
+		TEST(device_names_who_reserved_it),
+		TEST(jobs_are_those_of_the_hosts_streams),
+		TEST(unknown_device_is_refused),
+		TEST(link_tells_its_state),
+		TEST(errors_are_those_posted),
+		TEST(limits_are_shown_with_the_time_of_both_sides),
+		TEST(limit_is_set_on_both_sides),
+		TEST(limit_of_what_is_not_there_changes_nothing),
+		TEST(verbs_of_the_secondary_are_refused_with_words),
+	};
+	return cmocka_run_group_tests_name("primary_show", tests, NULL, NULL);
+}
