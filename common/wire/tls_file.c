@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Identities in files. A private key that others can read is no longer private, so such a file is refused, in words that
- * say what to do. And a certificate that runs out would end the link one night: who starts the daemon is told before.
+ * Identities in files. A private key that others can read is no longer private, so such a file is refused, in words
+ * that say what to do. And a certificate that runs out would end the link one night: who starts the daemon is told
+ * before.
  * Loop thread only.
  */
 #include "wire/tls_file.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Identities: a private key, its certificate, their PEM text, and the hash a peer is known by. A certificate made here
- * is only a cover for the public key, so its name, serial number and dates mean nothing and are valid for ever; one from
- * a CA comes from outside. No session and no descriptor here. Loop thread only (OpenSSL's error queue is per thread).
+ * Identities: a private key, its certificate, their PEM text, and the hash a peer is known by. A certificate made
+ * here is only a cover for the public key, so its name, serial number and dates mean nothing and are valid for ever;
+ * one from a CA comes from outside. No session and no descriptor here. Loop thread only (OpenSSL's error queue is per
+ * thread).
  */
 #include "wire/tls_identity.h"
 

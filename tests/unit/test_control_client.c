@@ -287,25 +287,26 @@ static void who_may_connect_is_told_to_others(void **state)
 	unlink(fixture->path);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(answer_is_given_as_json, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(refusal_is_given_with_its_words, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(silent_daemon_is_waited_for_until_the_limit, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(daemon_that_stops_inside_an_answer_is_waited_for_until_the_limit, set_up,
-			tear_down),
-		cmocka_unit_test_setup_teardown(daemon_that_closes_is_told, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(daemon_that_is_gone_is_an_error_and_no_signal, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(answer_that_makes_no_sense_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(answer_to_another_request_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(answer_of_another_type_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(answer_that_is_no_json_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(connection_is_made_and_blocking, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(missing_daemon_is_named, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(path_too_long_is_told, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(who_may_connect_is_told_to_others, set_up, tear_down),
+		TEST(answer_is_given_as_json),
+		TEST(refusal_is_given_with_its_words),
+		TEST(silent_daemon_is_waited_for_until_the_limit),
+		TEST(daemon_that_stops_inside_an_answer_is_waited_for_until_the_limit),
+		TEST(daemon_that_closes_is_told),
+		TEST(daemon_that_is_gone_is_an_error_and_no_signal),
+		TEST(answer_that_makes_no_sense_is_refused),
+		TEST(answer_to_another_request_is_refused),
+		TEST(answer_of_another_type_is_refused),
+		TEST(answer_that_is_no_json_is_refused),
+		TEST(connection_is_made_and_blocking),
+		TEST(missing_daemon_is_named),
+		TEST(path_too_long_is_told),
+		TEST(who_may_connect_is_told_to_others),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("control_client", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
  *
  * Listening sockets: what is accepted and how, socket files that are in the way, permissions, and a table of
  * descriptors that is full. Time is virtual, and each test leaves no descriptor and no file behind.
+ * check-style: long because each way to be refused is a test.
  */
 #include "wire/listener.h"
 
@@ -478,28 +479,30 @@ static void listener_that_rests_can_be_freed(void **state)
 	close(fd);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(unix_connection_is_accepted_non_blocking_and_close_on_exec, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tcp_takes_any_port_and_tells_it, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tcp_listens_on_ipv6, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tcp_address_without_sense_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tcp_port_in_use_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(mode_is_as_asked_whatever_the_umask, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(group_is_set, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(stale_socket_is_replaced, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(socket_in_use_is_refused_and_goes_on, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(full_queue_of_another_program_is_in_use_too, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_no_socket_is_left_alone, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(folder_that_does_not_exist_is_said, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(path_too_long_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(file_is_removed_at_the_end_but_not_that_of_a_successor, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(crowd_is_accepted_in_turns, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(accept_goes_on_by_itself_after_descriptors_ran_out, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(shortage_is_told_again_after_a_good_time, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(listener_that_rests_can_be_freed, set_up, tear_down),
+		TEST(unix_connection_is_accepted_non_blocking_and_close_on_exec),
+		TEST(tcp_takes_any_port_and_tells_it),
+		TEST(tcp_listens_on_ipv6),
+		TEST(tcp_address_without_sense_is_refused),
+		TEST(tcp_port_in_use_is_refused),
+		TEST(mode_is_as_asked_whatever_the_umask),
+		TEST(group_is_set),
+		TEST(stale_socket_is_replaced),
+		TEST(socket_in_use_is_refused_and_goes_on),
+		TEST(full_queue_of_another_program_is_in_use_too),
+		TEST(what_is_no_socket_is_left_alone),
+		TEST(folder_that_does_not_exist_is_said),
+		TEST(path_too_long_is_refused),
+		TEST(file_is_removed_at_the_end_but_not_that_of_a_successor),
+		TEST(crowd_is_accepted_in_turns),
+		TEST(accept_goes_on_by_itself_after_descriptors_ran_out),
+		TEST(shortage_is_told_again_after_a_good_time),
+		TEST(listener_that_rests_can_be_freed),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("listener", tests, NULL, NULL);
 }

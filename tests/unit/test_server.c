@@ -2,6 +2,7 @@
  *
  * The socket of a daemon: who is handed over, answered, refused or closed, answers that come late or to nobody, and who
  * may change a limit. Clients are descriptors of this process, or a child that becomes somebody else. Time is virtual.
+ * check-style: long because it plays the daemon, its hosts and its clients.
  */
 #include "local/server.h"
 
@@ -693,32 +694,34 @@ static void second_server_on_the_path_is_refused(void **state)
 	settle(fixture);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(requests_of_one_connection_are_answered_in_turn, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(answers_may_come_later_and_overtake_each_other, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(client_that_went_before_its_answers_is_forgotten, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(client_that_closes_with_an_answer_on_its_way_does_no_harm, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(too_many_requests_at_once_are_busy, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(unknown_verb_and_other_protocol_are_told, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(host_is_handed_over_with_its_later_frames, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(host_that_is_refused_is_closed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(daemon_without_hosts_says_so, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(other_first_frames_are_closed_with_a_line, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(host_hello_after_control_is_closed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(silent_connection_ends_at_the_hello_deadline, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(crowd_of_silent_connections_does_not_keep_others_out, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(hundred_that_come_at_once_are_all_answered, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(long_list_is_cut_to_fit_and_says_so, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(answer_that_cannot_be_cut_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(everybody_may_read_and_only_some_may_change, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(admin_group_counts_as_own_and_as_supplementary_group, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(own_user_may_change, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(user_of_the_daemon_may_change_and_is_named, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(unknown_groups_are_refused_by_name, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(second_server_on_the_path_is_refused, set_up, tear_down),
+		TEST(requests_of_one_connection_are_answered_in_turn),
+		TEST(answers_may_come_later_and_overtake_each_other),
+		TEST(client_that_went_before_its_answers_is_forgotten),
+		TEST(client_that_closes_with_an_answer_on_its_way_does_no_harm),
+		TEST(too_many_requests_at_once_are_busy),
+		TEST(unknown_verb_and_other_protocol_are_told),
+		TEST(host_is_handed_over_with_its_later_frames),
+		TEST(host_that_is_refused_is_closed),
+		TEST(daemon_without_hosts_says_so),
+		TEST(other_first_frames_are_closed_with_a_line),
+		TEST(host_hello_after_control_is_closed),
+		TEST(silent_connection_ends_at_the_hello_deadline),
+		TEST(crowd_of_silent_connections_does_not_keep_others_out),
+		TEST(hundred_that_come_at_once_are_all_answered),
+		TEST(long_list_is_cut_to_fit_and_says_so),
+		TEST(answer_that_cannot_be_cut_is_refused),
+		TEST(everybody_may_read_and_only_some_may_change),
+		TEST(admin_group_counts_as_own_and_as_supplementary_group),
+		TEST(own_user_may_change),
+		TEST(user_of_the_daemon_may_change_and_is_named),
+		TEST(unknown_groups_are_refused_by_name),
+		TEST(second_server_on_the_path_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("server", tests, NULL, NULL);
 }

@@ -194,5 +194,5 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_cut_is_not_text),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("show", tests, NULL, NULL);
 }

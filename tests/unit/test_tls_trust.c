@@ -2,6 +2,7 @@
  *
  * Peers that are known by a name of a CA: which certificates prove one, which do not, and what each side is told. The
  * certificates are made here; their dates are real, so none is near its limit.
+ * check-style: long because each way to prove nothing is a test.
  */
 #include "wire/tls_trust.h"
 
