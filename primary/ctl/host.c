@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The host side of check: one connection, eight streams, one slot each. The hard thing is the end of a measurement:
- * what is then in flight still writes into the slots, so its replies are awaited, but no longer counted. One thread.
+ * what is then in flight still writes into the slots, so its replies are awaited; of those only failures count. One
+ * thread.
  */
 #include "primary/ctl/host.h"
 
@@ -20,7 +21,6 @@
 
 #define HOST_MAGIC 0x43484f53u
 #define STREAM_MAGIC 0x43535452u
-#define STREAMS 8u
 #define ANSWER_MS 60000 /* longer than any time-out of the daemons */
 
 struct stream {
@@ -40,7 +40,7 @@ struct ctl_host {
 	bool is_lost; /* the connection: nothing more will come */
 	struct timer timer;
 	struct msg_host_open_reply volumes;
-	struct stream streams[STREAMS];
+	struct stream streams[CTL_STREAMS];
 	/* The measurement that runs */
 	enum side side;
 	struct ctl_measure *measure;
@@ -77,7 +77,8 @@ static void on_lost(void *arg, const char *reason)
 
 	host->is_lost = true;
 	host->volumes.status = STATUS_LINK_LOST;
-	snprintf(host->volumes.detail, sizeof(host->volumes.detail), "the connection to ra-primaryd was lost: %.180s", reason);
+	snprintf(host->volumes.detail, sizeof(host->volumes.detail), "the connection to ra-primaryd was lost: %.180s",
+		reason);
 	if (host->measure != NULL) {
 		host->measure->status = STATUS_LINK_LOST;
 		memcpy(host->measure->detail, host->volumes.detail, sizeof(host->measure->detail));
@@ -112,11 +113,11 @@ struct ctl_host *ctl_host_new(const char *socket, char why[CTL_WHY_BYTES])
 	host->magic = HOST_MAGIC;
 	host->daemon = daemon_new();
 	timer_init(&host->timer, daemon_clock(host->daemon), on_silence, host);
-	for (uint32_t i = 0; i < STREAMS; i++)
+	for (uint32_t i = 0; i < CTL_STREAMS; i++)
 		host->streams[i] = (struct stream){ .magic = STREAM_MAGIC, .host = host, .number = i };
 	if (fd < 0)
 		goto fail;
-	rc = shm_create(STREAMS, RUN_BYTES_DEFAULT, &host->shm, &memory_fd);
+	rc = shm_create(CTL_STREAMS, RUN_BYTES_DEFAULT, &host->shm, &memory_fd);
 	if (rc != 0) {
 		close(fd);
 		snprintf(why, CTL_WHY_BYTES, "no shared memory: %s", strerror(-rc));
@@ -189,8 +190,7 @@ static void count_answer(struct ctl_host *host, const struct stream *stream, con
 
 	measure->bytes += bytes_of(host, stream->first_track, reply->track_count);
 	measure->reads++;
-	if (reply->throttled_ms > measure->throttled_ms)
-		measure->throttled_ms = reply->throttled_ms;
+	measure->throttled_ms += reply->throttled_ms;
 	for (uint32_t i = 0; i < reply->track_count; i++)
 		if (track_is_unreadable((enum track_state)reply->states[i]) && measure->unreadable_tracks++ == 0)
 			measure->first_unreadable = stream->first_track + i;
@@ -200,6 +200,20 @@ static void end_measure(struct ctl_host *host)
 {
 	host->is_over = true;
 	host->measure->seconds = (double)(clock_now_ms(daemon_clock(host->daemon)) - host->begun_ms) / 1000;
+}
+
+/* Also of a read that hung until the time was long over. The first is kept. */
+static void count_failure(struct ctl_host *host, const struct msg_host_read_reply *reply)
+{
+	struct ctl_measure *measure = host->measure;
+
+	if (measure->status == STATUS_OK) {
+		measure->status = reply->status;
+		snprintf(measure->detail, sizeof(measure->detail), "%s",
+			reply->detail[0] != '\0' ? reply->detail : status_name(reply->status));
+	}
+	if (!host->is_over)
+		end_measure(host);
 }
 
 /* Without a byte there is no rate: then the first one ends it. */
@@ -219,17 +233,14 @@ static void on_read(void *arg, const struct msg_host_read_reply *reply)
 	assert(stream->magic == STREAM_MAGIC);
 	host->in_flight--;
 	stream->has_lost_slot = stream->has_lost_slot || reply->slot_lost;
-	if (!host->is_over && reply->status == STATUS_OK) {
+	if (reply->status != STATUS_OK) {
+		count_failure(host, reply);
+	} else if (!host->is_over) {
 		count_answer(host, stream, reply);
 		stream->first_track += reply->track_count;
 		stream->track_count -= reply->track_count;
 		if (!host->timer.is_set)
 			end_measure(host);
-	} else if (!host->is_over) {
-		host->measure->status = reply->status;
-		snprintf(host->measure->detail, sizeof(host->measure->detail), "%s",
-			reply->detail[0] != '\0' ? reply->detail : status_name(reply->status));
-		end_measure(host);
 	}
 	go_on(stream);
 	if (host->in_flight == 0)
@@ -290,7 +301,7 @@ void ctl_host_measure(struct ctl_host *host, enum side side, int time_ms, struct
 	host->begun_ms = clock_now_ms(daemon_clock(host->daemon));
 	timer_init(&host->timer, daemon_clock(host->daemon), on_time, host);
 	timer_set(&host->timer, time_ms);
-	for (uint32_t i = 0; i < STREAMS; i++) {
+	for (uint32_t i = 0; i < CTL_STREAMS; i++) {
 		host->streams[i].track_count = 0;
 		go_on(&host->streams[i]);
 	}
