@@ -173,8 +173,10 @@ static void on_detach(struct session *session, const struct msg_detach *message)
 {
 	struct device *device = attached_device(session, message->device_number);
 
-	if (device != NULL)
+	if (device != NULL) {
 		detach(session, device);
+		ra_element_is_free(session->ra); /* in the job array */
+	}
 	reply_done(session, message->tag, device != NULL ? STATUS_OK : STATUS_NO_SUCH_DEVICE);
 }
 
@@ -317,8 +319,10 @@ static void on_release(struct session *session, const struct msg_release *messag
 	struct ra *ra = session->ra;
 	struct job *job = link_id_resolve(ra->jobs, ra->config.secondary_id, message->link_id, session, NULL);
 
-	if (job != NULL)
+	if (job != NULL) {
 		free_link_job(session, job);
+		ra_element_is_free(ra); /* in the job array */
+	}
 	reply_done(session, message->tag, job != NULL ? STATUS_OK : STATUS_BAD_LINK_ID);
 }
 
@@ -365,4 +369,5 @@ void command_forget_session(struct session *session)
 	for (uint32_t i = 0; i < DEVICES_MAX; i++)
 		if (session->has_device[i])
 			detach(session, device_array_record(devices, i));
+	ra_element_is_free(session->ra); /* in the job array */
 }

@@ -84,12 +84,12 @@ static void fetch_tracks(struct read *read)
 			"a read of this volume hangs");
 		return;
 	}
+	disconnect(read); /* 176: another Read may go on in its place, and begin this fetch or use the share up */
+	fetch = fetch_find(device, read->parameters.first_track, read->floor);
 	if (fetch == NULL && !share_allows_fetch(read)) {
-		disconnect(read); /* 176 */
-		share_wait(read, "the peer has its most fetches");
+		share_wait_for_fetch(read);
 		return;
 	}
-	disconnect(read); /* 176 */
 	if (fetch == NULL) {
 		status = fetch_start(read, &fetch); /* 178 */
 		if (status != STATUS_OK) {          /* 180 */
@@ -115,7 +115,7 @@ void delivery_look(struct read *read)
 			break;
 		tracks = share_of_locks(read, tracks);
 		if (tracks == 0 && !timed_out) {
-			share_wait(read, "the peer has its most locks");
+			share_wait_for_locks(read);
 			return;
 		}
 		read_lock(read, tracks);                 /* 162 */

@@ -293,7 +293,6 @@ static struct device *record_new(struct device_array *array, uint32_t number)
 	device->volume = slot->volume;
 	device->constants = (struct device_constants){ .number = number, .track_bytes = ra->config.track_bytes,
 		.name = slot->name };
-	device->target = (struct device_target){ .cache = ra->cache, .clock = ra->clock, .number = number };
 	timer_init(&device->open_timer, ra->clock, open_timed_out, device);
 	slot->record = device;
 	return device;

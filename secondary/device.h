@@ -19,7 +19,6 @@
 #include "wire/message.h"
 
 struct attach;
-struct cache;
 struct da_request;
 struct job;
 struct ra;
@@ -47,13 +46,6 @@ struct device_shared_parameters {
 
 enum device_state { DEVICE_OPENING, DEVICE_OPEN, DEVICE_FAILED, DEVICE_CLOSING };
 
-/* What DA threads may know of a device; never changes while the record exists. */
-struct device_target {
-	struct cache *cache;
-	struct clock *clock;
-	uint32_t number;
-};
-
 struct device {
 	struct job *active;     /* active job pointer 264; NULL while job_count is 0 */
 	unsigned job_count;     /* job counter 266 */
@@ -68,7 +60,6 @@ struct device {
 	struct attach *attaches; /* queries that wait for open or size */
 	struct da_request *request; /* open or close in flight */
 	struct timer open_timer;
-	struct device_target target;
 };
 
 struct device_array;

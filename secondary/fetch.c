@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fetches: see fetch.h. The DA thread writes into cache slots through the sink below; it knows the cache and the
- * device's number, nothing else. A fetch ends once: when its disk read is reported (fetch_done), or when the last one
+ * Fetches: see fetch.h. The DA thread writes into cache slots through the sink below; it knows the cache and two
+ * numbers, nothing else. A fetch ends once: when its disk read is reported (fetch_done), or when the last one
  * who waited has timed out (fetch_give_up_if_unwanted), whichever the loop handles first.
  */
 #include "secondary/fetch.h"
@@ -28,39 +28,52 @@
 
 /* ---- The sink: DA threads ---- */
 
+/* What a DA thread may know of a fetch, which it may outlive. Freed with the DA's element. */
+struct target {
+	struct cache *cache;
+	struct clock *clock;
+	uint32_t device, owner;
+};
+
 static uint64_t sink_begin(void *arg)
 {
-	const struct device_target *target = arg;
+	const struct target *target = arg;
 
 	return cache_next_sequence(target->cache);
 }
 
 static void *sink_slot(void *arg, uint64_t track)
 {
-	const struct device_target *target = arg;
+	const struct target *target = arg;
 
 	(void)track;
-	return cache_take_slot(target->cache, clock_now_ms(target->clock));
+	return cache_take_slot(target->cache, target->owner, clock_now_ms(target->clock));
 }
 
 static void sink_publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
 {
-	const struct device_target *target = arg;
+	const struct target *target = arg;
 
-	cache_publish(target->cache, target->number, track, state, STATUS_OK, slot, sequence,
+	cache_publish(target->cache, target->device, track, state, STATUS_OK, slot, sequence,
 		clock_now_ms(target->clock));
 }
 
 static void sink_drop(void *arg, uint64_t track, void *slot)
 {
-	const struct device_target *target = arg;
+	const struct target *target = arg;
 
 	(void)track;
 	cache_give_back(target->cache, slot);
 }
 
+/* Loop thread. */
+static void sink_finished(void *arg)
+{
+	free(arg);
+}
+
 static const struct da_sink cache_sink = {
-	.begin = sink_begin, .slot = sink_slot, .publish = sink_publish, .drop = sink_drop
+	.begin = sink_begin, .slot = sink_slot, .publish = sink_publish, .drop = sink_drop, .finished = sink_finished
 };
 
 /* ---- The fetch: loop thread ---- */
@@ -123,7 +136,7 @@ static void free_job(struct fetch *fetch)
 	fetch->peer = NULL;
 	if (peer != NULL) {
 		peer->fetches--;
-		share_next_turn(ra, peer);
+		share_next_turn(peer);
 	}
 }
 
@@ -168,19 +181,23 @@ enum status fetch_start(struct read *read, struct fetch **out)
 {
 	struct ra *ra = read->ra;
 	struct device *device = read->job->shared;
+	struct peer *peer = read->session->peer;
 	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
+	struct target *target = xcalloc(1, sizeof(*target));
 	const struct job_specific specific = { .kind = JOB_FETCH, .fetch = fetch };
-	struct da_spec spec = { .kind = DA_READ, .volume = device->volume, .owner = read->session->peer,
-		.sink = &cache_sink, .sink_arg = &device->target, .done = fetch_done, .arg = fetch,
+	struct da_spec spec = { .kind = DA_READ, .volume = device->volume, .owner = peer, .sink = &cache_sink,
+		.sink_arg = target, .done = fetch_done, .arg = fetch,
 		.returned = device_request_returned, .returned_arg = device };
 	enum status status = STATUS_NO_FREE_JOB;
 
+	*target = (struct target){ .cache = ra->cache, .clock = ra->clock, .device = device->constants.number,
+		.owner = peer->number };
 	fetch->magic = FETCH_MAGIC;
 	fetch->ra = ra;
 	fetch->first_track = read->parameters.first_track;
 	fetch->track_count = missing_tracks(read);
 	fetch->session = read->session;
-	fetch->peer = read->session->peer;
+	fetch->peer = peer;
 	timer_init(&fetch->orphan_timer, ra->clock, orphan_timer, fetch);
 	fetch->job = job_create(ra, device, &specific); /* 94 */
 	if (fetch->job == NULL)
@@ -202,6 +219,7 @@ enum status fetch_start(struct read *read, struct fetch **out)
 fail:
 	if (fetch->job != NULL)
 		job_free(ra, fetch->job); /* 102 */
+	free(target);
 	fetch->magic = 0;
 	free(fetch);
 	return status;

@@ -149,6 +149,7 @@ struct ra *ra_new(const struct ra_config *config, struct clock *clock, struct ma
 	da_on_free_element(ra->da, da_element_is_free, ra);
 	cache_count(ra->cache, &counts);
 	ra->locks_per_peer = (uint32_t)(counts.slots / 4);
+	cache_set_share(ra->cache, counts.slots / 4);
 	return ra;
 fail:
 	ra_free(ra);

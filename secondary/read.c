@@ -284,7 +284,6 @@ uint32_t read_still_there(struct read *read, uint32_t track_count)
 static void read_is_sent(void *arg, bool sent)
 {
 	struct read *read = arg;
-	struct ra *ra = read->ra;
 	struct peer *peer = read->session->peer;
 
 	(void)sent;
@@ -292,7 +291,7 @@ static void read_is_sent(void *arg, bool sent)
 	unlock_after(read, 0); /* 84, 170 */
 	read_give_place_back(read);
 	read_free(read); /* 88, 174 */
-	share_next_turn(ra, peer);
+	share_next_turn(peer);
 }
 
 /* Steps 82, 168: states and data of the locked tracks up to the first one that is an error of the request, not of the
@@ -393,7 +392,7 @@ static void poll_fetch(struct read *read)
 				return;
 			}
 			if (!share_allows_fetch(read)) {
-				share_wait(read, "the peer has its most fetches");
+				share_wait_for_fetch(read);
 				return;
 			}
 			status = fetch_start(read, &fetch); /* 94, 96 */
@@ -418,7 +417,7 @@ static void poll_look(struct read *read)
 	if (tracks > 0) {
 		tracks = share_of_locks(read, tracks);
 		if (tracks == 0) {
-			share_wait(read, "the peer has its most locks");
+			share_wait_for_locks(read);
 			return;
 		}
 		read_lock(read, tracks);                 /* 78 */

@@ -52,6 +52,7 @@ struct read {
 	enum read_place place;
 	struct rate_waiter throttle; /* THROTTLED */
 	uint64_t charged_bytes;      /* by the limits */
+	bool waits_for_locks;        /* WAITING_TURN: for locks, not for a fetch */
 	bool was_disconnected; /* DISCONNECT was sent: the answer is RECONNECT */
 	bool has_timed_out;    /* step 156 said yes; posted */
 	bool disk_timed_out;   /* step 186 said yes for its latest DA request */

@@ -23,6 +23,9 @@
 #include "wire/conn.h"
 
 #define SESSION_MAGIC 0x53455353u
+/* Of all links of a peer together, in one pass of the loop: more of it makes the others wait, less of it costs time. */
+#define PEER_PASS_BYTES (256u * KIB)
+#define LINK_PASS_BYTES_MIN (64u * KIB)
 
 const char *session_peer(const struct session *session)
 {
@@ -68,6 +71,21 @@ void session_place_is_free(struct session *session)
 }
 
 /* ---- The link ---- */
+
+/* A link of the peer was admitted or has gone: they share a peer's turn of the loop. */
+static void count_links(struct ra *ra, struct peer *peer, int more)
+{
+	struct session *session;
+	size_t bytes;
+
+	peer->links += (unsigned)more;
+	bytes = peer->links > 0 ? PEER_PASS_BYTES / peer->links : PEER_PASS_BYTES;
+	if (bytes < LINK_PASS_BYTES_MIN)
+		bytes = LINK_PASS_BYTES_MIN;
+	DL_FOREACH(ra->sessions, session)
+		if (session->peer == peer && session->conn != NULL)
+			conn_set_pass_bytes(session->conn, bytes);
+}
 
 static int on_hello(struct session *session, const struct msg_hello *message)
 {
@@ -127,7 +145,7 @@ static void session_up(void *arg)
 		conn_finish(session->conn, "the peer has its most links");
 		return;
 	}
-	peer->links++;
+	count_links(session->ra, peer, 1);
 	enter(session, SESSION_HELLO, "its key is known");
 	log_info("%s: a link from %s is admitted: key %s", peer->name, session->from, key);
 }
@@ -184,7 +202,7 @@ void session_free(struct session *session)
 	assert(session->locked_tracks == 0 && session->connected_reads == 0 && session->reconnected_reads == 0);
 	assert(session->jobs == 0 && session->queries == NULL);
 	if (session->state != SESSION_HANDSHAKE)
-		session->peer->links--;
+		count_links(session->ra, session->peer, -1);
 	DL_DELETE(session->ra->sessions, session);
 	session->magic = 0;
 	free(session);

@@ -30,13 +30,31 @@ bool share_allows_fetch(const struct read *read)
 	return read->session->peer->fetches < read->ra->config.fetches_per_peer;
 }
 
-void share_wait(struct read *read, const char *reason)
+static void wait_turn(struct read *read, bool waits_for_locks, const char *reason)
 {
 	read_enter(read, READ_WAITING_TURN, reason);
+	read->waits_for_locks = waits_for_locks;
 	DL_APPEND(read->session->peer->turn_waiters, read);
 }
 
-/* The waiting Read whose device comes next after the one that had the last turn. */
+void share_wait_for_locks(struct read *read)
+{
+	wait_turn(read, true, "the peer has its most locks");
+}
+
+void share_wait_for_fetch(struct read *read)
+{
+	wait_turn(read, false, "the peer has its most fetches");
+}
+
+static bool may_go_on(const struct read *read)
+{
+	if (read->session->conn == NULL)
+		return false;
+	return read->waits_for_locks ? share_of_locks(read, 1) > 0 : share_allows_fetch(read);
+}
+
+/* Of those that may go on the one whose device comes next after the one that had the last turn. */
 static struct read *choose_turn(const struct peer *peer)
 {
 	struct read *read, *best = NULL;
@@ -45,7 +63,7 @@ static struct read *choose_turn(const struct peer *peer)
 	DL_FOREACH(peer->turn_waiters, read) {
 		uint32_t distance = (read->job->constants.number + DEVICES_MAX - peer->turn_device - 1) % DEVICES_MAX;
 
-		if (read->session->conn != NULL && distance < best_distance) {
+		if (distance < best_distance && may_go_on(read)) {
 			best = read;
 			best_distance = distance;
 		}
@@ -53,12 +71,11 @@ static struct read *choose_turn(const struct peer *peer)
 	return best;
 }
 
-void share_next_turn(struct ra *ra, struct peer *peer)
+void share_next_turn(struct peer *peer)
 {
 	struct read *read;
 
-	while (peer->locked_tracks < ra->locks_per_peer && peer->fetches < ra->config.fetches_per_peer &&
-		(read = choose_turn(peer)) != NULL) {
+	while ((read = choose_turn(peer)) != NULL) {
 		peer->turn_device = read->job->constants.number;
 		DL_DELETE(peer->turn_waiters, read);
 		read_enter(read, READ_LOOKING, "its turn");

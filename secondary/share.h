@@ -10,15 +10,15 @@
 #include <stdint.h>
 
 struct peer;
-struct ra;
 struct read;
 
 /* How many of these tracks the Read may lock now. */
 uint32_t share_of_locks(const struct read *read, uint32_t track_count);
 bool share_allows_fetch(const struct read *read);
-/* If not: the Read waits. */
-void share_wait(struct read *read, const char *reason);
+/* If not: the Read waits until there is one to spare. */
+void share_wait_for_locks(struct read *read);
+void share_wait_for_fetch(struct read *read);
 /* A lock or a fetch of the peer ended: those who wait go on. */
-void share_next_turn(struct ra *ra, struct peer *peer);
+void share_next_turn(struct peer *peer);
 
 #endif

@@ -7,11 +7,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <utlist.h>
 
-#include "base/alloc.h"
 #include "base/log.h"
 #include "local/show.h"
 #include "secondary/device.h"
@@ -35,23 +33,6 @@ static void append(json_t *array, json_t *value)
 		log_abort("no memory for an answer to ra-ctl");
 }
 
-/* JSON is UTF-8; paths and the words of peers may be anything: then their odd bytes are shown as '?'. */
-static json_t *text(const char *bytes)
-{
-	json_t *json = json_string(bytes);
-	char *plain;
-
-	if (json != NULL)
-		return json;
-	plain = xstrdup(bytes);
-	for (char *at = plain; *at != '\0'; at++)
-		if ((unsigned char)*at >= 0x80)
-			*at = '?';
-	json = json_string(plain);
-	free(plain);
-	return json;
-}
-
 static json_t *number(uint64_t value)
 {
 	return json_integer((json_int_t)value);
@@ -71,15 +52,15 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	bool is_reserved = device != NULL && device->parameters.reserved_by != NULL;
 	json_t *json = json_object();
 
-	add(json, "name", text(device_array_name(ra->devices, index)));
+	add(json, "name", show_text(device_array_name(ra->devices, index)));
 	add(json, "number", number(index));
 	if (path != NULL)
-		add(json, "path", text(path));
-	add(json, "state", text(device == NULL ? "closed" : device_state_name(device->state)));
+		add(json, "path", show_text(path));
+	add(json, "state", show_text(device == NULL ? "closed" : device_state_name(device->state)));
 	add(json, "ready", json_boolean(device == NULL || device->parameters.hung_requests == 0));
 	add(json, "users", number(device != NULL ? device->attach_count : 0));
 	add(json, "jobs", number(device != NULL ? device->job_count : 0));
-	add(json, "reserved_by", is_reserved ? text(device->parameters.owner) : json_null());
+	add(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
 	add(json, "limit", show_rate(device_array_rate(ra->devices, index)));
 	if (device != NULL && device->state == DEVICE_OPEN)
 		add(json, "volume", show_volume(device_info(device)));
@@ -103,13 +84,13 @@ static json_t *job_json(const struct ra *ra, const struct job *job)
 	char link_id[24];
 
 	add(json, "index", number(job->index));
-	add(json, "kind", text(job_kind_name(job->specific.kind)));
-	add(json, "state", text(job_state_name(job->specific.state)));
+	add(json, "kind", show_text(job_kind_name(job->specific.kind)));
+	add(json, "state", show_text(job_state_name(job->specific.state)));
 	add(json, "active", json_boolean(job->shared->active == job));
 	if (is_link) {
 		snprintf(link_id, sizeof(link_id), "0x%016" PRIx64, link_id_of(ra->config.secondary_id, job));
-		add(json, "link_id", text(link_id));
-		add(json, "peer", text(session_peer(job->specific.session)));
+		add(json, "link_id", show_text(link_id));
+		add(json, "peer", show_text(session_peer(job->specific.session)));
 	}
 	if (job->specific.state != JOB_STATE_IDLE) {
 		add(json, "first_track", number(job->tracks[0].number));
@@ -125,7 +106,7 @@ static json_t *ring_json(const struct ra *ra, uint32_t index)
 	json_t *json = json_object(), *jobs = json_array();
 	struct job *job;
 
-	add(json, "name", text(device_array_name(ra->devices, index)));
+	add(json, "name", show_text(device_array_name(ra->devices, index)));
 	add(json, "number", number(index));
 	add(json, "job_count", number(device != NULL ? device->job_count : 0));
 	if (device != NULL)
@@ -176,16 +157,16 @@ static json_t *link_json(const struct ra *ra, const struct session *session)
 	json_t *json = json_object(), *devices = json_array();
 
 	if (session->peer != NULL)
-		add(json, "peer", text(session->peer->name));
+		add(json, "peer", show_text(session->peer->name));
 	if (conn_peer_key(session->conn)[0] != '\0')
-		add(json, "key", text(conn_peer_key(session->conn)));
-	add(json, "from", text(session->from));
-	add(json, "state", text(session_state_name(session->state)));
+		add(json, "key", show_text(conn_peer_key(session->conn)));
+	add(json, "from", show_text(session->from));
+	add(json, "state", show_text(session_state_name(session->state)));
 	add(json, "since_seconds", seconds_since(ra, session->since_ms));
 	add(json, "wire_bytes", number(conn_wire_bytes(session->conn)));
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
 		if (session->has_device[i])
-			append(devices, text(device_array_name(ra->devices, i)));
+			append(devices, show_text(device_array_name(ra->devices, i)));
 	add(json, "devices", devices);
 	add(json, "jobs", number(session->jobs));
 	add(json, "reads_connected", number(session->connected_reads));
@@ -199,7 +180,7 @@ static json_t *peer_json(const struct peer *peer)
 {
 	json_t *json = json_object();
 
-	add(json, "name", text(peer->name));
+	add(json, "name", show_text(peer->name));
 	add(json, "links", number(peer->links));
 	add(json, "links_max", number(peer->links_max));
 	add(json, "jobs", number(peer->jobs));

@@ -65,6 +65,9 @@ struct cache {
 	size_t free_slot_count;
 	bool *slot_is_owned; /* taken, neither published nor given back */
 	size_t owned_count;
+	uint8_t *slot_owner;
+	bool *slot_is_shared; /* counts in its owner's share: from its taking until it is claimed or free */
+	size_t shares[CACHE_OWNERS], share_max;
 
 	struct cache_entry *entries;
 	size_t entries_used; /* like slots_used */
@@ -117,14 +120,26 @@ static size_t slot_index(const struct cache *cache, const void *slot)
 	return offset / cache->track_bytes;
 }
 
+static void leave_share(struct cache *cache, const void *slot)
+{
+	size_t index = slot_index(cache, slot);
+
+	if (!cache->slot_is_shared[index])
+		return;
+	cache->slot_is_shared[index] = false;
+	cache->shares[cache->slot_owner[index]]--;
+	cache->may_have_room = true;
+}
+
 static void free_slot(struct cache *cache, void *slot)
 {
 	assert(cache->free_slot_count < cache->slot_count);
+	leave_share(cache, slot);
 	cache->free_slots[cache->free_slot_count++] = (uint32_t)slot_index(cache, slot);
 	cache->may_have_room = true;
 }
 
-static void *take_free_slot(struct cache *cache)
+static void *take_free_slot(struct cache *cache, uint8_t owner)
 {
 	size_t index;
 
@@ -137,6 +152,9 @@ static void *take_free_slot(struct cache *cache)
 	assert(!cache->slot_is_owned[index]);
 	cache->slot_is_owned[index] = true;
 	cache->owned_count++;
+	cache->slot_owner[index] = owner;
+	cache->slot_is_shared[index] = true;
+	cache->shares[owner]++;
 	return cache->slots + index * cache->track_bytes;
 }
 
@@ -257,6 +275,8 @@ static void free_memory(struct cache *cache)
 		munmap(cache->slots, cache->slot_count * cache->track_bytes);
 	free(cache->free_slots);
 	free(cache->slot_is_owned);
+	free(cache->slot_owner);
+	free(cache->slot_is_shared);
 	free(cache->entries);
 	free(cache);
 }
@@ -271,14 +291,17 @@ struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 	cache = xcalloc(1, sizeof(*cache));
 	atomic_init(&cache->last_sequence, 0);
 	cache->track_bytes = track_bytes;
-	cache->slot_count = cache_bytes / track_bytes;
+	cache->slot_count = cache->share_max = cache_bytes / track_bytes;
 	cache->entry_count = cache->slot_count * ENTRIES_PER_SLOT + ENTRIES_EXTRA;
 	cache->slots = mmap(NULL, cache->slot_count * track_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		-1, 0);
 	cache->free_slots = calloc(cache->slot_count, sizeof(*cache->free_slots));
 	cache->slot_is_owned = calloc(cache->slot_count, sizeof(*cache->slot_is_owned));
+	cache->slot_owner = calloc(cache->slot_count, sizeof(*cache->slot_owner));
+	cache->slot_is_shared = calloc(cache->slot_count, sizeof(*cache->slot_is_shared));
 	cache->entries = calloc(cache->entry_count, sizeof(*cache->entries));
-	if (cache->slots == MAP_FAILED || !cache->free_slots || !cache->slot_is_owned || !cache->entries)
+	if (cache->slots == MAP_FAILED || !cache->free_slots || !cache->slot_is_owned || !cache->slot_owner ||
+		!cache->slot_is_shared || !cache->entries)
 		goto fail;
 	error = pthread_mutex_init(&cache->mutex, NULL);
 	assert(error == 0);
@@ -309,6 +332,13 @@ void cache_on_room(struct cache *cache, void (*fn)(void *arg), void *arg)
 	lock(cache);
 	cache->on_room = fn;
 	cache->on_room_arg = arg;
+	unlock(cache);
+}
+
+void cache_set_share(struct cache *cache, size_t slots)
+{
+	lock(cache);
+	cache->share_max = slots;
 	unlock(cache);
 }
 
@@ -377,10 +407,12 @@ enum track_state cache_load(struct cache *cache, const struct cache_ref *ref, co
 	/* It may have left the index since the caller asked, but its lock keeps it from being reused. */
 	assert(entry->generation - ref->generation <= 1);
 	entry->is_claimed = true;
+	if (entry->slot)
+		leave_share(cache, entry->slot);
 	state = entry->state;
 	*status = entry->status;
 	*data = entry->slot;
-	unlock(cache);
+	unlock_and_tell_room(cache);
 	return state;
 }
 
@@ -416,18 +448,38 @@ void cache_drop_device(struct cache *cache, uint32_t device)
 
 /* ---- The disk threads' side ---- */
 
-void *cache_take_slot(struct cache *cache, int64_t now_ms)
+/* An owner that has its share loses what it did not claim in time. */
+static void evict_own_unclaimed(struct cache *cache, uint8_t owner, int64_t now_ms)
 {
-	struct cache_entry *victim;
-	void *slot;
+	struct cache_entry *entry, *next;
+
+	DL_FOREACH_SAFE(cache->evictable[true][false], entry, next) {
+		if (now_ms - entry->published_ms < CACHE_CLAIM_MS || cache->shares[owner] < cache->share_max)
+			return;
+		if (cache->slot_owner[slot_index(cache, entry->slot)] != owner)
+			continue;
+		leave_index(cache, entry);
+		cache->evicted++;
+	}
+}
+
+void *cache_take_slot(struct cache *cache, uint32_t owner_number, int64_t now_ms)
+{
+	uint8_t owner = (uint8_t)(owner_number % CACHE_OWNERS);
+	struct cache_entry *victim = NULL;
+	void *slot = NULL;
 
 	lock(cache);
-	slot = take_free_slot(cache);
-	victim = slot ? NULL : find_victim(cache, true, now_ms);
+	if (cache->shares[owner] >= cache->share_max)
+		evict_own_unclaimed(cache, owner, now_ms);
+	if (cache->shares[owner] < cache->share_max) {
+		slot = take_free_slot(cache, owner);
+		victim = slot ? NULL : find_victim(cache, true, now_ms);
+	}
 	if (victim) {
 		leave_index(cache, victim);
 		cache->evicted++;
-		slot = take_free_slot(cache);
+		slot = take_free_slot(cache, owner);
 	}
 	if (!slot) {
 		cache->is_starved = true;

@@ -8,6 +8,9 @@
  * Eviction: claimed entries (answered at least once) go first, least recently used first. One that was never answered
  * is kept CACHE_CLAIM_MS for the Read it was fetched for, so that small caches make progress; then it may go too.
  * Locked entries never go. A locked entry that is replaced leaves the index and is freed at its unlock.
+ *
+ * Slots are taken for an owner (a number). What one owner has taken and nobody has claimed is limited to a share, so
+ * that one who asks for much and fetches little leaves room for the others.
  */
 #ifndef RA_STORAGE_CACHE_H
 #define RA_STORAGE_CACHE_H
@@ -20,6 +23,7 @@
 
 #define CACHE_CLAIM_MS 5000
 #define CACHE_ERROR_MS 10000 /* how long an error answers */
+#define CACHE_OWNERS 256u    /* owners beyond share the shares of those before */
 
 struct cache;
 struct cache_entry;
@@ -41,6 +45,9 @@ void cache_free(struct cache *cache); /* nothing may be locked (asserted) */
 /* Called, on any thread and without the mutex, when a slot may have become free after cache_take_slot said no. */
 void cache_on_room(struct cache *cache, void (*fn)(void *arg), void *arg);
 
+/* At most so many slots of one owner are not claimed yet; at first all. */
+void cache_set_share(struct cache *cache, size_t slots);
+
 /* The next sequence number: 1, 2, … Any thread. */
 uint64_t cache_next_sequence(struct cache *cache);
 
@@ -57,9 +64,9 @@ enum track_state cache_load(struct cache *cache, const struct cache_ref *ref, co
 /* (Steps 84, 90, 166, 170.) */
 void cache_unlock(struct cache *cache, const struct cache_ref *ref);
 
-/* DA threads. A slot of track_bytes, page aligned, owned by the caller until published or given back; NULL when every
- * slot is locked, owned or still waiting to be claimed. */
-void *cache_take_slot(struct cache *cache, int64_t now_ms);
+/* DA threads. A slot of track_bytes, page aligned, the caller's until published or given back; NULL when every slot is
+ * locked, taken or still waiting to be claimed, or the owner has its share. */
+void *cache_take_slot(struct cache *cache, uint32_t owner, int64_t now_ms);
 void cache_give_back(struct cache *cache, void *slot);
 /* Puts the outcome of a read in place; slot goes with TRACK_DATA and is NULL otherwise. Never replaces an entry with a
  * higher sequence (the slot is then freed), nor, at the same sequence, anything but an error. Any thread.

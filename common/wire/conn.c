@@ -25,7 +25,8 @@
 #include "base/log.h"
 
 #define CONN_MAGIC 0x434f4e4eu
-#define PASS_BYTES_MAX (1u * MIB)     /* read, and written, in one call from the loop */
+#define PASS_BYTES_MAX (1u * MIB)     /* read, and written, in one call from the loop, unless set lower */
+#define PASS_FRAMES_MAX 128u          /* read in one call: what tiny frames ask for takes time too */
 #define OUTPUT_PAUSE_BYTES (4u * MIB) /* more queued than this: the peer is not read from */
 #define OUTPUT_PAUSE_FRAMES 4096u     /* likewise: a peer that asks with tiny frames must not fill the memory */
 #define UPDATE_BYTES_DEFAULT (64ull * 1024 * MIB)
@@ -183,12 +184,13 @@ static void read_ended(struct conn *conn, int rc)
 
 static void read_frames(struct conn *conn)
 {
-	size_t budget_bytes = PASS_BYTES_MAX;
+	size_t budget_bytes = conn->pass_bytes;
+	unsigned budget_frames = PASS_FRAMES_MAX;
 	char why[DETAIL_MAX + 1];
 
 	conn->reads_again = false;
 	conn->reads_after_write = false;
-	while (is_open(conn) && !conn_is_paused(conn) && budget_bytes > 0) {
+	while (is_open(conn) && !conn_is_paused(conn) && budget_bytes > 0 && budget_frames > 0) {
 		void *at;
 		size_t wanted = reader_want(conn->reader, &at);
 		ssize_t taken = transport_read(conn->transport, at, wanted < budget_bytes ? wanted : budget_bytes);
@@ -204,16 +206,18 @@ static void read_frames(struct conn *conn)
 		}
 		budget_bytes -= (size_t)taken;
 		event = reader_took(conn->reader, (size_t)taken, why);
-		if (event < 0)
+		if (event < 0) {
 			conn_end(conn, END_FAILED, "%s", why);
-		else if (event == READER_PAYLOAD)
+		} else if (event == READER_PAYLOAD) {
 			take_payload_place(conn);
-		else if (event == READER_FRAME)
+		} else if (event == READER_FRAME) {
 			take_frame(conn);
+			budget_frames--;
+		}
 	}
 	if (conn_is_paused(conn))
 		conn->was_paused = true; /* also when this very pass writes it away: what was read ahead has no event */
-	if (is_open(conn) && budget_bytes == 0 && transport_has_pending(conn->transport)) {
+	if (is_open(conn) && (budget_bytes == 0 || budget_frames == 0) && transport_has_pending(conn->transport)) {
 		conn->reads_again = true;
 		schedule(conn);
 	}
@@ -225,7 +229,7 @@ static void write_frames(struct conn *conn)
 
 	conn->is_write_blocked = false;
 	if (!conn->is_output_closed && !output_is_idle(conn->output))
-		rc = output_write(conn->output, conn->transport, PASS_BYTES_MAX);
+		rc = output_write(conn->output, conn->transport, conn->pass_bytes);
 	if (rc == -EAGAIN)
 		conn->is_write_blocked = transport_wants_write(conn->transport);
 	else if (rc == -ENODATA)
@@ -346,6 +350,7 @@ static struct conn *new_conn(struct event_base *base, struct clock *clock, struc
 	conn->ops = ops;
 	conn->arg = arg;
 	conn->transport = transport;
+	conn->pass_bytes = PASS_BYTES_MAX;
 	conn->reader = reader_new(FRAME_MESSAGE_BYTES_MAX_BEFORE_HELLO);
 	conn->output = output_new(UPDATE_BYTES_DEFAULT);
 	conn->readable = event_new(base, transport_fd_in(transport), EV_READ | EV_PERSIST, on_readable, conn);
@@ -473,6 +478,12 @@ uint64_t conn_wire_bytes(const struct conn *conn)
 size_t conn_queued_bytes(const struct conn *conn)
 {
 	return output_queued_bytes(conn->output);
+}
+
+void conn_set_pass_bytes(struct conn *conn, size_t bytes)
+{
+	assert(bytes > 0 && bytes <= PASS_BYTES_MAX);
+	conn->pass_bytes = bytes;
 }
 
 void conn_set_update_bytes(struct conn *conn, uint64_t bytes)

@@ -39,6 +39,7 @@ struct conn {
 	bool reads_again; /* bytes may wait that no event announces */
 	bool was_paused;
 	bool is_output_closed; /* the peer takes no more; its end is still to be read */
+	size_t pass_bytes;     /* read, and written, in one call from the loop */
 	int fd_error;          /* errno of a descriptor that could not be duplicated for sending */
 	struct timer hello_deadline, stall_deadline, ping_timer;
 	uint64_t stall_sent_bytes;    /* on the wire when the stall deadline was set */

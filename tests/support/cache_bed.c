@@ -51,7 +51,7 @@ struct cache_counts cache_bed_count(void)
 
 void cache_bed_publish_data(uint64_t track, uint64_t sequence, char byte)
 {
-	void *slot = cache_take_slot(cache_bed.cache, cache_bed.now_ms);
+	void *slot = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
 
 	assert_non_null(slot);
 	memset(slot, byte, CACHE_BED_TRACK_BYTES);

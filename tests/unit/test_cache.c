@@ -127,7 +127,7 @@ static void a_stale_lock_pins_what_is_published_into_its_memory(void **state)
 	assert_int_equal(cache_bed_count().slots_locked, 1);
 	for (uint64_t track = 3; track < 3 + CACHE_BED_SLOTS - 1; track++)
 		cache_bed_publish_data(track, 1, 'c');
-	assert_null(cache_take_slot(cache_bed.cache, cache_bed.now_ms));
+	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	cache_unlock(cache_bed.cache, &ref);
 	assert_int_equal(cache_bed_count().slots_locked, 0);
 	cache_bed_publish_data(9, 1, 'd');
@@ -239,7 +239,7 @@ static void *publish_rounds(void *arg)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t track = i % SHARED_TRACKS;
 		uint64_t sequence = cache_next_sequence(shared);
-		void *slot = cache_take_slot(shared, 0);
+		void *slot = cache_take_slot(shared, 0, 0);
 
 		if (!slot)
 			continue;

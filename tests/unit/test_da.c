@@ -276,7 +276,7 @@ static void *cache_slot(void *arg, uint64_t track)
 {
 	(void)arg;
 	(void)track;
-	return cache_take_slot(cache, 0);
+	return cache_take_slot(cache, 0, 0);
 }
 
 static void cache_publish_track(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)

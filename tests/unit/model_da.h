@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A disk adapter without threads: the functions of storage/da.h, defined in the test itself, so that the linker leaves
+ * the real ones out. What a thread would do happens when the test says so, one step at a time, so that a run is the
+ * same for the same seed. Reads are the real ones (da_read). Include it once per program.
+ */
+#ifndef RA_TESTS_UNIT_MODEL_DA_H
+#define RA_TESTS_UNIT_MODEL_DA_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "storage/da.h"
+#include "storage/da_read.h"
+#include "storage/volume.h"
+
+#define MODEL_DA_THREADS 4u
+
+struct da_request {
+	struct da *da;
+	struct da_spec spec;
+	struct da_result result;
+	enum da_state state;
+	uint64_t sequence;
+	bool is_starved, was_counted;
+	int64_t submitted_ms;
+	struct da_request *prev, *next; /* in live */
+};
+
+struct da {
+	struct da_config config;
+	struct da_request *live; /* all that are not free, oldest first */
+	unsigned used;
+	uint64_t reads_started;
+	bool was_refused;
+	void (*on_free_element)(void *arg);
+	void *on_free_element_arg;
+};
+
+static struct {
+	bool (*hangs)(const struct volume *volume); /* what a thread that touches it would do now */
+	const struct clock *clock;
+} model_da;
+
+static inline void model_da_drop(struct da_request *request)
+{
+	struct da *da = request->da;
+	struct da_spec spec = request->spec;
+
+	DL_DELETE(da->live, request);
+	da->used--;
+	free(request);
+	if (spec.sink != NULL && spec.sink->finished != NULL)
+		spec.sink->finished(spec.sink_arg);
+	if (!da->was_refused || da->on_free_element == NULL)
+		return;
+	da->on_free_element(da->on_free_element_arg);
+	da->was_refused = da->used == da->config.queue_elements;
+}
+
+static inline bool model_da_is_wanted(void *arg)
+{
+	return ((struct da_request *)arg)->state == DA_RUNNING;
+}
+
+/* May a thread take it? At most half of them serve one volume. */
+static inline bool model_da_may_start(const struct da_request *request)
+{
+	const struct da_request *other;
+	unsigned busy = 0;
+
+	DL_FOREACH(request->da->live, other)
+		busy += other->spec.volume == request->spec.volume &&
+			(other->state == DA_RUNNING || other->state == DA_ABANDONED);
+	return request->state == DA_QUEUED && !request->is_starved && busy < MODEL_DA_THREADS / 2;
+}
+
+/* A thread takes it / a running or abandoned one returns / a done one is delivered. */
+static inline bool model_da_can_step(const struct da_request *request)
+{
+	if (request->state == DA_QUEUED)
+		return model_da_may_start(request);
+	return request->state == DA_DONE || !model_da.hangs(request->spec.volume);
+}
+
+static inline void model_da_start(struct da_request *request)
+{
+	request->state = DA_RUNNING;
+	if (request->spec.kind == DA_READ) {
+		request->sequence = request->spec.sink->begin(request->spec.sink_arg);
+		request->da->reads_started += !request->was_counted;
+		request->was_counted = true;
+	}
+}
+
+static inline void model_da_serve(struct da_request *request)
+{
+	struct da_result *result = &request->result;
+	struct volume *volume = request->spec.volume;
+
+	switch (request->spec.kind) {
+	case DA_OPEN:
+		result->error = volume_open(volume, &result->info);
+		break;
+	case DA_SIZE:
+		result->error = volume_size(volume, &result->info.size_bytes);
+		break;
+	case DA_READ:
+		result->tracks_done = da_read_tracks(&request->spec, request->sequence, model_da_is_wanted, request);
+		break;
+	case DA_CLOSE:
+		volume_close(volume);
+		break;
+	}
+}
+
+/* Its thread is through. Reads are delivered in a step of their own, the rest at once. */
+static inline void model_da_return(struct da_request *request)
+{
+	bool is_abandoned = request->state == DA_ABANDONED;
+
+	model_da_serve(request);
+	if (is_abandoned) {
+		if (request->spec.kind == DA_OPEN && request->result.error == 0)
+			volume_close(request->spec.volume);
+		if (request->spec.returned != NULL)
+			request->spec.returned(request->spec.returned_arg);
+		model_da_drop(request);
+	} else if (request->spec.kind == DA_READ && request->result.tracks_done == 0) {
+		request->state = DA_QUEUED;
+		request->is_starved = true;
+	} else {
+		request->state = DA_DONE;
+		if (request->spec.kind != DA_READ)
+			request->spec.done(request->spec.arg, request, &request->result);
+	}
+}
+
+static inline void model_da_step(struct da_request *request)
+{
+	assert(model_da_can_step(request));
+	if (request->state == DA_QUEUED)
+		model_da_start(request);
+	else if (request->state == DA_DONE)
+		request->spec.done(request->spec.arg, request, &request->result);
+	else
+		model_da_return(request);
+}
+
+/* ---- storage/da.h ---- */
+
+struct da *da_new(const struct da_config *config, struct mailbox *mailbox)
+{
+	struct da *da = xcalloc(1, sizeof(*da));
+
+	(void)mailbox;
+	da->config = *config;
+	return da;
+}
+
+bool da_free(struct da *da)
+{
+	if (da != NULL)
+		assert(da->live == NULL && da->used == 0);
+	free(da);
+	return true;
+}
+
+struct da_request *da_submit(struct da *da, const struct da_spec *spec)
+{
+	struct da_request *request;
+
+	da->was_refused = da->was_refused || da->used == da->config.queue_elements;
+	if (da->used == da->config.queue_elements)
+		return NULL;
+	request = xcalloc(1, sizeof(*request));
+	request->da = da;
+	request->spec = *spec;
+	request->state = DA_QUEUED;
+	request->submitted_ms = clock_now_ms(model_da.clock);
+	DL_APPEND(da->live, request);
+	da->used++;
+	return request;
+}
+
+void da_release(struct da *da, struct da_request *request)
+{
+	assert(request->da == da && request->state == DA_DONE);
+	model_da_drop(request);
+}
+
+bool da_abandon(struct da *da, struct da_request *request)
+{
+	bool is_running = request->state == DA_RUNNING;
+
+	assert(request->da == da && request->state != DA_ABANDONED);
+	if (is_running)
+		request->state = DA_ABANDONED;
+	else
+		model_da_drop(request);
+	return is_running;
+}
+
+enum da_state da_request_state(const struct da_request *request)
+{
+	return request->state;
+}
+uint64_t da_request_sequence(const struct da_request *request)
+{
+	return request->sequence;
+}
+void da_kick(struct da *da)
+{
+	struct da_request *request;
+
+	DL_FOREACH(da->live, request)
+		request->is_starved = false;
+}
+
+void da_on_free_element(struct da *da, void (*fn)(void *arg), void *arg)
+{
+	da->on_free_element = fn;
+	da->on_free_element_arg = arg;
+}
+
+void da_count(struct da *da, struct da_counts *counts)
+{
+	const struct da_request *request;
+
+	*counts = (struct da_counts){ .elements_used = da->used, .threads = MODEL_DA_THREADS,
+		.reads_started = da->reads_started };
+	DL_FOREACH(da->live, request) {
+		counts->queued += request->state == DA_QUEUED;
+		counts->running += request->state == DA_RUNNING;
+		counts->abandoned += request->state == DA_ABANDONED;
+	}
+}
+
+#endif
