@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/config.h"
 #include "base/limits.h"
 #include "wire/message.h"
 
@@ -120,38 +121,11 @@ static void parse_number(struct parser *parser, const char *name, const char *te
 		*out = value;
 }
 
-static bool parse_unit(const char *text, unsigned *shift)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-
-	*shift = 0;
-	if (text[0] == '\0')
-		return true;
-	unit = strchr(units, toupper((unsigned char)text[0]));
-	if (!unit || text[1] != '\0')
-		return false;
-	*shift = 10u * (unsigned)(unit - units + 1);
-	return true;
-}
-
-static bool parse_size(const char *text, uint64_t *out)
-{
-	const char *rest;
-	uint64_t value;
-	unsigned shift;
-
-	if (!parse_digits(text, &value, &rest) || !parse_unit(rest, &shift) || value > UINT64_MAX >> shift)
-		return false;
-	*out = value << shift;
-	return true;
-}
-
 static void parse_track_size(struct parser *parser, const char *text)
 {
 	uint64_t bytes;
 
-	if (!parse_size(text, &bytes) || bytes < TRACK_BYTES_MIN || bytes > TRACK_BYTES_MAX || (bytes & (bytes - 1)) != 0)
+	if (!config_parse_size(text, &bytes) || bytes < TRACK_BYTES_MIN || bytes > TRACK_BYTES_MAX || (bytes & (bytes - 1)) != 0)
 		refuse(parser, "--track-size %.40s: expected a power of two from 4K to 1M", text);
 	else
 		parser->options->track_bytes = (uint32_t)bytes;
@@ -161,7 +135,7 @@ static void parse_cache(struct parser *parser, const char *text)
 {
 	uint64_t bytes;
 
-	if (!parse_size(text, &bytes) || bytes < CACHE_BYTES_MIN || bytes > CACHE_BYTES_MAX)
+	if (!config_parse_size(text, &bytes) || bytes < CACHE_BYTES_MIN || bytes > CACHE_BYTES_MAX)
 		refuse(parser, "--cache %.40s: expected a size from 16M to 1T, such as 64M", text);
 	else
 		parser->options->cache_bytes = bytes;
@@ -169,25 +143,18 @@ static void parse_cache(struct parser *parser, const char *text)
 
 static void parse_limit(struct parser *parser, const char *text)
 {
-	uint64_t bytes;
-
-	if (!parse_size(text, &bytes) || bytes == 0)
-		refuse(parser, "--limit %.40s: expected bytes a second, such as 100M", text);
-	else
-		parser->options->limit_bytes_per_s = bytes;
+	if (!config_parse_rate(text, &parser->options->limit_bytes_per_s))
+		refuse(parser, "--limit %.40s: expected bytes a second, such as 100M, or none", text);
 }
 
 static void parse_time(struct parser *parser, const char *name, const char *text, int64_t *out_ms)
 {
-	const char *rest;
-	uint64_t value, unit_ms = 0;
+	uint64_t value_ms;
 
-	if (parse_digits(text, &value, &rest))
-		unit_ms = strcmp(rest, "ms") == 0 ? 1 : strcmp(rest, "s") == 0 ? 1000 : strcmp(rest, "m") == 0 ? 60000 : 0;
-	if (unit_ms == 0 || value == 0 || value > TIME_MS_MAX / unit_ms)
-		refuse(parser, "--%s %.40s: expected a time from 1ms to 60m, such as 100ms or 4s", name, text);
+	if (!config_parse_time(text, &value_ms) || value_ms == 0 || value_ms > TIME_MS_MAX)
+		refuse(parser, "--%s %.40s: expected a time from 1ms to 1h, such as 100ms or 4s", name, text);
 	else
-		*out_ms = (int64_t)(value * unit_ms);
+		*out_ms = (int64_t)value_ms;
 }
 
 static void parse_tracks(struct parser *parser, const char *text)

@@ -73,15 +73,17 @@ int setup_send(const struct options *options, int primary_fd, int secondary_fd)
 
 /* ---- SetupReply ---- */
 
+/* The first bytes of each SetupReply. */
+static const uint8_t answer_begin[] = { FRAME_MAGIC & 0xff, FRAME_MAGIC >> 8, FRAME_VERSION, MESSAGE_SETUP_REPLY };
+
 /* How long the answer is, as far as it is known; 0 when its bytes are those of no SetupReply. */
 static size_t answer_bytes(const struct answer *answer)
 {
-	static const uint8_t begin[] = { FRAME_MAGIC & 0xff, FRAME_MAGIC >> 8, FRAME_VERSION, MESSAGE_SETUP_REPLY };
-	size_t known = answer->count < sizeof(begin) ? answer->count : sizeof(begin);
+	size_t known = answer->count < sizeof(answer_begin) ? answer->count : sizeof(answer_begin);
 	struct frame_header header;
 	const char *why;
 
-	if (memcmp(answer->bytes, begin, known) != 0)
+	if (memcmp(answer->bytes, answer_begin, known) != 0)
 		return 0;
 	if (answer->count < FRAME_HEADER_BYTES)
 		return FRAME_HEADER_BYTES;
@@ -113,12 +115,13 @@ static ssize_t take(int fd, int signal_fd, int timeout_ms, void *at, size_t byte
 	return taken < 0 ? -errno : taken;
 }
 
-/* Something that a terminal and one line can take. */
+/* Something that a terminal and one line can take. The answer itself may follow the words of a shell. */
 static void show(const struct answer *answer, char words[SETUP_WORDS_BYTES])
 {
-	size_t length = 0;
+	const uint8_t *end = memmem(answer->bytes, answer->count, answer_begin, sizeof(answer_begin));
+	size_t count = end ? (size_t)(end - answer->bytes) : answer->count, length = 0;
 
-	for (size_t i = 0; i < answer->count && length < SHOWN_MAX; i++) {
+	for (size_t i = 0; i < count && length < SHOWN_MAX; i++) {
 		uint8_t byte = answer->bytes[i];
 		bool is_blank = byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 

@@ -34,6 +34,21 @@ for pair in "short longer" "longer short"; do
 done
 expect 1 short longer
 says 'longer'
+says 'common-size leaves it out'
+for pair in "short longer" "longer short"; do
+	# shellcheck disable=SC2086
+	expect 0 --common-size --json $pair
+	json .tracks.total 4
+	json '.local.outside_after + .remote.outside_after' 200000
+	json_sums
+done
+expect 0 --common-size short longer
+says '^IDENTICAL: 196708 bytes .* outside what is compared: the last 200000 bytes of longer \(from offset 196708\)'
+poke longer 196000 x!
+expect 1 --common-size short longer
+says 'the last 200000 bytes of longer'
+expect 2 --common-size short empty
+says 'nothing in common'
 
 truncate -s 1G sparse
 poke sparse 500000000 data

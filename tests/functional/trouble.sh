@@ -25,8 +25,24 @@ says 'same'
 
 expect 2
 says 'Usage|usage|two volumes'
-expect 2 a
+expect 2 ./a
+says 'two volumes'
 expect 2 a a a
+expect 2 b:a a
+says 'volume A'
+expect 2 a :a
+for bad in --socket=x --link-timeout=1s --reserve; do
+	expect 2 $bad a a
+	says "${bad%%=*} goes with a DEVICE only"
+done
+for bad in --track-size=64K --cache=64M --io=auto; do
+	expect 2 $bad web1
+	says "${bad%%=*} does not go with a DEVICE"
+done
+expect 4 --socket "$T/none" web1
+says 'none: No such file.*is ra-primaryd running'
+expect 4 --json --socket "$T/none" a # a name without a slash is a device, also when there is such a file
+json .result error
 for bad in --jobs=0 --jobs=65 --jobs=x --run=65 --delivery=never --retry-delay=1 --tracks=5-2 --repeat=0 --cache=15M \
 	--track-size=5000 --io=maybe --exact=-1 --no-such-option; do
 	expect 2 "$bad" a a

@@ -149,6 +149,13 @@ static void bad_values_are_refused_by_name(void **state)
 		{ "--cache=99999999T", "--cache", "99999999T" },
 		{ "--io=fast", "--io", "fast" },
 		{ "--exact=-1", "--exact", "-1" },
+		{ "--limit=fast", "--limit", "fast" },
+		{ "--limit=", "--limit", "bytes a second" },
+		{ "--link-timeout=61m", "--link-timeout", "61m" },
+		{ "--link-timeout=2h", "--link-timeout", "2h" },
+		{ "--reserve=lock", "--reserve", "lock" },
+		{ "--socket=", "--socket", "1 to 107" },
+		{ "--common-size=yes", "--common-size", "no value" },
 		{ "--progress=maybe", "--progress", "maybe" },
 		{ "--nonsense", "--nonsense", "unknown" },
 		{ "--json=yes", "--json", "no value" },
@@ -163,11 +170,123 @@ static void bad_values_are_refused_by_name(void **state)
 	}
 }
 
+static void one_name_is_a_device_of_the_primary(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("web1"), OPTIONS_RUN);
+	assert_int_equal(options.form, FORM_DEVICE);
+	assert_string_equal(options.device, "web1");
+	assert_string_equal(options.socket_path, "/run/ra/primary.sock");
+	assert_int_equal(options.link_timeout_ms, 30000);
+	assert_false(options.reserve || options.common_size);
+	assert_int_equal(PARSE("--socket=/s", "--link-timeout=15m", "--reserve", "--limit=100M", "--common-size", "web1"),
+		OPTIONS_RUN);
+	assert_string_equal(options.socket_path, "/s");
+	assert_int_equal(options.link_timeout_ms, 900000);
+	assert_true(options.reserve && options.common_size);
+	assert_int_equal(options.limit_bytes_per_s, 100 * MIB);
+	assert_int_equal(PARSE("--reserve=ra", "--limit=none", "web1"), OPTIONS_RUN);
+	assert_int_equal(options.limit_bytes_per_s, 0);
+	assert_true(options.reserve);
+}
+
+static void one_name_that_is_no_device_is_a_volume_without_its_other(void **state)
+{
+	static const char *const names[] = { "./web1", "/dev/vg0/web1", ".hidden", "two words", "b:web1", "" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(PARSE("--", names[i]), OPTIONS_BAD);
+		assert_non_null(strstr(why, "two volumes"));
+	}
+}
+
+static void a_second_volume_may_be_on_another_host(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("a", "root@b:/dev/vg0/web1"), OPTIONS_RUN);
+	assert_int_equal(options.form, FORM_SSH);
+	assert_string_equal(options.path_local, "a");
+	assert_string_equal(options.path_remote, "/dev/vg0/web1");
+	assert_string_equal(options.name_remote, "root@b:/dev/vg0/web1");
+	assert_string_equal(options.host, "root@b");
+	assert_int_equal(PARSE("./a:b", "./b:a"), OPTIONS_RUN);
+	assert_int_equal(options.form, FORM_PAIR);
+	assert_string_equal(options.path_remote, "./b:a");
+}
+
+static void the_first_volume_must_be_here(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("b:x", "a"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "volume A (b:x)"));
+	assert_non_null(strstr(why, "./b:x"));
+	assert_int_equal(PARSE("b:x", "c:y"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "volume A"));
+	assert_int_equal(PARSE("a", ":y"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "host"));
+}
+
+static void options_without_a_meaning_for_the_form_are_refused(void **state)
+{
+	static const struct {
+		const char *argument, *operand, *other, *words;
+	} cases[] = {
+		{ "--track-size=64K", "web1", NULL, "--track-size does not go with a DEVICE" },
+		{ "--cache=64M", "web1", NULL, "--cache does not go with a DEVICE" },
+		{ "--io=auto", "web1", NULL, "--io does not go with a DEVICE" },
+		{ "--socket=/s", "a", "b", "--socket goes with a DEVICE only" },
+		{ "--link-timeout=30s", "a", "b", "--link-timeout goes with a DEVICE only" },
+		{ "--reserve", "a", "b", "--reserve goes with a DEVICE only" },
+		{ "--socket=/s", "a", "h:b", "--socket goes with a DEVICE only" },
+		{ "--reserve=ra", "a", "h:b", "--reserve goes with a DEVICE only" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (PARSE(cases[i].argument, cases[i].operand, cases[i].other) != OPTIONS_BAD ||
+			!strstr(why, cases[i].words))
+			fail_msg("%s: %s", cases[i].argument, why);
+}
+
+static void options_with_a_meaning_for_each_form_are_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--common-size", "--limit=1M", "--track-size=4K", "--io=direct", "--cache=16M", "a", "h:b"),
+		OPTIONS_RUN);
+	assert_int_equal(PARSE("--common-size", "--limit=1", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--common-size", "--limit=1M", "--jobs=64", "--run=64", "web1"), OPTIONS_RUN);
+}
+
+static void slots_of_a_device_have_room_for_any_track_size(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("web1"), OPTIONS_RUN);
+	assert_int_equal(options_slot_bytes(&options), MIB);
+	assert_int_equal(options_slot_count(&options), 18);
+	assert_int_equal(options_run_tracks(&options, 64 * KIB), 16);
+	assert_int_equal(options_run_tracks(&options, 4 * KIB), 64);
+	assert_int_equal(options_run_tracks(&options, MIB), 1);
+	assert_int_equal(PARSE("--jobs=64", "web1"), OPTIONS_RUN);
+	assert_int_equal(options_slot_bytes(&options), 512 * KIB);
+	assert_int_equal(options_run_tracks(&options, MIB), 0);
+	assert_int_equal(PARSE("--run=64", "web1"), OPTIONS_RUN);
+	assert_int_equal(options_slot_bytes(&options), 4 * MIB);
+	assert_int_equal(options_run_tracks(&options, 64 * KIB), 64);
+	assert_int_equal(options_run_tracks(&options, 128 * KIB), 0);
+	assert_int_equal(PARSE("--run=3", "--jobs=7", "web1"), OPTIONS_RUN);
+	assert_int_equal(options_slot_bytes(&options), 3 * MIB);
+	assert_int_equal(options_slot_bytes(&options) % 4096, 0);
+	assert_int_equal(PARSE("--run=64", "--jobs=11", "web1"), OPTIONS_RUN);
+	assert_int_equal(options_slot_bytes(&options) % 4096, 0);
+	assert_true((uint64_t)options_slot_count(&options) * options_slot_bytes(&options) <= HOST_MEMORY_BYTES_MAX);
+}
+
 static void the_number_of_volumes_must_be_two(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("a"), OPTIONS_BAD);
-	assert_non_null(strstr(why, "two volumes"));
+	assert_int_equal(parse((const char *const[]){ NULL }), OPTIONS_BAD);
+	assert_non_null(strstr(why, "two volumes or a device"));
 	assert_int_equal(PARSE("a", "b", "c"), OPTIONS_BAD);
 	assert_int_equal(PARSE("", "b"), OPTIONS_BAD);
 	assert_non_null(strstr(why, "volume A is empty"));
@@ -244,6 +363,13 @@ int main(void)
 		cmocka_unit_test(repeat_takes_a_number_or_forever),
 		cmocka_unit_test(help_and_version_win_over_what_follows),
 		cmocka_unit_test(bad_values_are_refused_by_name),
+		cmocka_unit_test(one_name_is_a_device_of_the_primary),
+		cmocka_unit_test(one_name_that_is_no_device_is_a_volume_without_its_other),
+		cmocka_unit_test(a_second_volume_may_be_on_another_host),
+		cmocka_unit_test(the_first_volume_must_be_here),
+		cmocka_unit_test(options_without_a_meaning_for_the_form_are_refused),
+		cmocka_unit_test(options_with_a_meaning_for_each_form_are_taken),
+		cmocka_unit_test(slots_of_a_device_have_room_for_any_track_size),
 		cmocka_unit_test(the_number_of_volumes_must_be_two),
 		cmocka_unit_test(a_path_that_does_not_fit_is_refused),
 		cmocka_unit_test(a_missing_value_is_named),

@@ -144,6 +144,29 @@ static void between_passes_there_is_no_line(void **state)
 	progress_free(progress);
 }
 
+static void a_link_that_is_down_takes_the_line(void **state)
+{
+	struct fixture *f = *state;
+	struct progress *progress = progress_new(f->clock, true, f->out, current, f);
+	struct report *report = f->report;
+
+	report_identical(f->report, 0, false);
+	progress_set_link(progress, false, "b.example: Connection refused");
+	clock_advance(f->clock, 3000);
+	progress_set_link(progress, false, "b.example: No route to host");
+	clock_advance(f->clock, 4000);
+	assert_non_null(strstr(f->text, "pass 1:  25 %, link down for 3 s: b.example: Connection refused"));
+	assert_non_null(strstr(f->text, "pass 1:  25 %, link down for 7 s: b.example: No route to host"));
+	f->report = NULL;
+	progress_print_once(progress);
+	assert_non_null(strstr(f->text, "ra-compare: link down for 7 s: b.example: No route to host\n"));
+	f->report = report;
+	progress_set_link(progress, true, "");
+	progress_print_once(progress);
+	assert_non_null(strstr(f->text, "ra-compare: pass 1:  25 %, 1.0 MiB compared"));
+	progress_free(progress);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +175,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_comes_by_itself_when_it_is_off, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(each_pass_has_its_own_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(between_passes_there_is_no_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_link_that_is_down_takes_the_line, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("progress", tests, NULL, NULL);

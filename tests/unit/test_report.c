@@ -242,6 +242,129 @@ static void a_difference_before_the_tail_is_not_only_the_tail(void **state)
 	report_free(report);
 }
 
+static void a_common_size_leaves_the_tail_out_and_names_it(void **state)
+{
+	struct report_setup setup = setup_of(2 * TRACK + 100, 5 * TRACK);
+	struct report *report;
+	char *text;
+
+	(void)state;
+	setup.is_common = true;
+	report = report_new(&setup);
+	assert_int_equal(report_figures(report)->total_tracks, 3);
+	assert_int_equal(report_end_track(report), 3);
+	assert_int_equal(report_common_bytes(report, 2), 100);
+	identical(report, 0, 3);
+	finish(report);
+	assert_int_equal(report_exit_code(report), 0);
+	assert_int_equal(report_figures(report)->range_count, 0);
+	assert_says(report, "IDENTICAL: 8292 bytes (3 tracks) of a and b are equal, outside what is compared: the last 12188 "
+			    "bytes of b (from offset 8292), each track");
+	text = print(report, 1, report_print_text);
+	assert_null(strstr(text, "note:"));
+	free(text);
+	report_free(report);
+}
+
+static void what_lies_outside_on_either_side_is_in_every_verdict(void **state)
+{
+	static const char words[] = ", outside what is compared: the first 512 bytes of a and the last 88 bytes of a (from "
+				    "offset 8704) and the last 1 byte of b (from offset 8192), each track";
+	struct report_setup setup = setup_of(2 * TRACK, 2 * TRACK);
+
+	(void)state;
+	setup.local.offset_bytes = 512;
+	setup.local.whole_bytes = 512 + 2 * TRACK + 88;
+	setup.remote.whole_bytes = 2 * TRACK + 1;
+	for (int verdict = 0; verdict < 3; verdict++) {
+		struct report *report = report_new(&setup);
+
+		if (verdict == 1)
+			DIFFER(report, 0, 1);
+		else
+			identical(report, 0, 1);
+		if (verdict == 2)
+			report_not_compared(report, 1, 1, REASON_INTERRUPTED);
+		else
+			identical(report, 1, 1);
+		finish(report);
+		assert_int_equal(report_exit_code(report), verdict == 2 ? 3 : verdict);
+		assert_says(report, words);
+		report_free(report);
+	}
+}
+
+static void a_peer_that_does_not_say_how_large_the_whole_is_has_nothing_outside(void **state)
+{
+	struct report_setup setup = setup_of(2 * TRACK, 2 * TRACK);
+
+	(void)state;
+	setup.remote.offset_bytes = 512;
+	assert_int_equal(report_outside(&setup, &setup.remote).before_bytes, 512);
+	assert_int_equal(report_outside(&setup, &setup.remote).after_bytes, 0);
+	setup.is_common = true;
+	setup.local.size_bytes = TRACK;
+	assert_int_equal(report_outside(&setup, &setup.remote).after_bytes, TRACK);
+	assert_int_equal(report_outside(&setup, &setup.remote).after_offset, 512 + TRACK);
+}
+
+static void sizes_at_the_end_of_a_common_pass_are_common_sizes(void **state)
+{
+	static const struct {
+		uint64_t local, remote;
+		int exit_code;
+		const char *words;
+	} cases[] = {
+		{ 2, 9, 0, "IDENTICAL" },
+		{ 2, 2, 0, "IDENTICAL" }, /* the larger one shrank, but not into the common part */
+		{ 3, 5, 3, "the common part grew from 8192 to 12288 bytes" },
+		{ 9, 9, 3, "the common part grew from 8192 to 36864 bytes" },
+		{ 1, 5, 3, "the common part shrank from 8192 to 4096 bytes" },
+		{ 2, 1, 3, "the common part shrank from 8192 to 4096 bytes" },
+	};
+	struct report_setup setup = setup_of(2 * TRACK, 5 * TRACK);
+
+	(void)state;
+	setup.is_common = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct report *report = report_new(&setup);
+
+		identical(report, 0, 2);
+		finish_with(report, cases[i].local * TRACK, cases[i].remote * TRACK);
+		assert_int_equal(report_exit_code(report), cases[i].exit_code);
+		assert_int_equal(post_total(report_post(report)), cases[i].exit_code != 0);
+		assert_says(report, cases[i].words);
+		report_free(report);
+	}
+}
+
+static void a_volume_that_became_another_one_is_not_proven_and_says_why(void **state)
+{
+	const struct report_end end = { .is_changed = true };
+	struct report *report = new_report(3 * TRACK, 3 * TRACK);
+
+	(void)state;
+	identical(report, 0, 1);
+	report_not_compared(report, 1, 2, REASON_CHANGED);
+	report_finish(report, &end);
+	assert_int_equal(report_exit_code(report), 3);
+	assert_says(report, "2 were not compared (2 after the remote volume came back as another one), the remote volume came "
+			    "back as another one");
+	report_free(report);
+}
+
+static void time_held_back_by_limits_is_a_note(void **state)
+{
+	struct report *report = new_report(TRACK, TRACK);
+
+	(void)state;
+	report_link(report)->throttled_ms = 12345;
+	identical(report, 0, 1);
+	finish(report);
+	assert_says(report, "note: held back by limits for 12 s");
+	report_free(report);
+}
+
 static void the_boundary_track_is_counted_once_whatever_becomes_of_it(void **state)
 {
 	struct report *report = new_report(TRACK + 100, 2 * TRACK);
@@ -478,7 +601,7 @@ static void json_has_every_field(void **state)
 {
 	static const char *const keys[] = { "format", "result", "complete", "as_of", "started", "ended", "device", "local",
 		"remote", "by", "digest", "track_size", "bytes", "hole_bytes", "wire_bytes", "seconds", "tracks", "link",
-		"ranges", "errors", "pass", "passes", "verdict" };
+		"ranges", "errors", "pass", "passes", "verdict", "throttled_seconds" };
 	struct report *report = new_report(4 * TRACK, 4 * TRACK);
 	const struct post_where where = { .first_track = 2, .track_count = 1 };
 	const json_t *range;
@@ -522,6 +645,57 @@ static void json_has_every_field(void **state)
 	assert_true(json_is_true(json_object_get(range, "exact")));
 	assert_string_equal(string(json_array_get(json_object_get(json, "errors"), 0), "text"), "broken");
 	assert_null(json_object_get(json, "ranges_omitted"));
+	json_decref(json);
+	report_free(report);
+}
+
+static void json_names_a_device_and_what_lies_outside(void **state)
+{
+	struct report_setup setup = setup_of(2 * TRACK, TRACK);
+	struct report *report;
+	json_t *json;
+
+	(void)state;
+	setup.device = "web1";
+	setup.name_local = "local a";
+	setup.is_common = true;
+	setup.local.offset_bytes = 512;
+	setup.local.whole_bytes = 512 + 2 * TRACK + 7;
+	report = report_new(&setup);
+	identical(report, 0, 1);
+	report_link(report)->relinks = 3;
+	report_link(report)->throttled_ms = 1500;
+	finish(report);
+	assert_says(report, "(web1: local buffered, remote direct)");
+	json = load(report, 1);
+	assert_string_equal(string(json, "device"), "web1");
+	assert_string_equal(string(json_object_get(json, "local"), "path"), "a");
+	assert_int_equal(number(json, "local", "size_bytes"), 2 * TRACK);
+	assert_int_equal(number(json, "local", "offset"), 512);
+	assert_int_equal(number(json, "local", "outside_before"), 512);
+	assert_int_equal(number(json, "local", "outside_after"), TRACK + 7);
+	assert_int_equal(number(json, "remote", "outside_before"), 0);
+	assert_int_equal(number(json, "remote", "outside_after"), 0);
+	assert_int_equal(number(json, "link", "relinks"), 3);
+	assert_true(json_real_value(json_object_get(json, "throttled_seconds")) == 1.5);
+	assert_true(json_is_true(json_object_get(json, "complete")));
+	json_decref(json);
+	report_free(report);
+}
+
+static void json_has_volumes_as_they_were_typed(void **state)
+{
+	struct report_setup setup = setup_of(0, 0);
+	struct report *report;
+	json_t *json;
+
+	(void)state;
+	setup.name_remote = "host:b";
+	report = report_new(&setup);
+	finish(report);
+	json = load(report, 1);
+	assert_string_equal(string(json_object_get(json, "remote"), "path"), "host:b");
+	assert_true(json_is_null(json_object_get(json, "device")));
 	json_decref(json);
 	report_free(report);
 }
@@ -575,6 +749,12 @@ int main(void)
 		cmocka_unit_test(whole_tracks_after_the_exact_ones),
 		cmocka_unit_test(the_tail_of_the_larger_volume_is_one_difference),
 		cmocka_unit_test(a_difference_before_the_tail_is_not_only_the_tail),
+		cmocka_unit_test(a_common_size_leaves_the_tail_out_and_names_it),
+		cmocka_unit_test(what_lies_outside_on_either_side_is_in_every_verdict),
+		cmocka_unit_test(a_peer_that_does_not_say_how_large_the_whole_is_has_nothing_outside),
+		cmocka_unit_test(sizes_at_the_end_of_a_common_pass_are_common_sizes),
+		cmocka_unit_test(a_volume_that_became_another_one_is_not_proven_and_says_why),
+		cmocka_unit_test(time_held_back_by_limits_is_a_note),
 		cmocka_unit_test(the_boundary_track_is_counted_once_whatever_becomes_of_it),
 		cmocka_unit_test(tracks_that_were_not_asked_for_are_not_proven),
 		cmocka_unit_test(a_tail_that_was_not_asked_for_is_no_difference),
@@ -586,6 +766,8 @@ int main(void)
 		cmocka_unit_test(exact_ranges_of_one_track_stop_at_the_limit),
 		cmocka_unit_test(text_shows_the_first_hundred_ranges),
 		cmocka_unit_test(json_has_every_field),
+		cmocka_unit_test(json_names_a_device_and_what_lies_outside),
+		cmocka_unit_test(json_has_volumes_as_they_were_typed),
 		cmocka_unit_test(json_survives_names_that_are_no_text),
 		cmocka_unit_test(an_error_before_the_run_is_a_document_too),
 	};

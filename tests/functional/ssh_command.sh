@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What ra-compare asks of ssh, with an ssh of the test's own: the command is fixed, set-up goes through its input, and
+# each way in which it can end has its words. No root is needed.
+. tests/functional/lib.sh
+
+noise a 3000000
+cp a b
+mkdir bin
+cat >bin/ssh <<'END'
+#!/usr/bin/env bash
+printf '<%s>' "$@" >"$T/arguments"
+case $3 in
+good) exec "$BUILD/ra-secondaryd" --once ;;
+silent) exit "$RA_STATUS" ;;
+shell) echo 'Last login: today'; exec "$BUILD/ra-secondaryd" --once ;;
+stuck) exec sleep 60 ;;
+late) sleep 11; exec "$BUILD/ra-secondaryd" --once ;;
+esac
+END
+chmod +x bin/ssh
+export PATH=$T/bin:$PATH
+
+expect 0 a good:b
+[ "$(cat arguments)" = '<-T><--><good><ra-secondaryd><--once>' ] || die "ssh got $(cat arguments)"
+says '^IDENTICAL: 3000000 bytes .* of a and good:b are equal'
+poke b 77 RA..
+expect 1 --json a good:b
+json .remote.path good:b
+expect 0 --common-size --limit 1G --io buffered --track-size 16K --cache 32M a good:a
+for delivery in disconnect poll hold; do expect 1 --delivery $delivery a good:b; done
+
+export RA_STATUS
+for RA_STATUS in 0 7 127 255; do
+	expect 4 a silent:b
+	case $RA_STATUS in
+	0) says 'ra-secondaryd on silent ended before it answered' ;;
+	7) says 'ra-secondaryd on silent ended with exit status 7' ;;
+	127) says 'RA is not installed on silent \(ra-secondaryd was not found there\)' ;;
+	255) says 'ssh to silent failed' ;;
+	esac
+done
+expect 4 a shell:b
+says 'login shell on shell prints "Last login: today" where'
+rm arguments
+for host in '-x' 'a;b'; do expect 2 -- a "$host:b"; done
+[ ! -e arguments ] || die "ssh was started for a host that is none"
+PATH=$T/nowhere:/nowhere "$BUILD/ra-compare" a good:b 2>err
+[ $? = 4 ] || die "without ssh"
+says 'cannot start ssh: No such file'
+expect 0 a late:a # longer than the 10 s that a Hello may take
+
+for signal in INT TERM; do
+	rm -f arguments
+	"$RA" a stuck:b >out 2>err &
+	ra=$!
+	until_true test -s arguments
+	kill -$signal $ra
+	wait $ra
+	code=$?
+	[ $code = 3 ] || die "SIG$signal while ssh waits: exit $code"
+	says 'interrupted before the comparison began'
+done
+exit 0
