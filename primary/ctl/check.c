@@ -51,7 +51,8 @@ static void check_config(struct ctl_points *points, const json_t *status)
 		ctl_point_failed(points, CTL_WRONG, NULL, "configuration %s is gone: %s would not start again", path, daemon);
 	else if (stat(path, &file) == 0 && (double)file.st_mtim.tv_sec > started_s + CLOCK_SLACK_S)
 		ctl_point_failed(points, CTL_WRONG, NULL,
-			"configuration %s was changed after %s started: try it with %s --check-config, then restart", path, daemon, daemon);
+			"configuration %s was changed after %s started: try it with %s --check-config, then restart", path,
+			daemon, daemon);
 	else
 		ctl_point_good(points, NULL, "configuration %s is in force", path);
 }

@@ -15,13 +15,14 @@
 
 #define LINK_TIMEOUT_MS 5000u
 #define MEASURE_MS 2000
+#define HELD_SHARE 0.3 /* of the time of all streams: a limit, not chance */
 
 struct check {
 	struct ctl_points *points;
 	const char *socket;
 	const char *config; /* its path */
 	const char *key;    /* of this host */
-	const char *device, *peer;
+	const char *device, *peer, *path; /* its local volume */
 };
 
 /* ---- Link and permission ---- */
@@ -39,8 +40,9 @@ static bool check_link(const struct check *check)
 			ctl_age(ctl_number_of(link, "since_seconds")));
 	else if (answer != NULL)
 		ctl_point_failed(check->points, CTL_NO_DAEMON, check->device,
-			"no link to %s at %s: %s. On %s: does ra-secondaryd run, and has it a [peer] with key = %s?", check->peer,
-			address, error[0] != '\0' ? error : ctl_text_of(link, "state"), check->peer, check->key);
+			"no link to %s: %s%s%s. On %s: does ra-secondaryd run, and has it a [peer] with key = %s?", check->peer,
+			strstr(error, address) == NULL ? address : "", strstr(error, address) == NULL ? ": " : "",
+			error[0] != '\0' ? error : ctl_text_of(link, "state"), check->peer, check->key);
 	json_decref(answer);
 	return is_up;
 }
@@ -54,9 +56,12 @@ static void explain_volume(const struct check *check, const struct msg_host_open
 {
 	bool is_remote = reply->failed_side == SIDE_REMOTE;
 
-	ctl_point_failed(check->points, CTL_WRONG, check->device, "the %s volume cannot be opened: %s. Look at volume in "
-		"[device %s]%s%s", is_remote ? "remote" : "local", detail_of(reply), check->device, is_remote ? " on " : "",
-		is_remote ? check->peer : "");
+	if (is_remote)
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "the remote volume cannot be opened: %s. Look at "
+			"volume in [device %s] on %s", detail_of(reply), check->device, check->peer);
+	else
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "the local volume %s cannot be opened: %s. Look at "
+			"volume in [device %s]", check->path, detail_of(reply), check->device);
 }
 
 /* Why the device cannot be opened, and what to do. */
@@ -67,8 +72,8 @@ static void explain(const struct check *check, const struct msg_host_open_reply 
 
 	switch (reply->status) {
 	case STATUS_NO_SUCH_DEVICE:
-		ctl_point_failed(points, CTL_WRONG, device, "%s has no device %s for this host: it needs a [device %s], and that "
-			"name in devices of the [peer] with key = %s", check->peer, device, device, check->key);
+		ctl_point_failed(points, CTL_WRONG, device, "%s has no device %s for this host: it needs a [device %s], and "
+			"that name in devices of the [peer] with key = %s", check->peer, device, device, check->key);
 		break;
 	case STATUS_NOT_PERMITTED:
 		ctl_point_failed(points, CTL_WRONG, device, "%s does not permit it: %s", check->peer, detail);
@@ -105,7 +110,8 @@ static void take_limits(const struct check *check, struct ctl_side *local, struc
 
 	for (struct ctl_side *side = local; side != NULL; side = side == local ? remote : NULL) {
 		set_limit(side, 0, "the limit of this daemon (total)", json_object_get(answer, "total"));
-		set_limit(side, 1, "the limit of the device", json_object_get(json_object_get(answer, "devices"), check->device));
+		set_limit(side, 1, "the limit of the device",
+			json_object_get(json_object_get(answer, "devices"), check->device));
 	}
 	set_limit(remote, 2, "the limit of the peer", json_object_get(json_object_get(answer, "peers"), check->peer));
 	json_decref(answer);
@@ -122,11 +128,11 @@ static bool judge_side(const struct check *check, const char *side, const struct
 	}
 	out->bytes_per_s = (double)measure->bytes / measure->seconds;
 	out->bytes_per_read = (double)measure->bytes / (double)measure->reads;
-	out->is_held = measure->throttled_ms > 0;
+	out->is_held = (double)measure->throttled_ms > HELD_SHARE * 1000 * measure->seconds * CTL_STREAMS;
 	if (measure->unreadable_tracks > 0)
-		ctl_point_failed(check->points, CTL_WRONG, check->device, "%s of the %s volume cannot be read, the first is track %"
-			PRIu64 ": look at its disk", ctl_count(measure->unreadable_tracks, "track", "tracks"), side,
-			measure->first_unreadable);
+		ctl_point_failed(check->points, CTL_WRONG, check->device,
+			"%s of the %s volume cannot be read, the first is track %" PRIu64 ": look at its disk",
+			ctl_count(measure->unreadable_tracks, "track", "tracks"), side, measure->first_unreadable);
 	else
 		ctl_point_good(check->points, check->device, "the %s side is read at %s: %s in %s", side,
 			ctl_rate(out->bytes_per_s), ctl_bytes((double)measure->bytes), ctl_age(measure->seconds));
@@ -150,8 +156,8 @@ static void check_speed(const struct check *check, struct ctl_host *host, uint64
 	ctl_point_good(check->points, check->device, "a comparison takes about %s, at %s: %s binds", ctl_age(speed.seconds),
 		ctl_rate(speed.bytes_per_s), speed.binds);
 	ctl_points_add(check->points, json_pack("{s:s, s:I, s:f, s:f, s:f, s:s}", "device", check->device, "bytes",
-		(json_int_t)bytes, "local_bytes_per_second", local.bytes_per_s, "remote_bytes_per_second", remote.bytes_per_s,
-		"seconds", speed.seconds, "binds", speed.binds));
+		(json_int_t)bytes, "local_bytes_per_second", local.bytes_per_s, "remote_bytes_per_second",
+		remote.bytes_per_s, "seconds", speed.seconds, "binds", speed.binds));
 }
 
 /* ---- Devices ---- */
@@ -161,15 +167,15 @@ static void check_open(const struct check *check, struct ctl_host *host)
 	const struct msg_host_open_reply *reply = ctl_host_open(host, check->device, LINK_TIMEOUT_MS);
 	uint64_t bytes;
 
-	/* The link explains more than the refusal does. What fails here fails without it. */
-	if (!check_link(check) || reply->status != STATUS_OK) {
-		if (reply->status != STATUS_OK && (reply->status != STATUS_LINK_LOST || reply->failed_side == SIDE_UNSET))
-			explain(check, reply);
+	if (!check_link(check) && reply->status == STATUS_LINK_LOST)
+		return; /* that says it all */
+	if (reply->status != STATUS_OK) {
+		explain(check, reply);
 		return;
 	}
 	if (reply->digest_only)
-		ctl_point_failed(check->points, CTL_WRONG, check->device, "%s gives this host no data of it (data = never), and "
-			"this version compares data", check->peer);
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "%s gives this host no data of it (data = never), "
+			"and this version compares data", check->peer);
 	else
 		ctl_point_good(check->points, check->device, "%s lets this host read it", check->peer);
 	ctl_check_geometry(check->points, check->device, &reply->local, &reply->remote, reply->track_bytes);
@@ -185,6 +191,7 @@ static void check_device(struct check *check, const json_t *device)
 
 	check->device = ctl_text_of(device, "name");
 	check->peer = ctl_text_of(device, "peer");
+	check->path = ctl_text_of(device, "path");
 	host = ctl_host_new(check->socket, why);
 	if (host == NULL)
 		ctl_point_failed(check->points, CTL_NO_DAEMON, check->device, "%s", why);

@@ -32,12 +32,16 @@ static void check_outside(struct ctl_points *points, const char *device, const c
 {
 	struct ctl_outside outside = ctl_outside(info, compared_bytes);
 
-	if (outside.before != 0 || outside.behind != 0)
-		ctl_point_good(points, device, "the %s volume has %" PRIu64 " bytes before and %" PRIu64
-			" bytes behind what is compared", side, outside.before, outside.behind);
+	if (outside.before != 0)
+		ctl_point_good(points, device, "not compared: the first %" PRIu64 " bytes of the %s volume", outside.before,
+			side);
+	if (outside.behind != 0)
+		ctl_point_good(points, device, "not compared: the last %" PRIu64 " bytes of the %s volume", outside.behind,
+			side);
 }
 
-static void check_volume(struct ctl_points *points, const char *device, const char *side, const struct volume_info *info)
+static void check_volume(struct ctl_points *points, const char *device, const char *side,
+	const struct volume_info *info)
 {
 	if (info->size_bytes == 0)
 		ctl_point_failed(points, CTL_WRONG, device, "the %s volume %s has nothing to compare: %" PRIu64
@@ -56,10 +60,12 @@ void ctl_check_geometry(struct ctl_points *points, const char *device, const str
 	check_volume(points, device, "local", local);
 	check_volume(points, device, "remote", remote);
 	if (volume_info_is_same(local, remote))
-		ctl_point_failed(points, CTL_WRONG, device, "both sides are one and the same volume: change volume on one of them");
+		ctl_point_failed(points, CTL_WRONG, device,
+			"both sides are one and the same volume: change volume on one of them");
 	if (local->size_bytes == remote->size_bytes || local->is_common || remote->is_common)
-		ctl_point_good(points, device, "%" PRIu64 " bytes are compared, %" PRIu64 " tracks of %s", compared,
-			compared / track_bytes + (compared % track_bytes != 0), ctl_bytes(track_bytes));
+		ctl_point_good(points, device, "%" PRIu64 " bytes are compared, %s of %s", compared,
+			ctl_count(compared / track_bytes + (compared % track_bytes != 0), "track", "tracks"),
+			ctl_bytes(track_bytes));
 	else
 		ctl_point_failed(points, CTL_WRONG, device, "the %s volume is %" PRIu64 " bytes longer, which is a difference: "
 			"length = common in [device %s] leaves that out, or length = %" PRIu64 " on the %s side",

@@ -20,7 +20,6 @@
 
 #define HOST_MAGIC 0x43484f53u
 #define STREAM_MAGIC 0x43535452u
-#define STREAMS 8u
 #define ANSWER_MS 60000 /* longer than any time-out of the daemons */
 
 struct stream {
@@ -40,7 +39,7 @@ struct ctl_host {
 	bool is_lost; /* the connection: nothing more will come */
 	struct timer timer;
 	struct msg_host_open_reply volumes;
-	struct stream streams[STREAMS];
+	struct stream streams[CTL_STREAMS];
 	/* The measurement that runs */
 	enum side side;
 	struct ctl_measure *measure;
@@ -77,7 +76,8 @@ static void on_lost(void *arg, const char *reason)
 
 	host->is_lost = true;
 	host->volumes.status = STATUS_LINK_LOST;
-	snprintf(host->volumes.detail, sizeof(host->volumes.detail), "the connection to ra-primaryd was lost: %.180s", reason);
+	snprintf(host->volumes.detail, sizeof(host->volumes.detail), "the connection to ra-primaryd was lost: %.180s",
+		reason);
 	if (host->measure != NULL) {
 		host->measure->status = STATUS_LINK_LOST;
 		memcpy(host->measure->detail, host->volumes.detail, sizeof(host->measure->detail));
@@ -112,11 +112,11 @@ struct ctl_host *ctl_host_new(const char *socket, char why[CTL_WHY_BYTES])
 	host->magic = HOST_MAGIC;
 	host->daemon = daemon_new();
 	timer_init(&host->timer, daemon_clock(host->daemon), on_silence, host);
-	for (uint32_t i = 0; i < STREAMS; i++)
+	for (uint32_t i = 0; i < CTL_STREAMS; i++)
 		host->streams[i] = (struct stream){ .magic = STREAM_MAGIC, .host = host, .number = i };
 	if (fd < 0)
 		goto fail;
-	rc = shm_create(STREAMS, RUN_BYTES_DEFAULT, &host->shm, &memory_fd);
+	rc = shm_create(CTL_STREAMS, RUN_BYTES_DEFAULT, &host->shm, &memory_fd);
 	if (rc != 0) {
 		close(fd);
 		snprintf(why, CTL_WHY_BYTES, "no shared memory: %s", strerror(-rc));
@@ -189,8 +189,7 @@ static void count_answer(struct ctl_host *host, const struct stream *stream, con
 
 	measure->bytes += bytes_of(host, stream->first_track, reply->track_count);
 	measure->reads++;
-	if (reply->throttled_ms > measure->throttled_ms)
-		measure->throttled_ms = reply->throttled_ms;
+	measure->throttled_ms += reply->throttled_ms;
 	for (uint32_t i = 0; i < reply->track_count; i++)
 		if (track_is_unreadable((enum track_state)reply->states[i]) && measure->unreadable_tracks++ == 0)
 			measure->first_unreadable = stream->first_track + i;
@@ -290,7 +289,7 @@ void ctl_host_measure(struct ctl_host *host, enum side side, int time_ms, struct
 	host->begun_ms = clock_now_ms(daemon_clock(host->daemon));
 	timer_init(&host->timer, daemon_clock(host->daemon), on_time, host);
 	timer_set(&host->timer, time_ms);
-	for (uint32_t i = 0; i < STREAMS; i++) {
+	for (uint32_t i = 0; i < CTL_STREAMS; i++) {
 		host->streams[i].track_count = 0;
 		go_on(&host->streams[i]);
 	}

@@ -11,6 +11,8 @@
 #include "primary/ctl/options.h"
 #include "wire/message.h"
 
+#define CTL_STREAMS 8u /* reads at a time, as ra-compare has by default */
+
 struct ctl_host;
 
 struct ctl_measure {
@@ -18,7 +20,7 @@ struct ctl_measure {
 	char detail[DETAIL_MAX + 1];
 	uint64_t bytes, reads;
 	double seconds;
-	uint32_t throttled_ms; /* the most of one read */
+	uint64_t throttled_ms; /* of all reads together */
 	uint64_t unreadable_tracks, first_unreadable;
 };
 

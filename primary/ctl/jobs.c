@@ -5,6 +5,7 @@
  */
 #include "primary/ctl/show.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "primary/ctl/table.h"
@@ -22,7 +23,7 @@ static void add_job(struct ctl_table *table, const json_t *job)
 {
 	ctl_table_add(table, "%s", json_is_true(json_object_get(job, "active")) ? "*" : "");
 	if (ctl_has(job, "index"))
-		ctl_table_add(table, "%s", ctl_count(ctl_integer_of(job, "index"), "", ""));
+		ctl_table_add(table, "%" PRIu64, ctl_integer_of(job, "index"));
 	else
 		ctl_table_add(table, "%s", "");
 	ctl_table_add(table, "%s", ctl_text_of(job, "host"));

@@ -52,7 +52,10 @@ static void add_count(struct ctl_table *table, const json_t *object, const char 
 {
 	uint64_t count = ctl_integer_of(object, key);
 
-	ctl_table_add(table, "%s", count != 0 ? ctl_count(count, "", "") : "");
+	if (count != 0)
+		ctl_table_add(table, "%" PRIu64, count);
+	else
+		ctl_table_add(table, "%s", "");
 }
 
 static void add_link(struct ctl_table *table, const json_t *link)

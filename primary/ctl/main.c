@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl: looks into a daemon of this host. Each verb is one question, whose answer is printed as it came (--json) or as
- * a table; keygen asks nobody, check has its own file. One thread.
+ * ra-ctl: looks into a daemon of this host. Each verb is one question, whose answer is printed as it came (--json) or
+ * as a table; keygen asks nobody, check has its own file. One thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +28,12 @@ static const struct {
 	[CTL_LIMIT] = { VERB_LIMIT, ctl_show_limit },
 };
 
+static void print_json(const json_t *answer)
+{
+	json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+	fputc('\n', stdout);
+}
+
 static enum ctl_exit ask_and_show(const struct ctl_options *options)
 {
 	struct msg_control request = {
@@ -46,7 +52,7 @@ static enum ctl_exit ask_and_show(const struct ctl_options *options)
 	if (code != CTL_GOOD)
 		return code;
 	if (options->json)
-		json_dumpf(answer, stdout, JSON_INDENT(2)), fputc('\n', stdout);
+		print_json(answer);
 	else
 		questions[options->verb].show(answer, stdout);
 	json_decref(answer);

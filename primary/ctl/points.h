@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What check found, point by point: a line each at once, "ok      web1: ..." or "FAILED  web1: ...", or all of it as one
- * JSON document at the end.
+ * What check found, point by point: a line each at once, "ok      web1: ..." or "FAILED  web1: ...", or all of it as
+ * one JSON document at the end.
  */
 #ifndef RA_CTL_POINTS_H
 #define RA_CTL_POINTS_H

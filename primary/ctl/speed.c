@@ -38,12 +38,15 @@ struct ctl_speed ctl_speed(uint64_t bytes, const struct ctl_side *local, const s
 	const char *limit_name = lowest_limit(slower, &limit);
 
 	assert(slower->bytes_per_s > 0);
-	speed.seconds = (double)bytes / slower->bytes_per_s;
-	if (limit_name != NULL && slower->bytes_per_s >= NEAR * limit)
+	if (limit_name != NULL && slower->bytes_per_s >= NEAR * limit) {
 		speed.binds = limit_name;
-	else if (is_local)
+		if (speed.bytes_per_s > limit) /* it lets some through at once */
+			speed.bytes_per_s = limit;
+	} else if (is_local) {
 		speed.binds = "the local disk";
-	else
+	} else {
 		speed.binds = slower->is_held ? "a limit of the secondary" : "the remote side or the link";
+	}
+	speed.seconds = (double)bytes / speed.bytes_per_s;
 	return speed;
 }

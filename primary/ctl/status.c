@@ -70,8 +70,8 @@ static void add_errors(struct ctl_table *table, const json_t *answer)
 
 	json_object_foreach(json_object_get(answer, "errors"), status, count)
 		if (used < sizeof(words))
-			used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s %" JSON_INTEGER_FORMAT, used != 0 ? ", " : "",
-				status, json_integer_value(count));
+			used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s %" JSON_INTEGER_FORMAT,
+				used != 0 ? ", " : "", status, json_integer_value(count));
 	add(table, "errors", words);
 }
 

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TEXTS 8u
 #define TEXT_BYTES 96u
@@ -19,16 +20,23 @@ static char *next_text(void)
 	return texts[turn++ % TEXTS];
 }
 
-const char *ctl_bytes(double bytes)
+static void write_size(char *text, double bytes, const char *behind)
 {
 	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	char *text = next_text();
 	unsigned unit = 0;
+	bool is_whole;
 
 	for (; bytes >= 1024 && unit < 6; unit++)
 		bytes /= 1024;
-	snprintf(text, TEXT_BYTES, "%.*f %s", bytes == (double)(uint64_t)bytes || bytes >= 100 || unit == 0 ? 0 :
-		bytes < 10 ? 2 : 1, bytes, units[unit]);
+	is_whole = bytes == (double)(uint64_t)bytes || bytes >= 100;
+	snprintf(text, TEXT_BYTES, "%.*f %s%s", is_whole ? 0 : bytes < 10 ? 2 : 1, bytes, units[unit], behind);
+}
+
+const char *ctl_bytes(double bytes)
+{
+	char *text = next_text();
+
+	write_size(text, bytes, "");
 	return text;
 }
 
@@ -36,7 +44,7 @@ const char *ctl_rate(double bytes)
 {
 	char *text = next_text();
 
-	snprintf(text, TEXT_BYTES, "%s/s", ctl_bytes(bytes));
+	write_size(text, bytes, "/s");
 	return text;
 }
 
@@ -110,7 +118,10 @@ const char *ctl_limit_of(const json_t *object)
 	uint64_t bytes = ctl_integer_of(object, "bytes_per_second"), reads = ctl_integer_of(object, "reads_per_second");
 	char *text = next_text();
 
-	snprintf(text, TEXT_BYTES, "%s%s%s%s", bytes != 0 ? ctl_rate((double)bytes) : "", bytes != 0 && reads != 0 ? ", " : "",
-		reads != 0 ? ctl_count(reads, "read", "reads") : "", reads != 0 ? "/s" : "");
+	text[0] = '\0';
+	if (bytes != 0)
+		write_size(text, (double)bytes, reads != 0 ? "/s, " : "/s");
+	if (reads != 0)
+		snprintf(text + strlen(text), TEXT_BYTES - strlen(text), "%" PRIu64 " read%s/s", reads, reads == 1 ? "" : "s");
 	return text;
 }

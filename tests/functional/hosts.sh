@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# For functional tests of two configured daemons on loopback: source it after lib.sh. Host a has $T/a.conf and the
-# volume files of its devices, host b has $T/b.conf. Daemons end with the test, however that ends.
+# For functional tests of two configured daemons on loopback: source it before lib.sh, which goes to $T. Host a has
+# $T/a.conf and the volume files of its devices, host b has $T/b.conf. Daemons end with the test, however that ends.
 declare -A daemon # name -> process id
 trap 'stop_all' EXIT
 

@@ -3,8 +3,6 @@
 # For functional tests: source it. Volumes are made in $T; `ra` runs ra-compare with its output in $T/out and $T/err;
 # `expect CODE` says what its exit status must be.
 set -u -o pipefail
-# The tree: a test that needs more of it sources "$TOP/tests/functional/…".
-TOP=$PWD
 cd "$T" || exit 2
 RA=$BUILD/ra-compare
 preload=

@@ -3,8 +3,8 @@
 #
 # The command line of ra-primaryd, configuration errors with file and line, signals, a socket that is in use or was left
 # behind.
+. tests/functional/hosts.sh
 . tests/functional/lib.sh
-. "$TOP/tests/functional/hosts.sh"
 RA=$BUILD/ra-primaryd
 
 expect 0 --help

@@ -3,8 +3,8 @@
 #
 # Two configured daemons: verdicts through the primary's socket, what an idle daemon holds open, permissions, and both
 # daemons told by ra-ctl.
+. tests/functional/hosts.sh
 . tests/functional/lib.sh
-. "$TOP/tests/functional/hosts.sh"
 
 noise web1.a 20000000
 cp web1.a web1.b

@@ -3,8 +3,8 @@
 #
 # Volumes of which only a part is compared: a DRBD-like one (data, then 128 KiB of metadata) against a bare one, offset
 # and length, --common-size, and what the verdict says of the rest.
+. tests/functional/hosts.sh
 . tests/functional/lib.sh
-. "$TOP/tests/functional/hosts.sh"
 
 noise bare 10000000
 cp bare v.b

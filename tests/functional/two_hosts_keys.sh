@@ -3,8 +3,8 @@
 #
 # Who may talk to whom: wrong, swapped and unknown keys on either side, a key that others can read, and a CA whose
 # certificates have the wrong name, are expired, or come from another CA. Each refusal ends in exit 4 and says why.
+. tests/functional/hosts.sh
 . tests/functional/lib.sh
-. "$TOP/tests/functional/hosts.sh"
 
 noise v.a 300000
 cp v.a v.b

@@ -3,8 +3,8 @@
 #
 # Limits from the configuration of either side, from --limit, and changed while they work; a private pair too. What a
 # limit holds back is shown and counts in no time-out. Reservation: who is busy, and that it ends with its holder.
+. tests/functional/hosts.sh
 . tests/functional/lib.sh
-. "$TOP/tests/functional/hosts.sh"
 
 noise v.a 12000000
 cp v.a v.b

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # 16 ra-compare at once on one device and on 16, the most links and jobs of a peer, and that all is given back.
+. tests/functional/hosts.sh
 . tests/functional/lib.sh
-. "$TOP/tests/functional/hosts.sh"
 
 names=()
 for n in {1..16}; do

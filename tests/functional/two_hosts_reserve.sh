@@ -3,8 +3,8 @@
 #
 # One run has a device for itself alone, and only then: who asks for one that is reserved or being read is told by whom,
 # and ends with 6. Two primaries with one secondary, so that either side has to refuse.
+. tests/functional/hosts.sh
 . tests/functional/lib.sh
-. "$TOP/tests/functional/hosts.sh"
 
 noise v.a 8000000
 cp v.a v.b

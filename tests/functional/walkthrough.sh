@@ -4,7 +4,7 @@
 # The README's walk-through for two hosts, word for word, in two namespaces of network, files and processes that are
 # joined by a cable. Only the two keys are pasted in. Whatever happens, the namespaces end with their first process.
 . tests/functional/lib.sh
-cd "$TOP" || exit 2
+cd "$OLDPWD" || exit 2
 
 [ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
 [ -z "$SAN" ] || { echo "the README's commands build without sanitizers"; exit 77; }
@@ -47,7 +47,7 @@ is_ready() { [ -e "$T/ready.$1" ]; }
 until_true is_ready a
 until_true is_ready b
 first() { pgrep -P "${pid[$1]}" | head -n 1; }
-enter() { nsenter -t "$(first "$1")" -m -n -p "${@:2}"; }
+enter() { nsenter -t "$(first "$1")" -m -n -p -w"$PWD" "${@:2}"; }
 
 ip link add veth-ra-a netns "$(first a)" type veth peer name veth-ra-b netns "$(first b)" || die "no cable"
 for host in a b; do

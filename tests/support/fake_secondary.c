@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ struct fake_secondary {
 	struct event *acceptable; /* listening */
 	int listener;             /* -1: none */
 	uint16_t port;
-	bool refuses, ignores;
+	bool refuses;
 	unsigned links, frames, cut_after;
 	struct conn *conn; /* NULL when closed */
 	uint32_t window_reads;
@@ -122,11 +123,10 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
 	struct fake_secondary *fake = arg;
 	(void)what;
-	if (fake->ignores)
-		return;
-	int link = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int link = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), yes = 1;
 	if (link < 0)
 		return;
+	setsockopt(link, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)); /* a test does not wait for more to send */
 	fake_secondary_hang_up(fake);
 	fake->links++;
 	fake->conn = conn_new_tls(fake->base, fake->clock, tls_new(fake->context, link, link), link, link, "fake", &ops,
@@ -177,7 +177,10 @@ struct fake_secondary *fake_secondary_new_listening(struct event_base *base, str
 
 void fake_secondary_ignore(struct fake_secondary *fake, bool ignores)
 {
-	fake->ignores = ignores;
+	if (fake->listener < 0)
+		return;
+	int error = ignores ? event_del(fake->acceptable) : event_add(fake->acceptable, NULL);
+	assert(error == 0);
 }
 
 void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_identity *identity)

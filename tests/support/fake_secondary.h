@@ -26,7 +26,8 @@ struct fake_secondary *fake_secondary_new_listening(struct event_base *base, str
 uint16_t fake_secondary_port(const struct fake_secondary *fake);
 void fake_secondary_close_port(struct fake_secondary *fake); /* who connects is refused */
 void fake_secondary_open_port(struct fake_secondary *fake);  /* again, the same one */
-void fake_secondary_ignore(struct fake_secondary *fake, bool ignores); /* who connects is not even accepted */
+/* While the port is open: who connects is not even accepted. */
+void fake_secondary_ignore(struct fake_secondary *fake, bool ignores);
 /* For the links to come. */
 void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_identity *identity);
 void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_reads);

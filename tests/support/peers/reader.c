@@ -2,19 +2,19 @@
  *
  * reader ADDRESS:PORT IDENTITY KEY DEVICE [--stay]: a well-behaved primary for tests of ra-secondaryd. It reads the
  * whole device run by run on one link job and writes it to standard output. --stay: then it keeps link, device and job
- * until its standard input ends. IDENTITY is a PEM file, KEY the secondary's.
+ * until SIGTERM or its parent's end. IDENTITY is a PEM file, KEY the secondary's.
  *
  * Exit: 0 done, 1 an answer was a refusal (it is printed), 2 usage, 4 no link or it was lost.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <event2/event.h>
 
 #include "base/alloc.h"
 #include "base/daemon.h"
@@ -30,7 +30,6 @@ struct reader {
 	uint32_t number, track_bytes;
 	uint64_t size_bytes, link_id, next_track;
 	unsigned char payload[FRAME_PAYLOAD_BYTES_MAX];
-	struct event *input; /* standard input, for --stay */
 };
 
 static void send_message(struct reader *reader, const struct message *message)
@@ -43,25 +42,19 @@ static void stop(struct reader *reader, int code)
 	daemon_stop(reader->daemon, code);
 }
 
-static void on_input(evutil_socket_t fd, short what, void *arg)
+static void on_term(int signal_number, void *arg)
 {
-	char ignored[256];
-
-	(void)what;
-	if (read((int)fd, ignored, sizeof(ignored)) <= 0)
-		stop(arg, 0);
+	(void)signal_number;
+	stop(arg, 0);
 }
 
 static void finish(struct reader *reader)
 {
 	fflush(stdout);
-	if (!reader->stays) {
+	if (reader->stays)
+		fprintf(stderr, "reader: done, staying\n");
+	else
 		stop(reader, 0);
-		return;
-	}
-	fprintf(stderr, "reader: done, staying\n");
-	reader->input = event_new(daemon_base(reader->daemon), STDIN_FILENO, EV_READ | EV_PERSIST, on_input, reader);
-	event_add(reader->input, NULL);
 }
 
 static uint64_t track_count(const struct reader *reader)
@@ -233,6 +226,7 @@ int main(int argc, char **argv)
 	struct tls_context *context;
 	int fd, code = 2;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	log_start("reader", LOG_LEVEL_ERROR);
 	reader->stays = argc == 6 && strcmp(argv[5], "--stay") == 0;
 	if (argc != 5 && !reader->stays)
@@ -246,11 +240,10 @@ int main(int argc, char **argv)
 	fd = connect_to(argv[1]);
 	if (fd >= 0) {
 		reader->daemon = daemon_new();
+		daemon_on_signal(reader->daemon, SIGTERM, on_term, reader);
 		reader->conn = conn_new_tls(daemon_base(reader->daemon), daemon_clock(reader->daemon), tls_new(context, fd, fd),
 			fd, fd, "secondary", &ops, reader);
 		code = daemon_run(reader->daemon);
-		if (reader->input != NULL)
-			event_free(reader->input);
 		conn_free(reader->conn);
 		daemon_free(reader->daemon);
 	} else {

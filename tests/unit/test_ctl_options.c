@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line of ra-ctl: what each verb takes, and that what is wrong is named.
+ */
+#include "primary/ctl/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define WORDS_MAX 12
+
+static struct ctl_options options;
+static char why[CTL_WHY_BYTES];
+
+/* Words after the program's name, NULL at the end. */
+static enum ctl_result parse(const char *const words[])
+{
+	static char copies[WORDS_MAX][128];
+	char *argv[WORDS_MAX + 1];
+	int argc = 1;
+
+	argv[0] = strcpy(copies[0], "ra-ctl");
+	for (; words[argc - 1]; argc++)
+		argv[argc] = strcpy(copies[argc], words[argc - 1]);
+	argv[argc] = NULL;
+	return ctl_options_parse(argc, argv, &options, why);
+}
+
+#define PARSE(...) parse((const char *const[]){ __VA_ARGS__, NULL })
+
+static void verbs_that_only_show_take_nothing(void **state)
+{
+	static const struct {
+		const char *word;
+		enum ctl_verb verb;
+	} rows[] = { { "status", CTL_STATUS }, { "devices", CTL_DEVICES }, { "errors", CTL_ERRORS }, { "cache", CTL_CACHE },
+		{ "links", CTL_LINKS }, { "limit", CTL_LIMIT }, { "jobs", CTL_JOBS }, { "check", CTL_CHECK } };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(PARSE(rows[i].word), CTL_RUN);
+		assert_int_equal(options.verb, rows[i].verb);
+		assert_string_equal(options.name, "");
+		assert_null(options.socket);
+		assert_false(options.json);
+		assert_int_equal(options.scope, SCOPE_UNSET);
+	}
+	assert_int_equal(PARSE("status", "x"), CTL_BAD);
+	assert_string_equal(why, "status takes no argument");
+	assert_int_equal(PARSE("stats"), CTL_BAD);
+	assert_string_equal(why, "'stats' is no verb");
+	assert_int_equal(PARSE("--json"), CTL_BAD);
+	assert_string_equal(why, "a verb is missing");
+}
+
+static void options_may_stand_anywhere(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--socket", "/s", "jobs", "--json", "web1"), CTL_RUN);
+	assert_string_equal(options.socket, "/s");
+	assert_true(options.json);
+	assert_string_equal(options.name, "web1");
+	assert_int_equal(PARSE("status", "--help"), CTL_HELP);
+	assert_int_equal(PARSE("--version"), CTL_VERSION);
+	assert_int_equal(PARSE("status", "--socket"), CTL_BAD);
+	assert_string_equal(why, "--socket: a value is missing");
+	assert_int_equal(PARSE("status", "--colour"), CTL_BAD);
+	assert_string_equal(why, "--colour: unknown option, or one that takes no value");
+	assert_int_equal(PARSE("status", "-x"), CTL_BAD);
+	assert_string_equal(why, "-x: unknown option");
+}
+
+static void a_device_has_a_name(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("check", "web1"), CTL_RUN);
+	assert_string_equal(options.name, "web1");
+	assert_int_equal(PARSE("check", "web1", "web2"), CTL_BAD);
+	assert_string_equal(why, "check takes one device at most");
+	assert_int_equal(PARSE("jobs", "/dev/vg0/web1"), CTL_BAD);
+	assert_non_null(strstr(why, "'/dev/vg0/web1' is no name of a device"));
+}
+
+static void keygen_needs_a_file_and_a_name(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("keygen", "--out", "/f", "a"), CTL_RUN);
+	assert_int_equal(options.verb, CTL_KEYGEN);
+	assert_string_equal(options.out, "/f");
+	assert_string_equal(options.name, "a");
+	assert_int_equal(PARSE("keygen", "a"), CTL_BAD);
+	assert_int_equal(PARSE("keygen", "--out", "/f"), CTL_BAD);
+	assert_non_null(strstr(why, "keygen --out FILE NAME"));
+	assert_int_equal(PARSE("keygen", "--out", "/f", "a", "b"), CTL_BAD);
+	assert_int_equal(PARSE("keygen", "--out", "", "a"), CTL_BAD);
+	assert_int_equal(PARSE("keygen", "--out", "/f", "a]"), CTL_BAD);
+	assert_non_null(strstr(why, "'a]' is no name of a host"));
+	assert_int_equal(PARSE("keygen", "--out", "/f", "--json", "a"), CTL_BAD);
+	assert_int_equal(PARSE("status", "--out", "/f"), CTL_BAD);
+	assert_string_equal(why, "--out is for keygen");
+}
+
+static void a_limit_is_of_the_total_a_device_or_a_peer(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("limit", "total", "100M"), CTL_RUN);
+	assert_int_equal(options.scope, SCOPE_TOTAL);
+	assert_true(options.sets_bytes);
+	assert_int_equal(options.bytes_per_s, 100 << 20);
+	assert_false(options.sets_reads);
+	assert_int_equal(PARSE("limit", "device", "web1", "none", "--reads", "50"), CTL_RUN);
+	assert_int_equal(options.scope, SCOPE_DEVICE);
+	assert_string_equal(options.name, "web1");
+	assert_true(options.sets_bytes);
+	assert_int_equal(options.bytes_per_s, 0);
+	assert_true(options.sets_reads);
+	assert_int_equal(options.reads_per_s, 50);
+	assert_int_equal(PARSE("limit", "peer", "a", "--reads", "none"), CTL_RUN);
+	assert_int_equal(options.scope, SCOPE_PEER);
+	assert_false(options.sets_bytes);
+	assert_true(options.sets_reads);
+	assert_int_equal(options.reads_per_s, 0);
+}
+
+static void a_limit_that_is_none_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("limit", "total"), CTL_BAD);
+	assert_non_null(strstr(why, "limit total RATE"));
+	assert_int_equal(PARSE("limit", "web1", "100M"), CTL_BAD);
+	assert_string_equal(why, "'web1': expected limit total, limit device NAME or limit peer NAME");
+	assert_int_equal(PARSE("limit", "device"), CTL_BAD);
+	assert_string_equal(why, "limit device: a name is missing");
+	assert_int_equal(PARSE("limit", "device", "web1", "fast"), CTL_BAD);
+	assert_non_null(strstr(why, "'fast' is no rate"));
+	assert_int_equal(PARSE("limit", "total", "2T"), CTL_BAD);
+	assert_int_equal(PARSE("limit", "total", "1M", "2M"), CTL_BAD);
+	assert_int_equal(PARSE("limit", "peer", "a b", "1M"), CTL_BAD);
+	assert_int_equal(PARSE("limit", "--reads", "5"), CTL_BAD);
+	assert_non_null(strstr(why, "--reads needs to know which limit"));
+	assert_int_equal(PARSE("limit", "total", "--reads", "5x"), CTL_BAD);
+	assert_int_equal(PARSE("limit", "total", "--reads", "-5"), CTL_BAD);
+	assert_int_equal(PARSE("limit", "total", "--reads", "1000000001"), CTL_BAD);
+	assert_int_equal(PARSE("limit", "total", "--reads", "99999999999999999999"), CTL_BAD);
+	assert_string_equal(why, "--reads 99999999999999999999: expected reads per second up to 1000000000, or none");
+	assert_int_equal(PARSE("status", "--reads", "5"), CTL_BAD);
+	assert_string_equal(why, "--reads is for limit");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verbs_that_only_show_take_nothing),
+		cmocka_unit_test(options_may_stand_anywhere),
+		cmocka_unit_test(a_device_has_a_name),
+		cmocka_unit_test(keygen_needs_a_file_and_a_name),
+		cmocka_unit_test(a_limit_is_of_the_total_a_device_or_a_peer),
+		cmocka_unit_test(a_limit_that_is_none_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

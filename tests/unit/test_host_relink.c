@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A host while its dialed link goes and comes back: what it is told, that its reads go on, and when they end. The link
+ * is real, the secondary and the clock are not.
+ */
+#include "primary/host.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "local/shm.h"
+#include "primary/local.h"
+#include "tests/support/host_bed.h"
+#include "tests/support/relink_bed.h"
+
+struct fixture {
+	struct relink_bed *bed;
+	struct primary_device device;
+	struct host_end first; /* what others are like; no host itself */
+	struct host_end *end;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	assert_int_equal(relink_set_up((void **)&f->bed), 0);
+	world_add_local(f->bed->world, f->bed->volume.volume.size_bytes);
+	f->device = (struct primary_device){ .name = "volume", .local = f->bed->world->local, .remote = f->bed->remote };
+	f->first = (struct host_end){ .world = f->bed->world, .secondary = f->bed->secondary, .device = &f->device };
+	f->end = host_end_new(&f->first, true);
+	host_end_hello(f->end);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	host_end_free(f->end);
+	relink_settle(f->bed);
+	relink_tear_down((void **)&f->bed);
+	free(f);
+	return 0;
+}
+
+/* The next thing it is told; the secondary answers meanwhile. */
+static const struct message *told(struct fixture *f, enum message_type type)
+{
+	for (unsigned i = 0; i < 1000 && host_end_unread(f->end) == 0; i++)
+		relink_advance(f->bed, 0);
+	return host_end_reply(f->end, type);
+}
+
+static const struct msg_host_open_reply *open_with(struct fixture *f, uint32_t link_timeout_ms, bool reserve)
+{
+	struct msg_host_open *open = &host_end_out(f->end, MESSAGE_HOST_OPEN)->host_open;
+	open->tag = 50;
+	strcpy(open->device, "volume");
+	strcpy(open->owner, "a test");
+	open->link_timeout_ms = link_timeout_ms;
+	open->reserve = reserve;
+	host_end_send(f->end);
+	return &told(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply;
+}
+
+static const struct msg_host_open_reply *ask_status(struct fixture *f)
+{
+	host_end_out(f->end, MESSAGE_HOST_STATUS)->host_status.tag = 60;
+	host_end_send(f->end);
+	return &told(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply;
+}
+
+static const struct msg_host_read_reply *read_told(struct fixture *f, enum status status)
+{
+	const struct msg_host_read_reply *reply = &told(f, MESSAGE_HOST_READ_REPLY)->host_read_reply;
+	assert_string_equal(status_name(reply->status), status_name(status));
+	return reply;
+}
+
+static void host_is_told_that_the_link_is_down_and_up_again(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(open_with(f, 0, false)->status, STATUS_OK);
+	relink_drop(f->bed);
+	const struct msg_host_link *link = &told(f, MESSAGE_HOST_LINK)->host_link;
+	assert_false(link->is_up);
+	assert_int_equal(link->relinks, 0);
+	assert_true(link->detail[0] != '\0');
+	host_end_send_read(f->end, 1, SIDE_REMOTE, 2, 2, 0); /* waits */
+	relink_settle(f->bed);
+	assert_int_equal(host_end_unread(f->end), 0);
+	host_end_send_read(f->end, 2, SIDE_LOCAL, 2, 1, 1); /* does not */
+	assert_int_equal(read_told(f, STATUS_OK)->tag, 2);
+	relink_come_back(f->bed);
+	link = &told(f, MESSAGE_HOST_LINK)->host_link;
+	assert_true(link->is_up);
+	assert_int_equal(link->relinks, 1);
+	assert_int_equal(read_told(f, STATUS_OK)->tag, 1);
+	assert_int_equal(((const uint8_t *)shm_slot(f->end->shm, 0))[WORLD_TRACK_BYTES], 4);
+	assert_int_equal(ask_status(f)->relinks, 1);
+}
+
+static void link_that_stays_away_ends_the_reads_of_who_said_so(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(open_with(f, 2000, false)->status, STATUS_OK);
+	relink_drop(f->bed);
+	told(f, MESSAGE_HOST_LINK);
+	host_end_send_read(f->end, 1, SIDE_REMOTE, 2, 2, 0);
+	relink_advance(f->bed, 1900);
+	assert_int_equal(host_end_unread(f->end), 0);
+	relink_advance(f->bed, 200);
+	read_told(f, STATUS_LINK_LOST);
+	assert_int_equal(f->end->gone, 0);
+}
+
+static void host_that_says_nothing_waits_for_half_a_minute(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(open_with(f, 0, false)->status, STATUS_OK);
+	relink_drop(f->bed);
+	told(f, MESSAGE_HOST_LINK);
+	host_end_send_read(f->end, 1, SIDE_REMOTE, 2, 2, 0);
+	for (unsigned s = 0; s < 29; s++)
+		relink_advance(f->bed, 1000);
+	assert_int_equal(host_end_unread(f->end), 0);
+	relink_advance(f->bed, 1100);
+	read_told(f, STATUS_LINK_LOST);
+}
+
+static void volume_that_changed_ends_reads_and_status(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(open_with(f, 0, false)->status, STATUS_OK);
+	host_end_send_read(f->end, 1, SIDE_REMOTE, 2, 2, 0);
+	read_told(f, STATUS_OK);
+	relink_drop(f->bed);
+	told(f, MESSAGE_HOST_LINK);
+	host_end_send_read(f->end, 2, SIDE_REMOTE, 2, 2, 0);
+	f->bed->volume.volume.inode++;
+	relink_come_back(f->bed);
+	read_told(f, STATUS_VOLUME_CHANGED); /* and not that the link is up */
+	const struct msg_host_open_reply *reply = ask_status(f);
+	assert_int_equal(reply->status, STATUS_VOLUME_CHANGED);
+	assert_int_equal(reply->failed_side, SIDE_REMOTE);
+	assert_true(reply->detail[0] != '\0');
+}
+
+static void secondary_that_is_busy_is_told_with_its_words(void **state)
+{
+	struct fixture *f = *state;
+	f->bed->reserve_status = STATUS_BUSY;
+	const struct msg_host_open_reply *reply = open_with(f, 0, true);
+	assert_int_equal(reply->status, STATUS_BUSY);
+	assert_int_equal(reply->failed_side, SIDE_REMOTE);
+	assert_string_equal(reply->detail, "reserved by somebody");
+	/* Nothing is kept of it at this side either. */
+	assert_null(local_view(f->bed->world->local).reserved_by);
+	f->bed->reserve_status = STATUS_OK;
+	assert_int_equal(open_with(f, 0, true)->status, STATUS_OK);
+	assert_string_equal(local_view(f->bed->world->local).reserved_by, "a test");
+}
+
+static void digests_only_is_told(void **state)
+{
+	struct fixture *f = *state;
+	f->bed->volume.digest_only = true;
+	assert_true(open_with(f, 0, false)->digest_only);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(host_is_told_that_the_link_is_down_and_up_again),
+		TEST(link_that_stays_away_ends_the_reads_of_who_said_so),
+		TEST(host_that_says_nothing_waits_for_half_a_minute),
+		TEST(volume_that_changed_ends_reads_and_status),
+		TEST(secondary_that_is_busy_is_told_with_its_words),
+		TEST(digests_only_is_told),
+	};
+	return cmocka_run_group_tests_name("host_relink", tests, NULL, NULL);
+}
