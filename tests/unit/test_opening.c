@@ -159,8 +159,8 @@ static void another_track_size_than_asked_for_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	f->options = (struct options){ .form = FORM_PAIR, .path_local = "a", .path_remote = "b", .name_remote = "b", .jobs = 8,
-		.run_tracks = 16, .track_bytes = 4096 };
+	f->options = (struct options){ .form = FORM_PAIR, .path_local = "a", .path_remote = "b", .name_remote = "b",
+		.jobs = 8, .run_tracks = 16, .track_bytes = 4096 };
 	expect(f, 2, "track size is 4096 here and 65536");
 }
 
