@@ -108,7 +108,7 @@ struct remote_job *remote_job_new(struct remote_device *device);
 /* OK: fn comes later. Else BUSY (the job has a read, or is being released) or, of a private pair, LINK_LOST. The first
  * read makes the link job first (Fig. 14); a failure of that is its result. After a dialed link came back: a floor of
  * before is not looked at (that of the new link job is later); when the device is another one, each read ends with
- * VOLUME_CHANGED, when it could not be reserved again, with BUSY. */
+ * VOLUME_CHANGED, when it could not be reserved again within link_timeout_ms, with BUSY. */
 enum status remote_read(struct remote_job *job, const struct remote_read_spec *spec, remote_read_fn *fn, void *arg);
 bool remote_job_has_read(const struct remote_job *job);
 /* Gives the job up; it must have no read. True: fn comes when the secondary has answered the Release, or the link is

@@ -19,6 +19,8 @@
 #include "base/post.h"
 #include "primary/remote_link.h"
 
+#define RESERVE_AGAIN_MS 1000
+
 static void set_state(struct remote_device *device, enum device_state state, const char *reason)
 {
 	static const char *const names[] = { "IDLE", "ASKING", "RESERVING", "READY", "FAILED" };
@@ -165,6 +167,7 @@ void remote_device_fail(struct remote_device *device, enum status status, const 
 	struct post_where where = { .device = device->name, .peer = device->remote->peer };
 	assert(device->state != DEVICE_FAILED);
 	timer_cancel(&device->timer);
+	timer_cancel(&device->again);
 	device->failed = status;
 	snprintf(device->why, sizeof(device->why), "%s", why);
 	set_state(device, DEVICE_FAILED, why);
@@ -204,6 +207,11 @@ static void on_timer(void *arg)
 		end_requests(device, device->failed, device->why);
 		return;
 	}
+	if (device->is_taken) {
+		memcpy(why, device->why, sizeof(why));
+		remote_device_fail(device, STATUS_BUSY, why);
+		return;
+	}
 	snprintf(why, sizeof(why), "no link to %s for %g s: %.120s", remote->peer,
 		(double)device->spec.link_timeout_ms / 1000,
 		remote->error[0] ? remote->error : remote->state == LINK_UP ? "the device is not there yet" : "no answer yet");
@@ -216,6 +224,7 @@ static void become_ready(struct remote_device *device)
 {
 	set_state(device, DEVICE_READY, device->is_known ? "it is what it was" : "it is known");
 	timer_cancel(&device->timer);
+	device->is_taken = false;
 	device->is_known = true;
 	remote_pump(device->remote);
 	hold(device);
@@ -340,6 +349,13 @@ int remote_on_device_reply(struct remote_device *device, const struct msg_device
 	return 0;
 }
 
+static void on_again(void *arg)
+{
+	struct remote_device *device = arg;
+	assert(device->magic == REMOTE_DEVICE_MAGIC && device->state == DEVICE_RESERVING);
+	send_reserve(device);
+}
+
 int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply)
 {
 	char why[DETAIL_MAX + 1];
@@ -352,7 +368,14 @@ int remote_on_reserve_reply(struct remote_device *device, const struct msg_reser
 		become_ready(device);
 	} else if (device->is_known) {
 		snprintf(why, sizeof(why), "the reservation was lost with the link: %.200s", reply->detail);
-		remote_device_fail(device, reply->status, why);
+		if (reply->status != STATUS_BUSY) {
+			remote_device_fail(device, reply->status, why);
+			return 0;
+		}
+		/* Perhaps by its own last connection, whose end only the pings of the secondary will see. */
+		device->is_taken = true;
+		memcpy(device->why, why, sizeof(why));
+		timer_set(&device->again, RESERVE_AGAIN_MS);
 	} else {
 		fail_question(device, reply->status, reply->detail);
 	}
@@ -365,8 +388,9 @@ void remote_device_lose(struct remote_device *device)
 {
 	struct remote_job *job;
 	remote_remove_request(device->remote, &device->request);
-	device->is_attached = false;
+	device->is_attached = device->is_taken = false;
 	device->reservation = 0;
+	timer_cancel(&device->again);
 	DL_FOREACH(device->jobs, job)
 		remote_job_lose(job);
 	if (device->is_given_up || device->state == DEVICE_FAILED)
@@ -403,6 +427,7 @@ struct remote_device *remote_attach(struct remote *remote, const char *name, con
 	snprintf(device->owner, sizeof(device->owner), "%s", spec->owner ? spec->owner : "");
 	device->spec.owner = device->owner;
 	timer_init(&device->timer, remote->config.clock, on_timer, device);
+	timer_init(&device->again, remote->config.clock, on_again, device);
 	DL_APPEND(remote->devices, device);
 	if (remote->address && remote->state != LINK_UP) {
 		timer_set(&device->timer, spec->link_timeout_ms);
@@ -420,6 +445,7 @@ void remote_detach(struct remote_device *device)
 	device->owes_news = false;
 	device->info_fn = NULL;
 	timer_cancel(&device->timer);
+	timer_cancel(&device->again);
 	remote_device_settle(device);
 }
 

@@ -97,6 +97,8 @@ struct remote_device {
 	uint32_t relinks;
 	uint64_t throttled_ms;
 	struct timer timer; /* its patience with the link; FAILED: set while requests are to be ended */
+	struct timer again; /* to ask for the reservation again; RESERVING */
+	bool is_taken;      /* on this connection the reservation was BUSY; why says how */
 	enum status failed; /* FAILED: the status of all its requests */
 	char why[DETAIL_MAX + 1];
 	unsigned holds; /* callbacks under way: it is not freed */

@@ -84,12 +84,12 @@ static void fetch_tracks(struct read *read)
 			"a read of this volume hangs");
 		return;
 	}
+	disconnect(read); /* 176: another Read may go on in its place, and begin this fetch or use the share up */
+	fetch = fetch_find(device, read->parameters.first_track, read->floor);
 	if (fetch == NULL && !share_allows_fetch(read)) {
-		disconnect(read); /* 176 */
 		share_wait_for_fetch(read);
 		return;
 	}
-	disconnect(read); /* 176 */
 	if (fetch == NULL) {
 		status = fetch_start(read, &fetch); /* 178 */
 		if (status != STATUS_OK) {          /* 180 */

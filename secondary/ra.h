@@ -65,8 +65,8 @@ void ra_end_sessions(struct ra *ra);
 bool ra_free(struct ra *ra);
 /* A DA request was queued: looks after it from time to time, in case slots become free by age alone. */
 void ra_watch_slots(struct ra *ra);
-/* An element of the DA or of the job array has become free: the Reads that wait for one go on, until one must wait again
- * (others may find what they need in the cache). The peer with the fewest fetches goes first. */
+/* An element of the DA or of the job array has become free: the Reads that wait for one go on, until one must wait
+ * again (others may find what they need in the cache). The peer with the fewest fetches goes first. */
 void ra_element_is_free(struct ra *ra);
 /* Devices with their rings, the cache and the DA, to the log (SIGUSR2). */
 void ra_dump(struct ra *ra);

@@ -45,5 +45,6 @@
 #define PING_PERIOD_MS 5000
 #define PINGS_UNANSWERED_MAX 3   /* 15 s */
 #define OUTPUT_STALL_MS 10000    /* a peer that takes no output for so long is dropped */
+#define OUTPUT_STALL_BYTES (64u * KIB) /* nor one that takes less than this of a longer queue */
 
 #endif

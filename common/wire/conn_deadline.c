@@ -6,6 +6,7 @@
 #include "wire/conn_internal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 /* On the wire, from the peer. */
 static uint64_t received_bytes(const struct conn *conn)
@@ -13,16 +14,18 @@ static uint64_t received_bytes(const struct conn *conn)
 	return transport_wire_bytes(conn->transport) - transport_sent_bytes(conn->transport);
 }
 
-/* Moves the stall deadline when the wire took something; a queue without progress keeps it. */
+/* Moves the stall deadline when the wire took enough since it was set. A byte now and then is not enough: what is queued
+ * holds locks in the cache. */
 void conn_watch_output(struct conn *conn)
 {
 	uint64_t sent_bytes = transport_sent_bytes(conn->transport);
 
-	if (output_is_idle(conn->output))
+	if (output_is_idle(conn->output)) {
 		timer_cancel(&conn->stall_deadline);
-	else if (!conn->stall_deadline.is_set || sent_bytes != conn->stall_sent_bytes)
+	} else if (!conn->stall_deadline.is_set || sent_bytes - conn->stall_sent_bytes >= OUTPUT_STALL_BYTES) {
 		timer_set(&conn->stall_deadline, OUTPUT_STALL_MS);
-	conn->stall_sent_bytes = sent_bytes;
+		conn->stall_sent_bytes = sent_bytes;
+	}
 }
 
 static void on_hello_deadline(void *arg)
@@ -37,9 +40,14 @@ static void on_hello_deadline(void *arg)
 static void on_stall_deadline(void *arg)
 {
 	struct conn *conn = conn_checked(arg);
+	uint64_t sent_bytes = transport_sent_bytes(conn->transport) - conn->stall_sent_bytes;
 
 	conn_hold(conn);
-	conn_end(conn, END_FAILED, "the peer took no output for %d s", OUTPUT_STALL_MS / 1000);
+	if (sent_bytes == 0)
+		conn_end(conn, END_FAILED, "the peer took no output for %d s", OUTPUT_STALL_MS / 1000);
+	else
+		conn_end(conn, END_FAILED, "the peer took only %" PRIu64 " bytes of output in %d s", sent_bytes,
+			OUTPUT_STALL_MS / 1000);
 	conn_release(conn);
 }
 

@@ -64,7 +64,7 @@ static int refuse_device(const struct options *options, const struct msg_host_op
 	if (reply->failed_side == SIDE_REMOTE)
 		return refuse(why, 2, "the secondary has no device %s for this primary: its configuration has no [device %s], or "
 				      "\"devices\" of its [peer] does not list it", device, device);
-	return refuse(why, 2, "the configuration of the primary has no [device %s]", device);
+	return refuse(why, 2, "the primary has no device %s: its configuration has no [device %s]", device, device);
 }
 
 static int refuse_volume(const struct options *options, const struct msg_host_open_reply *reply, char *why)

@@ -10,7 +10,6 @@
 noise v.a 60000000
 cp v.a v.b
 poke v.b 31000000 XYZ
-mkfifo relay.out
 port=$(free_port)
 via=$(free_port)
 two_hosts v
@@ -27,13 +26,14 @@ run()
 		"$RA" --socket "$T/a.sock" --json "$@" >"$T/out" 2>"$T/err"
 		echo $? >"$T/status"
 	) &
+	run=$!
 }
 ended() { [ -s status ]; }
 # finish CODE: waits for it.
 finish()
 {
 	until_long ended
-	wait $! 2>/dev/null
+	wait $run
 	[ "$(cat status)" = "$1" ] || die "exit $(cat status), not $1"
 }
 until_long()
@@ -78,10 +78,33 @@ run --limit 20M --link-timeout 3s v
 until_true has_begun
 stop b KILL
 finish 4
-json .result error
 says 'link'
 start b
 all_is_idle
+
+# The link cut again and again at random bytes of either direction.
+with_relay()
+{
+	stop a
+	kill -KILL $relay
+	wait $relay 2>/dev/null
+	"$BUILD/tests/relay" "$via" "$port" "$@" >relay.log 2>&1 &
+	relay=$!
+	until_true test -s relay.log
+	start a
+}
+for delivery in disconnect poll hold; do
+	for cut in "--cut-after $((RANDOM * 20 + 3000))" "--cut-after-up $((RANDOM % 3000 + 1200))"; do
+		with_relay $cut --cut-times 12
+		run --delivery $delivery v
+		finish 1
+		json .tracks.different 1
+		json '.ranges[0].offset' 31000000
+		json_sums
+		all_is_idle
+	done
+done
+with_relay
 
 # It came back as another one.
 run --limit 10M v

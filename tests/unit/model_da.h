@@ -84,15 +84,9 @@ static inline bool model_da_may_start(const struct da_request *request)
 /* A thread takes it / a running or abandoned one returns / a done one is delivered. */
 static inline bool model_da_can_step(const struct da_request *request)
 {
-	switch (request->state) {
-	case DA_QUEUED:
+	if (request->state == DA_QUEUED)
 		return model_da_may_start(request);
-	case DA_RUNNING:
-	case DA_ABANDONED:
-		return !model_da.hangs(request->spec.volume);
-	default:
-		return true;
-	}
+	return request->state == DA_DONE || !model_da.hangs(request->spec.volume);
 }
 
 static inline void model_da_start(struct da_request *request)
@@ -217,12 +211,10 @@ enum da_state da_request_state(const struct da_request *request)
 {
 	return request->state;
 }
-
 uint64_t da_request_sequence(const struct da_request *request)
 {
 	return request->sequence;
 }
-
 void da_kick(struct da *da)
 {
 	struct da_request *request;

@@ -5,12 +5,14 @@
  */
 #include "wire/conn.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -160,6 +162,72 @@ static void slow_peer_is_not_dropped(void **state)
 	close(fd);
 }
 
+/* b writes to a socket that holds little, so that what is read from it is what b may write. */
+static int small_socket_to_b(struct pair *pair)
+{
+	const int bytes = 4 * KIB;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
+	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	pair_plain_b(pair, fds[1]);
+	pair_settle(pair);
+	conn_accept(pair->b.conn);
+	return fds[0];
+}
+
+/* So much at the end of each second; what was taken when it was over, or all was. */
+static size_t drip_from_b(struct pair *pair, int fd, size_t bytes_per_s)
+{
+	char *sink = xcalloc(1, bytes_per_s);
+	size_t taken_bytes = 0;
+
+	while (pair->b.closes == 0 && conn_queued_bytes(pair->b.conn) > 0) {
+		size_t due_bytes = bytes_per_s;
+
+		clock_advance(pair->clock, 1000);
+		while (due_bytes > 0 && pair->b.closes == 0) {
+			ssize_t taken = read(fd, sink, due_bytes);
+
+			if (taken < 0)
+				break;
+			due_bytes -= (size_t)taken;
+			taken_bytes += (size_t)taken;
+			pair_settle(pair);
+		}
+	}
+	free(sink);
+	return taken_bytes;
+}
+
+static void peer_that_takes_a_little_now_and_then_is_dropped(void **state)
+{
+	struct pair *pair = *state;
+	int fd = small_socket_to_b(pair);
+
+	end_send_big(&pair->b, NULL, NULL);
+	pair_settle(pair);
+	assert_true(drip_from_b(pair, fd, 6 * KIB) < OUTPUT_STALL_BYTES);
+	assert_int_equal(pair->b.closes, 1);
+	assert_non_null(strstr(pair->b.reason, "the peer took only "));
+	assert_int_equal(clock_now_ms(pair->clock), OUTPUT_STALL_MS);
+	close(fd);
+}
+
+static void peer_that_takes_a_track_in_10_s_is_not_dropped(void **state)
+{
+	struct pair *pair = *state;
+	int fd = small_socket_to_b(pair);
+
+	end_send_big(&pair->b, NULL, NULL);
+	pair_settle(pair);
+	assert_true(drip_from_b(pair, fd, 8 * KIB) > FRAME_PAYLOAD_BYTES_MAX - 64 * KIB);
+	assert_int_equal(pair->b.closes, 0);
+	assert_true(clock_now_ms(pair->clock) > 30 * OUTPUT_STALL_MS);
+	close(fd);
+}
+
 static void connection_without_pongs_is_dead_after_three(void **state)
 {
 	struct pair *pair = *state;
@@ -274,6 +342,8 @@ int main(void)
 		TEST(peer_that_takes_no_output_is_dropped),
 		TEST(more_output_does_not_move_the_stall_deadline),
 		TEST(slow_peer_is_not_dropped),
+		TEST(peer_that_takes_a_little_now_and_then_is_dropped),
+		TEST(peer_that_takes_a_track_in_10_s_is_not_dropped),
 		TEST(connection_without_pongs_is_dead_after_three),
 		TEST(pongs_keep_a_connection_alive),
 		TEST(frames_of_the_peer_are_a_sign_of_life_too),

@@ -134,7 +134,8 @@ static struct {
 } m;
 
 /* Over all rounds: what was tested at all. */
-static unsigned long statuses[STATUS_COUNT], states[TRACK_STATE_COUNT], evicted, links_lost, read_statuses[STATUS_COUNT];
+static unsigned long statuses[STATUS_COUNT], read_statuses[STATUS_COUNT], states[TRACK_STATE_COUNT];
+static unsigned long evicted, links_lost;
 
 static _Noreturn void failed(int line, const char *what, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static _Noreturn void failed(int line, const char *what, const char *format, ...)
@@ -520,7 +521,8 @@ static void check_pending_read(struct model_session *session, struct request *re
 		request->delivery == DELIVERY_POLL, "since %" PRId64 " ms", now_ms() - request->begin_high_ms);
 	switch (read->state) {
 	case READ_THROTTLED:
-		CHECK(request->is_throttled && real->specific.state == JOB_STATE_THROTTLED, "%s", job_state_name(real->specific.state));
+		CHECK(request->is_throttled && real->specific.state == JOB_STATE_THROTTLED, "%s",
+			job_state_name(real->specific.state));
 		break;
 	case READ_WAITING_TURN:
 		CHECK(!read->waits_for_locks && session->peer->peer->fetches == m.config.fetches_per_peer, "%u fetches",
@@ -589,7 +591,8 @@ static void check_requests(struct model_session *session, int64_t earliest_ms)
 			look_at_throttle(request, earliest_ms);
 			check_pending_read(session, request);
 		} else {
-			CHECK(now_ms() - request->sent_ms < DA_TIMEOUT_MS, "query since %" PRId64 " ms", now_ms() - request->sent_ms);
+			CHECK(now_ms() - request->sent_ms < DA_TIMEOUT_MS, "query since %" PRId64 " ms",
+				now_ms() - request->sent_ms);
 		}
 	}
 	session->burst_reads = 0;
@@ -822,17 +825,23 @@ static struct model_job *pick_job(const struct model_session *session, uint64_t 
 {
 	struct model_job *own[MODEL_JOBS];
 	unsigned count = 0;
+	bool is_one_unknown = false; /* made in this burst: a guess might hit it */
 
-	for (unsigned i = 0; i < MODEL_JOBS; i++)
-		if (m.jobs[i].exists && m.jobs[i].session == session && m.jobs[i].link_id != 0)
+	for (unsigned i = 0; i < MODEL_JOBS; i++) {
+		if (!m.jobs[i].exists || m.jobs[i].session != session)
+			continue;
+		if (m.jobs[i].link_id != 0)
 			own[count++] = &m.jobs[i];
+		else
+			is_one_unknown = true;
+	}
 	if (count > 0 && !once_in(20)) {
 		struct model_job *job = own[any(count)];
 
 		*link_id = job->link_id;
 		return job;
 	}
-	if (!once_in(4)) {
+	if (is_one_unknown || !once_in(4)) {
 		*link_id = 0;
 		return NULL;
 	}
@@ -1128,7 +1137,8 @@ static void change_volume(void)
 	}
 	apply_epoch(index);
 	tell("device %u changes: version %u, %" PRIu64 " bytes, bad %" PRIu64 "-%" PRIu64 "%s", index, epoch->version,
-		epoch->size_bytes, epoch->bad_begin / TRACK, epoch->bad_end / TRACK, epoch->open_fails ? ", fails to open" : "");
+		epoch->size_bytes, epoch->bad_begin / TRACK, epoch->bad_end / TRACK,
+		epoch->open_fails ? ", fails to open" : "");
 }
 
 static void hang_some(void)

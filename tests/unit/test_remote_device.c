@@ -196,6 +196,32 @@ static void device_of_somebody_else_is_busy(void **state)
 	assert_int_equal(bed->detaches, 1);
 }
 
+/* Its own lost connection may hold it until the secondary has seen the end of that. */
+static void reservation_that_is_taken_after_a_loss_is_asked_for_again(void **state)
+{
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	relink_open(host, PATIENCE_MS, true);
+	relink_drop(bed);
+	relink_read(host, 0, 0, 1, DELIVERY_HOLD);
+	bed->reserve_status = STATUS_BUSY;
+	relink_come_back(bed);
+	assert_int_equal(bed->reserves, 2);
+	relink_query(host);
+	for (unsigned second = 1; second <= 20; second++) {
+		relink_advance(bed, 1000);
+		assert_int_equal(bed->reserves, 2 + second);
+		assert_int_equal(host->ups, 0);
+	}
+	bed->reserve_status = STATUS_OK;
+	relink_advance(bed, 1000);
+	relink_expect_read(host, 0, 1, STATUS_OK);
+	assert_int_equal(host->ups, 1);
+	assert_int_equal(host->info_status, STATUS_OK);
+	relink_advance(bed, PATIENCE_MS);
+	assert_int_equal(bed->reserves, 23);
+}
+
 static void reservation_lost_with_the_link_ends_the_reads(void **state)
 {
 	struct relink_bed *bed = *state;
@@ -205,6 +231,8 @@ static void reservation_lost_with_the_link_ends_the_reads(void **state)
 	relink_read(host, 0, 0, 1, DELIVERY_HOLD);
 	bed->reserve_status = STATUS_BUSY;
 	relink_come_back(bed);
+	relink_expect_read(host, 0, 0, STATUS_OK);
+	relink_advance(bed, PATIENCE_MS);
 	relink_expect_read(host, 0, 1, STATUS_BUSY);
 	assert_string_equal(host->reads[0].detail, "the reservation was lost with the link: reserved by somebody");
 	bed->reserve_status = STATUS_OK;
@@ -213,6 +241,25 @@ static void reservation_lost_with_the_link_ends_the_reads(void **state)
 	relink_expect_read(host, 0, 2, STATUS_BUSY);
 	relink_give_up(host);
 	relink_settle(bed);
+	assert_int_equal(bed->detaches, 1);
+}
+
+/* Neither the host that has gone nor a second loss leaves a timer behind. */
+static void reservation_is_not_asked_for_again_when_nobody_wants_it(void **state)
+{
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	relink_open(host, PATIENCE_MS, true);
+	relink_drop(bed);
+	bed->reserve_status = STATUS_BUSY;
+	relink_come_back(bed);
+	relink_drop(bed);
+	relink_come_back(bed);
+	assert_int_equal(bed->reserves, 3);
+	relink_give_up(host);
+	relink_settle(bed);
+	relink_advance(bed, PATIENCE_MS);
+	assert_int_equal(bed->reserves, 3);
 	assert_int_equal(bed->detaches, 1);
 }
 
@@ -342,7 +389,9 @@ int main(void)
 		TEST(second_host_reads_by_the_size_of_the_first_one_while_that_reads),
 		TEST(reservation_is_taken_again_and_given_back_at_the_end),
 		TEST(device_of_somebody_else_is_busy),
+		TEST(reservation_that_is_taken_after_a_loss_is_asked_for_again),
 		TEST(reservation_lost_with_the_link_ends_the_reads),
+		TEST(reservation_is_not_asked_for_again_when_nobody_wants_it),
 		TEST(reservation_ends_before_the_device_does),
 		TEST(host_whose_question_fails_detaches_for_the_one_before_it),
 		TEST(what_was_given_up_ends_with_the_link),
