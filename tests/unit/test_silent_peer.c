@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A primary that asks for many MiB and reads none of the answers: it is dropped after 10 s, all that it held comes back,
- * and a primary of another peer beside it does not feel it. TLS over socket pairs, virtual time.
+ * A primary that asks for many MiB and reads none of the answers: it is dropped after 10 s, all that it held comes
+ * back, and a primary of another peer beside it does not feel it. TLS over socket pairs, virtual time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
