@@ -3,7 +3,7 @@
 #
 # A run goes on where the network or the secondary failed: b killed and started again at random moments, the link cut
 # by a relay at random bytes, a network that is away for less and for more than --link-timeout, a volume that came back
-# as another one, and a primary that is gone for good.
+# as another one, and a primary that is gone for good. The network that is away, and the cuts, only with RA_LONG=1.
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
@@ -65,15 +65,19 @@ for delivery in disconnect poll hold; do
 	all_is_idle
 done
 
-# A network that is away: packets of neither direction pass.
-run --limit 20M --link-timeout 30s v
-until_true has_begun
-kill -USR1 $relay
-sleep 18 # longer than three pings
-kill -USR1 $relay
-finish 1
-json .tracks.different 1
-all_is_idle
+away()
+{
+	# A network that is away: packets of neither direction pass.
+	run --limit 20M --link-timeout 30s v
+	until_true has_begun
+	kill -USR1 $relay
+	sleep 18 # longer than three pings
+	kill -USR1 $relay
+	finish 1
+	json .tracks.different 1
+	all_is_idle
+}
+[ -z "${RA_LONG:-}" ] || away
 run --limit 20M --link-timeout 3s v
 until_true has_begun
 stop b KILL
@@ -93,7 +97,7 @@ with_relay()
 	until_true test -s relay.log
 	start a
 }
-for delivery in disconnect poll hold; do
+[ -z "${RA_LONG:-}" ] || for delivery in disconnect poll hold; do
 	for cut in "--cut-after $((RANDOM * 20 + 3000))" "--cut-after-up $((RANDOM % 3000 + 1200))"; do
 		with_relay $cut --cut-times 12
 		run --delivery $delivery v
