@@ -256,8 +256,8 @@ static void add_changed_number(char words[DETAIL_MAX + 1], const char *what, uin
 		add_change(words, "its %s changed from %llu to %llu", what, (unsigned long long)was, (unsigned long long)is);
 }
 
-/* Says what makes it another volume; "" when nothing does. */
-static void compare(const struct remote_device *device, const struct msg_device_reply *reply,
+/* Is it another volume? Then words say what changed. */
+static bool is_changed(const struct remote_device *device, const struct msg_device_reply *reply,
 	char words[DETAIL_MAX + 1])
 {
 	const struct volume_info *was = &device->volume, *is = &reply->volume;
@@ -271,6 +271,24 @@ static void compare(const struct remote_device *device, const struct msg_device_
 		add_change(words, "it changed from %s to %s", volume_kind_name(was->kind), volume_kind_name(is->kind));
 	if (strcmp(was->path, is->path) != 0)
 		add_change(words, "its path changed from %.80s to %.80s", was->path, is->path);
+	return words[0] != '\0';
+}
+
+/* The size that Reads of a new host may go by. While the device has link jobs of this session its constants are fixed,
+ * and a later question is told the size of now. */
+static uint64_t fixed_bytes(const struct remote_device *device, uint64_t told_bytes)
+{
+	const struct remote_device *other;
+	const struct remote_job *job;
+	DL_FOREACH(device->remote->devices, other) {
+		if (other == device || !other->is_known || strcmp(other->name, device->name) != 0)
+			continue;
+		DL_FOREACH(other->jobs, job) {
+			if (job->state != JOB_NEW)
+				return other->end_bytes;
+		}
+	}
+	return told_bytes;
 }
 
 /* The first answer of a connection. */
@@ -289,15 +307,13 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 	}
 	if (!device->is_known) { /* the constants of Fig. 10 are fixed from here on */
 		device->track_bytes = reply->track_bytes;
-		device->end_bytes = reply->volume.size_bytes;
-		device->volume = reply->volume;
-	}
-	compare(device, reply, changes);
-	if (changes[0]) {
+		device->end_bytes = fixed_bytes(device, reply->volume.size_bytes);
+	} else if (is_changed(device, reply, changes)) {
 		remote_device_fail(device, STATUS_VOLUME_CHANGED, changes);
 		return;
 	}
 	device->volume = reply->volume;
+	device->volume.size_bytes = device->end_bytes;
 	device->digest_only = reply->digest_only;
 	if (device->spec.reserve) {
 		set_state(device, DEVICE_RESERVING, "its owner wants it alone");

@@ -32,7 +32,7 @@
 #define LISTENER_MAGIC 0x4c53544eu
 #define ACCEPTED_IN_PASS_MAX 16u /* then those that were accepted have their turn */
 #define REST_MS 100
-#define BACKLOG 128
+#define BACKLOG 1024 /* a crowd that comes at once, and who comes in the middle of it */
 #define ADDRESS_BYTES 80u /* "[IPv6%scope]:port" */
 
 struct listener {

@@ -69,10 +69,8 @@ static void on_lost(void *arg, const char *reason)
 {
 	struct compare *compare = compare_of(arg);
 
-	if (compare->options.form == FORM_DEVICE)
-		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "the connection to ra-primaryd was lost: %s", reason);
-	else
-		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s", reason);
+	snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s%s",
+		compare->options.form == FORM_DEVICE ? "the connection to ra-primaryd was lost: " : "", reason);
 	timer_set(&compare->lost_timer, LOST_DELAY_MS);
 }
 

@@ -62,9 +62,9 @@ static int refuse_device(const struct options *options, const struct msg_host_op
 	const char *device = options->device ? options->device : PRIVATE_DEVICE;
 
 	if (reply->failed_side == SIDE_REMOTE)
-		return refuse(why, 2, "the secondary has no device %s for this primary: its configuration has no [device %s], or "
-				      "\"devices\" of its [peer] does not list it", device, device);
-	return refuse(why, 2, "the configuration of the primary has no [device %s]", device);
+		return refuse(why, 2, "the secondary has no device %s for this primary: its configuration has no [device %s], "
+				      "or \"devices\" of its [peer] does not list it", device, device);
+	return refuse(why, 2, "the primary has no device %s: its configuration has no [device %s]", device, device);
 }
 
 static int refuse_volume(const struct options *options, const struct msg_host_open_reply *reply, char *why)
@@ -95,8 +95,8 @@ static int judge_status(const struct options *options, const struct msg_host_ope
 	case STATUS_NO_SUCH_DEVICE:
 		return refuse_device(options, reply, why);
 	case STATUS_NOT_PERMITTED:
-		return refuse(why, 2, "not permitted by the %s: %s", reply->failed_side == SIDE_REMOTE ? "secondary" : "primary",
-			detail);
+		return refuse(why, 2, "not permitted by the %s: %s",
+			reply->failed_side == SIDE_REMOTE ? "secondary" : "primary", detail);
 	case STATUS_BAD_REQUEST: /* above all: unequal track sizes */
 		return refuse(why, 2, "%s", detail);
 	case STATUS_VOLUME_CHANGED:

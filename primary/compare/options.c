@@ -125,7 +125,8 @@ static void parse_track_size(struct parser *parser, const char *text)
 {
 	uint64_t bytes;
 
-	if (!config_parse_size(text, &bytes) || bytes < TRACK_BYTES_MIN || bytes > TRACK_BYTES_MAX || (bytes & (bytes - 1)) != 0)
+	if (!config_parse_size(text, &bytes) || bytes < TRACK_BYTES_MIN || bytes > TRACK_BYTES_MAX ||
+		(bytes & (bytes - 1)) != 0)
 		refuse(parser, "--track-size %.40s: expected a power of two from 4K to 1M", text);
 	else
 		parser->options->track_bytes = (uint32_t)bytes;
@@ -344,8 +345,8 @@ static void take_device(struct parser *parser, const char *name)
 	parser->options->device = name;
 	parser->options->track_bytes = 0;
 	if (!device_name_is_valid(name))
-		refuse(parser, "two volumes are needed: ra-compare A B (and %.80s is no name of a device: those have at most %u "
-			       "of A-Z a-z 0-9 . _ -)", name, DEVICE_NAME_MAX);
+		refuse(parser, "two volumes are needed: ra-compare A B (and %.80s is no name of a device: those have at most "
+			       "%u of A-Z a-z 0-9 . _ -)", name, DEVICE_NAME_MAX);
 }
 
 static void take_volumes(struct parser *parser, char *const operands[2])
@@ -394,7 +395,7 @@ static void check_form(struct parser *parser)
 		{ OPTION_CACHE, false, "--cache does not go with a DEVICE: the secondary's configuration says it" },
 		{ OPTION_IO, false, "--io does not go with a DEVICE: the configuration says it for each side" },
 		{ OPTION_SOCKET, true, "--socket goes with a DEVICE only: two volumes need no configured primary" },
-		{ OPTION_LINK_TIMEOUT, true, "--link-timeout goes with a DEVICE only: the link of two volumes is not made again" },
+		{ OPTION_LINK_TIMEOUT, true, "--link-timeout goes with a DEVICE only: only its link is made again" },
 		{ OPTION_RESERVE, true, "--reserve goes with a DEVICE only: no other user of RA meets these two volumes" },
 	};
 

@@ -19,7 +19,7 @@
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
-/* What is compared: two volumes by a private pair, the second perhaps over ssh, or a device of the configured primary. */
+/* What is compared: two volumes by a private pair, the second perhaps over ssh, or a device of the primary. */
 enum form { FORM_PAIR, FORM_SSH, FORM_DEVICE };
 
 struct options {

@@ -298,15 +298,15 @@ static int await_answer(struct pair *pair, struct child *child, int fd, const st
 		explain_end(child, host, why);
 		return -EPIPE;
 	case SETUP_VERSION:
-		snprintf(why, PAIR_WHY_BYTES, "%s%s%s is %s; this ra-compare speaks protocol %u: install the same version", name,
-			host[0] ? " on " : "", host, words, RA_PROTOCOL_VERSION);
+		snprintf(why, PAIR_WHY_BYTES, "%s%s%s is %s; this ra-compare speaks protocol %u: install the same version",
+			name, host[0] ? " on " : "", host, words, RA_PROTOCOL_VERSION);
 		return -EPROTO;
 	case SETUP_GARBAGE:
 		break;
 	}
 	if (child->is_ssh)
-		snprintf(why, PAIR_WHY_BYTES, "the login shell on %s prints \"%s\" where ra-secondaryd should answer: its start-up "
-			 "files must print nothing when there is no terminal", host, words);
+		snprintf(why, PAIR_WHY_BYTES, "the login shell on %s prints \"%s\" where ra-secondaryd should answer: its "
+			 "start-up files must print nothing when there is no terminal", host, words);
 	else
 		snprintf(why, PAIR_WHY_BYTES, "%s answered \"%s\", which is no SetupReply", name, words);
 	return -EPROTO;

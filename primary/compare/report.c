@@ -349,7 +349,8 @@ struct report_outside report_outside(const struct report_setup *setup, const str
 		part_bytes = min_u64(setup->local.size_bytes, setup->remote.size_bytes);
 	/* A peer that does not say how large the whole is has told its size as part. */
 	outside.after_offset = volume->offset_bytes + part_bytes;
-	outside.after_bytes = max_u64(volume->whole_bytes, volume->offset_bytes + volume->size_bytes) - outside.after_offset;
+	outside.after_bytes = max_u64(volume->whole_bytes, volume->offset_bytes + volume->size_bytes);
+	outside.after_bytes -= outside.after_offset;
 	return outside;
 }
 
@@ -379,7 +380,8 @@ void report_finish(struct report *report, const struct report_end *end)
 	if (!end->has_sizes)
 		return;
 	if (setup->is_common) {
-		post_size_change(report, "the common part", report->smaller_bytes, min_u64(end->local_bytes, end->remote_bytes));
+		post_size_change(report, "the common part", report->smaller_bytes,
+			min_u64(end->local_bytes, end->remote_bytes));
 		return;
 	}
 	post_size_change(report, setup->name_local, setup->local.size_bytes, end->local_bytes);

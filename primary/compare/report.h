@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What one pass found: one state per track, counted, and the ranges of bytes that are not proven equal. The states sum
- * to the tracks of the larger volume (of what both have, with is_common); report_finish asserts it. The report knows no I/O and no clock: times come in.
+ * to the tracks of the larger volume (of what both have, with is_common); report_finish asserts it. The report knows no
+ * I/O and no clock: times come in.
  * report_print.h makes text and JSON of it.
  */
 #ifndef RA_COMPARE_REPORT_H

@@ -372,8 +372,8 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 		figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT] == figures->total_tracks;
 	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:s?, s:o, s:o, s:s, s:n}", "format", "ra-compare/1",
 		"result", json_result(report), "complete", is_complete, "as_of", "per-track", "started",
-		json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s), "device", setup->device, "local",
-		json_volume(setup, &setup->local, setup->name_local), "remote",
+		json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s), "device", setup->device,
+		"local", json_volume(setup, &setup->local, setup->name_local), "remote",
 		json_volume(setup, &setup->remote, setup->name_remote), "by", "data", "digest");
 
 	assert(json);

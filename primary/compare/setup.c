@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Setup goes out, SetupReply comes back. Over ssh the answer may be anything that a login shell prints, so the bytes are
- * looked at as they come: the first that fits no SetupReply ends the wait, and what arrives within a moment after it is
- * kept to be shown. Keys exist in memory only and are wiped.
+ * Setup goes out, SetupReply comes back. Over ssh the answer may be anything that a login shell prints, so the bytes
+ * are looked at as they come: the first that fits no SetupReply ends the wait, and what arrives within a moment after
+ * it is kept to be shown. Keys exist in memory only and are wiped.
  */
 #include "primary/compare/setup.h"
 
@@ -156,8 +156,8 @@ static enum setup_answer judge(const struct answer *answer, char words[SETUP_WOR
 	enum setup_answer result = SETUP_OK;
 	char why[DETAIL_MAX + 1];
 
-	if (message_unpack(MESSAGE_SETUP_REPLY, answer->bytes + FRAME_HEADER_BYTES, answer->count - FRAME_HEADER_BYTES, message,
-		    why) != 0) {
+	if (message_unpack(MESSAGE_SETUP_REPLY, answer->bytes + FRAME_HEADER_BYTES, answer->count - FRAME_HEADER_BYTES,
+		    message, why) != 0) {
 		snprintf(words, SETUP_WORDS_BYTES, "%s", why);
 		result = SETUP_GARBAGE;
 	} else if (reply->status != STATUS_OK || reply->protocol != RA_PROTOCOL_VERSION) {

@@ -66,8 +66,8 @@ static void check_daemon(struct ctl_points *points, const char *socket, const js
 	check_config(points, status);
 	ctl_point_good(points, NULL, "the key of this host is %s", ctl_text_of(status, "key"));
 	if (hanging > 0)
-		ctl_point_failed(points, CTL_WRONG, NULL, "%s of a disk: look at the volumes that devices says are not ready",
-			ctl_count(hanging, "read hangs", "reads hang"));
+		ctl_point_failed(points, CTL_WRONG, NULL, "%s: look at the volumes that ra-ctl devices says are not ready",
+			ctl_count(hanging, "disk read hangs", "disk reads hang"));
 }
 
 enum ctl_exit ctl_check(const struct ctl_options *options)

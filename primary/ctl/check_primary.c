@@ -22,7 +22,7 @@ struct check {
 	const char *socket;
 	const char *config; /* its path */
 	const char *key;    /* of this host */
-	const char *device, *peer;
+	const char *device, *peer, *path; /* its local volume */
 };
 
 /* ---- Link and permission ---- */
@@ -56,9 +56,12 @@ static void explain_volume(const struct check *check, const struct msg_host_open
 {
 	bool is_remote = reply->failed_side == SIDE_REMOTE;
 
-	ctl_point_failed(check->points, CTL_WRONG, check->device, "the %s volume cannot be opened: %s. Look at volume in "
-		"[device %s]%s%s", is_remote ? "remote" : "local", detail_of(reply), check->device, is_remote ? " on " : "",
-		is_remote ? check->peer : "");
+	if (is_remote)
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "the remote volume cannot be opened: %s. Look at "
+			"volume in [device %s] on %s", detail_of(reply), check->device, check->peer);
+	else
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "the local volume %s cannot be opened: %s. Look at "
+			"volume in [device %s]", check->path, detail_of(reply), check->device);
 }
 
 /* Why the device cannot be opened, and what to do. */
@@ -188,6 +191,7 @@ static void check_device(struct check *check, const json_t *device)
 
 	check->device = ctl_text_of(device, "name");
 	check->peer = ctl_text_of(device, "peer");
+	check->path = ctl_text_of(device, "path");
 	host = ctl_host_new(check->socket, why);
 	if (host == NULL)
 		ctl_point_failed(check->points, CTL_NO_DAEMON, check->device, "%s", why);

@@ -45,8 +45,10 @@ static void check_peers(struct ctl_points *points, const char *socket, const jso
 	json_decref(answer);
 }
 
-static void judge_probe(struct ctl_points *points, const char *device, const json_t *probe)
+/* about: what DEVICES says of it. */
+static void judge_probe(struct ctl_points *points, const json_t *about, const json_t *probe)
 {
+	const char *device = ctl_text_of(about, "name");
 	const json_t *volume = json_object_get(probe, "volume");
 	uint64_t unreadable = ctl_integer_of(probe, "unreadable_tracks");
 
@@ -54,8 +56,8 @@ static void judge_probe(struct ctl_points *points, const char *device, const jso
 		ctl_point_good(points, device, "volume %s: %s, %s, %s io", ctl_text_of(volume, "path"),
 			ctl_text_of(volume, "kind"), ctl_bytes(ctl_number_of(volume, "bytes")), ctl_text_of(volume, "io"));
 	if (ctl_has(probe, "error"))
-		ctl_point_failed(points, CTL_WRONG, device, "%s: %s. Look at volume in [device %s]",
-			volume != NULL ? "it cannot be read" : "the volume cannot be opened", ctl_text_of(probe, "error"), device);
+		ctl_point_failed(points, CTL_WRONG, device, "the volume %s cannot be %s: %s. Look at volume in [device %s]",
+			ctl_text_of(about, "path"), volume != NULL ? "read" : "opened", ctl_text_of(probe, "error"), device);
 	else if (unreadable > 0)
 		ctl_point_failed(points, CTL_WRONG, device, "%s cannot be read: look at its disk",
 			ctl_count(unreadable, "track", "tracks"));
@@ -64,41 +66,43 @@ static void judge_probe(struct ctl_points *points, const char *device, const jso
 			ctl_bytes(ctl_number_of(probe, "bytes_read")), ctl_age(ctl_number_of(probe, "seconds")));
 }
 
-static void check_device(struct ctl_points *points, const char *socket, const char *device)
+static void check_device(struct ctl_points *points, const char *socket, const json_t *device)
 {
 	struct msg_control request = { .verb = VERB_PROBE };
+	const char *name = ctl_text_of(device, "name");
 	char why[CTL_WHY_BYTES] = "";
 	json_t *answer;
 	enum status status;
 
-	strncat(request.name, device, sizeof(request.name) - 1);
+	strncat(request.name, name, sizeof(request.name) - 1);
 	status = ctl_call(socket, &request, PROBE_MS, &answer, why);
-	if (status == STATUS_OK)
-		judge_probe(points, device, answer);
-	else
-		ctl_point_failed(points, status == STATUS_NO_SUCH_DEVICE ? CTL_WRONG : ctl_exit_of(status), device, "%s", why);
-	if (answer != NULL)
-		ctl_points_add(points, json_incref(answer));
-	json_decref(answer);
+	if (status != STATUS_OK) {
+		ctl_point_failed(points, ctl_exit_of(status), name, "%s", why);
+		return;
+	}
+	judge_probe(points, device, answer);
+	ctl_points_add(points, answer);
 }
 
 void ctl_check_secondary(struct ctl_points *points, const char *socket, const json_t *status, const char *device)
 {
+	const char *config = ctl_text_of(status, "config");
 	json_t *answer;
 	const json_t *one;
-	size_t index;
+	size_t index, found = 0;
 
 	check_listen(points, status);
 	check_peers(points, socket, status);
-	if (device[0] != '\0') {
-		check_device(points, socket, device);
-		return;
-	}
 	answer = ctl_check_ask(points, socket, VERB_DEVICES);
-	json_array_foreach(json_object_get(answer, "devices"), index, one)
-		check_device(points, socket, ctl_text_of(one, "name"));
-	if (answer != NULL && json_array_size(json_object_get(answer, "devices")) == 0)
-		ctl_point_failed(points, CTL_WRONG, NULL, "%s has no [device]: nothing can be read",
-			ctl_text_of(status, "config"));
+	json_array_foreach(json_object_get(answer, "devices"), index, one) {
+		if (device[0] != '\0' && strcmp(ctl_text_of(one, "name"), device) != 0)
+			continue;
+		found++;
+		check_device(points, socket, one);
+	}
+	if (answer != NULL && found == 0 && device[0] != '\0')
+		ctl_point_failed(points, CTL_WRONG, device, "%s has no [device %s]", config, device);
+	else if (answer != NULL && found == 0)
+		ctl_point_failed(points, CTL_WRONG, NULL, "%s has no [device]: nothing can be read", config);
 	json_decref(answer);
 }

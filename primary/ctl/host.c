@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The host side of check: one connection, eight streams, one slot each. The hard thing is the end of a measurement:
- * what is then in flight still writes into the slots, so its replies are awaited, but no longer counted. One thread.
+ * what is then in flight still writes into the slots, so its replies are awaited; of those only failures count. One
+ * thread.
  */
 #include "primary/ctl/host.h"
 
@@ -201,6 +202,20 @@ static void end_measure(struct ctl_host *host)
 	host->measure->seconds = (double)(clock_now_ms(daemon_clock(host->daemon)) - host->begun_ms) / 1000;
 }
 
+/* Also of a read that hung until the time was long over. The first is kept. */
+static void count_failure(struct ctl_host *host, const struct msg_host_read_reply *reply)
+{
+	struct ctl_measure *measure = host->measure;
+
+	if (measure->status == STATUS_OK) {
+		measure->status = reply->status;
+		snprintf(measure->detail, sizeof(measure->detail), "%s",
+			reply->detail[0] != '\0' ? reply->detail : status_name(reply->status));
+	}
+	if (!host->is_over)
+		end_measure(host);
+}
+
 /* Without a byte there is no rate: then the first one ends it. */
 static void on_time(void *arg)
 {
@@ -218,17 +233,14 @@ static void on_read(void *arg, const struct msg_host_read_reply *reply)
 	assert(stream->magic == STREAM_MAGIC);
 	host->in_flight--;
 	stream->has_lost_slot = stream->has_lost_slot || reply->slot_lost;
-	if (!host->is_over && reply->status == STATUS_OK) {
+	if (reply->status != STATUS_OK) {
+		count_failure(host, reply);
+	} else if (!host->is_over) {
 		count_answer(host, stream, reply);
 		stream->first_track += reply->track_count;
 		stream->track_count -= reply->track_count;
 		if (!host->timer.is_set)
 			end_measure(host);
-	} else if (!host->is_over) {
-		host->measure->status = reply->status;
-		snprintf(host->measure->detail, sizeof(host->measure->detail), "%s",
-			reply->detail[0] != '\0' ? reply->detail : status_name(reply->status));
-		end_measure(host);
 	}
 	go_on(stream);
 	if (host->in_flight == 0)

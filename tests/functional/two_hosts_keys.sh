@@ -24,7 +24,7 @@ refused()
 	stop b
 }
 sed -i.good "s/^key = .*/key = ${key[other]}/" b.conf # b expects somebody else
-refused "does not know this side's key"
+refused "know.* this side's key"
 grep -q "${key[a]}" b.log || die "b does not log whom it refused"
 mv b.conf.good b.conf
 sed -i.good "s/^key = .*/key = ${key[other]}/" a.conf # a expects somebody else
@@ -35,7 +35,7 @@ cp a.pem b.pem # swapped: b shows the key of a
 refused "is not known here"
 cp b.pem.good b.pem
 sed -i.good "s/^key = .*/key = ${key[b]}/" b.conf # swapped: b expects its own
-refused "does not know this side's key"
+refused "know.* this side's key"
 mv b.conf.good b.conf
 start_both
 compare 0 v
@@ -103,19 +103,19 @@ compare 0 v
 stop a
 stop b
 certify ca b c.example # the wrong name
-refused 'not known here'
+refused 'known here'
 good
 certify ca a c.example
-refused "does not know this side's key"
+refused "know.* this side's key"
 good
 certify ca b b.example 20200101000000Z 20200201000000Z # expired
-refused 'not known here'
+refused 'known here'
 good
 certify ca a a.example 20200101000000Z 20200201000000Z
-refused "does not know this side's key"
+refused "know.* this side's key"
 good
 certify strange b b.example # another CA
-refused 'not known here'
+refused 'known here'
 good
 certify strange a a.example
-refused "does not know this side's key"
+refused "know.* this side's key"

@@ -3,14 +3,13 @@
 #
 # A run goes on where the network or the secondary failed: b killed and started again at random moments, the link cut
 # by a relay at random bytes, a network that is away for less and for more than --link-timeout, a volume that came back
-# as another one, and a primary that is gone for good.
+# as another one, and a primary that is gone for good. The network that is away, and the cuts, only with RA_LONG=1.
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
 noise v.a 60000000
 cp v.a v.b
 poke v.b 31000000 XYZ
-mkfifo relay.out
 port=$(free_port)
 via=$(free_port)
 two_hosts v
@@ -27,13 +26,14 @@ run()
 		"$RA" --socket "$T/a.sock" --json "$@" >"$T/out" 2>"$T/err"
 		echo $? >"$T/status"
 	) &
+	run=$!
 }
 ended() { [ -s status ]; }
 # finish CODE: waits for it.
 finish()
 {
 	until_long ended
-	wait $! 2>/dev/null
+	wait $run
 	[ "$(cat status)" = "$1" ] || die "exit $(cat status), not $1"
 }
 until_long()
@@ -65,23 +65,50 @@ for delivery in disconnect poll hold; do
 	all_is_idle
 done
 
-# A network that is away: packets of neither direction pass.
-run --limit 20M --link-timeout 30s v
-until_true has_begun
-kill -USR1 $relay
-sleep 18 # longer than three pings
-kill -USR1 $relay
-finish 1
-json .tracks.different 1
-all_is_idle
+away()
+{
+	# A network that is away: packets of neither direction pass.
+	run --limit 20M --link-timeout 30s v
+	until_true has_begun
+	kill -USR1 $relay
+	sleep 18 # longer than three pings
+	kill -USR1 $relay
+	finish 1
+	json .tracks.different 1
+	all_is_idle
+}
+[ -z "${RA_LONG:-}" ] || away
 run --limit 20M --link-timeout 3s v
 until_true has_begun
 stop b KILL
 finish 4
-json .result error
 says 'link'
 start b
 all_is_idle
+
+# The link cut again and again at random bytes of either direction.
+with_relay()
+{
+	stop a
+	kill -KILL $relay
+	wait $relay 2>/dev/null
+	"$BUILD/tests/relay" "$via" "$port" "$@" >relay.log 2>&1 &
+	relay=$!
+	until_true test -s relay.log
+	start a
+}
+[ -z "${RA_LONG:-}" ] || for delivery in disconnect poll hold; do
+	for cut in "--cut-after $((RANDOM * 20 + 3000))" "--cut-after-up $((RANDOM % 3000 + 1200))"; do
+		with_relay $cut --cut-times 12
+		run --delivery $delivery v
+		finish 1
+		json .tracks.different 1
+		json '.ranges[0].offset' 31000000
+		json_sums
+		all_is_idle
+	done
+done
+with_relay
 
 # It came back as another one.
 run --limit 10M v

@@ -47,7 +47,7 @@ is_ready() { [ -e "$T/ready.$1" ]; }
 until_true is_ready a
 until_true is_ready b
 first() { pgrep -P "${pid[$1]}" | head -n 1; }
-enter() { nsenter -t "$(first "$1")" -m -n -p "${@:2}"; }
+enter() { nsenter -t "$(first "$1")" -m -n -p --wd="$PWD" "${@:2}"; } # in this tree, for make
 
 ip link add veth-ra-a netns "$(first a)" type veth peer name veth-ra-b netns "$(first b)" || die "no cable"
 for host in a b; do

@@ -54,9 +54,9 @@ static int set_up(void **state)
 	int fd;
 
 	f->clock = clock_new_virtual();
-	f->options = (struct options){ .path_local = "vol_a", .path_remote = "vol_b", .name_remote = "vol_b", .delivery = DELIVERY_HOLD, .jobs = 3,
-		.track_bytes = FAKE_TRACK_BYTES, .run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000,
-		.repeat = 1, .exact_tracks = 100 };
+	f->options = (struct options){ .path_local = "vol_a", .path_remote = "vol_b", .name_remote = "vol_b",
+		.delivery = DELIVERY_HOLD, .jobs = 3, .track_bytes = FAKE_TRACK_BYTES, .run_tracks = RUN_TRACKS,
+		.retry_delay_ms = 100, .read_timeout_ms = 1000, .repeat = 1, .exact_tracks = 100 };
 	assert_int_equal(shm_create(options_slot_count(&f->options), FAKE_VOLUME_BYTES, &f->shm, &fd), 0);
 	close(fd);
 	f->client = client_new(NULL, NULL, -1, f->shm, -1, NULL, NULL);

@@ -65,8 +65,8 @@ static void each_status_has_its_exit_code_and_words(void **state)
 	} cases[] = {
 		{ STATUS_BUSY, SIDE_REMOTE, "reserved by ra-compare[7] on c", 6, "busy: reserved by ra-compare[7] on c" },
 		{ STATUS_BUSY, SIDE_LOCAL, "reserved by me", 6, "busy: reserved by me" },
-		{ STATUS_NO_SUCH_DEVICE, SIDE_UNSET, "", 2, "configuration of the primary has no [device web1]" },
-		{ STATUS_NO_SUCH_DEVICE, SIDE_LOCAL, "", 2, "configuration of the primary has no [device web1]" },
+		{ STATUS_NO_SUCH_DEVICE, SIDE_UNSET, "", 2, "the primary has no device web1: its configuration" },
+		{ STATUS_NO_SUCH_DEVICE, SIDE_LOCAL, "", 2, "the primary has no device web1: its configuration" },
 		{ STATUS_NO_SUCH_DEVICE, SIDE_REMOTE, "", 2, "the secondary has no device web1 for this primary" },
 		{ STATUS_NOT_PERMITTED, SIDE_REMOTE, "no", 2, "not permitted by the secondary: no" },
 		{ STATUS_BAD_REQUEST, SIDE_UNSET, "the track size is 1 and 2", 2, "the track size is 1 and 2" },
@@ -159,8 +159,8 @@ static void another_track_size_than_asked_for_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	f->options = (struct options){ .form = FORM_PAIR, .path_local = "a", .path_remote = "b", .name_remote = "b", .jobs = 8,
-		.run_tracks = 16, .track_bytes = 4096 };
+	f->options = (struct options){ .form = FORM_PAIR, .path_local = "a", .path_remote = "b", .name_remote = "b",
+		.jobs = 8, .run_tracks = 16, .track_bytes = 4096 };
 	expect(f, 2, "track size is 4096 here and 65536");
 }
 

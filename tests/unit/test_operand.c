@@ -17,8 +17,8 @@ static const char *path;
 
 static void a_colon_before_any_slash_makes_it_remote(void **state)
 {
-	static const char *const remote[] = { "h:p", "h:", ":p", "u@h:p", "[::1]:p", "u@[::1]:p", "a.b:/x:y", "-h:p", "h:/a/b",
-		"a[1]:x" };
+	static const char *const remote[] = { "h:p", "h:", ":p", "u@h:p", "[::1]:p", "u@[::1]:p", "a.b:/x:y", "-h:p",
+		"h:/a/b", "a[1]:x" };
 	static const char *const local[] = { "p", "", "/a:b", "./a:b", "a/b:c", "[::1]", "[::1]/x:y", "[a:b", "u@[::1]" };
 
 	(void)state;

@@ -136,6 +136,26 @@ static void device_that_is_not_there_any_more_ends_the_reads_and_may_come_back(v
 	assert_int_equal(host->ups, 1);
 }
 
+/* While a host of this link reads, the secondary's constants are fixed, though it tells the size of now. */
+static void second_host_reads_by_the_size_of_the_first_one_while_that_reads(void **state)
+{
+	struct relink_bed *bed = *state;
+	uint64_t size_bytes = bed->volume.volume.size_bytes;
+	relink_open(&bed->hosts[0], PATIENCE_MS, false);
+	bed->volume.volume.size_bytes += 5000;
+	relink_open(&bed->hosts[1], PATIENCE_MS, false); /* no link job yet: nothing is fixed */
+	assert_int_equal(bed->hosts[1].size_bytes, size_bytes + 5000);
+	relink_give_up(&bed->hosts[1]);
+	relink_read(&bed->hosts[0], 0, 0, 1, DELIVERY_HOLD);
+	relink_settle(bed);
+	relink_open(&bed->hosts[1], PATIENCE_MS, false);
+	assert_int_equal(bed->hosts[1].size_bytes, size_bytes);
+	assert_int_equal(remote_end_bytes(bed->hosts[1].device), size_bytes);
+	relink_query(&bed->hosts[1]);
+	relink_settle(bed);
+	assert_int_equal(bed->hosts[1].size_bytes, size_bytes + 5000);
+}
+
 /* ---- Reservation ---- */
 
 static void reservation_is_taken_again_and_given_back_at_the_end(void **state)
@@ -366,6 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(volume_that_came_back_as_another_one_ends_its_reads),
 		TEST(device_that_is_not_there_any_more_ends_the_reads_and_may_come_back),
+		TEST(second_host_reads_by_the_size_of_the_first_one_while_that_reads),
 		TEST(reservation_is_taken_again_and_given_back_at_the_end),
 		TEST(device_of_somebody_else_is_busy),
 		TEST(reservation_that_is_taken_after_a_loss_is_asked_for_again),

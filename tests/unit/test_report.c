@@ -258,8 +258,8 @@ static void a_common_size_leaves_the_tail_out_and_names_it(void **state)
 	finish(report);
 	assert_int_equal(report_exit_code(report), 0);
 	assert_int_equal(report_figures(report)->range_count, 0);
-	assert_says(report, "IDENTICAL: 8292 bytes (3 tracks) of a and b are equal, outside what is compared: the last 12188 "
-			    "bytes of b (from offset 8292), each track");
+	assert_says(report, "IDENTICAL: 8292 bytes (3 tracks) of a and b are equal, outside what is compared: the last "
+			    "12188 bytes of b (from offset 8292), each track");
 	text = print(report, 1, report_print_text);
 	assert_null(strstr(text, "note:"));
 	free(text);
@@ -348,8 +348,8 @@ static void a_volume_that_became_another_one_is_not_proven_and_says_why(void **s
 	report_not_compared(report, 1, 2, REASON_CHANGED);
 	report_finish(report, &end);
 	assert_int_equal(report_exit_code(report), 3);
-	assert_says(report, "2 were not compared (2 after the remote volume came back as another one), the remote volume came "
-			    "back as another one");
+	assert_says(report, "2 were not compared (2 after the remote volume came back as another one), the remote volume "
+			    "came back as another one");
 	report_free(report);
 }
 

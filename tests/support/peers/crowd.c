@@ -6,7 +6,8 @@
  *   bytes      a byte of rubbish, now and then
  *   handshake  a true ClientHello, one byte at a time, and nothing more
  *   anonymous  a whole TLS handshake without a certificate
- * One that was closed is made again after a moment.
+ * One that was closed is made again after a moment, and each leaves and comes again now and then: one that the server
+ * never got to know, because its queue was full, heals by that.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,10 +30,11 @@
 
 #define PERIOD_MS 50 /* between two bytes of a connection */
 #define AGAIN_MS 300 /* until a closed one is made again */
+#define LIFE_MS 4000 /* then it leaves by itself */
 
 struct stranger {
 	int fd; /* -1: closed */
-	int64_t next_ms;
+	int64_t next_ms, came_ms;
 	size_t said;
 	SSL *ssl; /* anonymous */
 	bool was_open;
@@ -88,7 +90,7 @@ static void come(struct stranger *stranger, uint16_t port, SSL_CTX *context, boo
 		leave(stranger, now);
 		return;
 	}
-	stranger->next_ms = now;
+	stranger->next_ms = stranger->came_ms = now;
 	if (is_anonymous) {
 		stranger->ssl = SSL_new(context);
 		SSL_set_fd(stranger->ssl, stranger->fd);
@@ -160,7 +162,7 @@ int main(int argc, char **argv)
 				come(stranger, (uint16_t)atoi(argv[1]), context, strcmp(argv[2], "anonymous") == 0, now);
 			} else if (stranger->fd >= 0) {
 				note_open(stranger, &open_once);
-				if (!say(stranger, words, words_bytes, now))
+				if (!say(stranger, words, words_bytes, now) || now - stranger->came_ms > LIFE_MS)
 					leave(stranger, now);
 			}
 		}
