@@ -12,12 +12,14 @@
 #include <cmocka.h>
 
 #include "base/post.h"
+#include "base/rate.h"
 #include "secondary/delivery.h"
 #include "secondary/device.h"
 #include "secondary/job.h"
 #include "secondary/peer.h"
 #include "secondary/read.h"
 #include "secondary/session.h"
+#include "secondary/share.h"
 #include "tests/support/bed.h"
 
 #define TRACKS 1024u
@@ -500,6 +502,138 @@ static void small_cache_makes_progress_by_hold(void **state)
 	small_cache_makes_progress(DELIVERY_HOLD);
 }
 
+/* A throttled Read has the only place, another one waits for it, and its data has gone meanwhile. */
+static void read_that_takes_the_place_of_another_does_not_take_more_than_the_share(void **state)
+{
+	const struct rate_limit slow = { .bytes_per_s = 100 }, none = { 0 };
+	struct ra_config config;
+	uint32_t d1;
+	uint64_t link1;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.window_reads = 1;
+	config.fetches_per_peer = 1;
+	start(&config);
+	d1 = primary_attach(primary, "d1");
+	link1 = primary_link(primary, d1);
+	device_array_set_limit(bed->ra->devices, d1, &slow);
+	primary_read(primary, 1, link1, d1, 0, 1, DELIVERY_HOLD);
+	primary_wait(primary, 1);
+	hang(0);
+	primary_read(primary, 2, link_id, device, 0, 1, DELIVERY_DISCONNECT);
+	BED_UNTIL(bed, primary->answers[2].is_disconnected);
+	primary_read(primary, 3, link1, d1, 1, 1, DELIVERY_DISCONNECT);
+	BED_UNTIL(bed, bed->ra->sessions->connected_reads == 1);
+	unhang(0);
+	BED_UNTIL(bed, bed->ra->sessions->place_waiters != NULL);
+	cache_drop_device(bed->ra->cache, device);
+	hang(0);
+	hang(1);
+	device_array_set_limit(bed->ra->devices, d1, &none);
+	bed_advance(bed, 1);
+	BED_UNTIL(bed, primary->answers[3].is_disconnected);
+	assert_int_equal(fetches(), 1);
+	assert_int_equal(bed->peer->fetches, 1);
+	assert_non_null(bed->peer->turn_waiters);
+	unhang(0);
+	unhang(1);
+	assert_int_equal(primary_wait(primary, 2)->status, STATUS_RECONNECT);
+	assert_int_equal(primary_wait(primary, 3)->status, STATUS_RECONNECT);
+}
+
+static void read_that_waits_for_locks_does_not_wait_for_fetches(void **state)
+{
+	struct ra_config config;
+	uint32_t d1;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.fetches_per_peer = 1;
+	start(&config);
+	d1 = primary_attach(primary, "d1");
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
+	primary_wait(primary, 1);
+	hang(1);
+	primary_read(primary, 2, primary_link(primary, d1), d1, 0, 1, DELIVERY_HOLD);
+	wait_stuck(1, 1);
+	bed->peer->locked_tracks += bed->ra->locks_per_peer; /* as if another link of the peer had them */
+	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
+	BED_UNTIL(bed, bed->peer->turn_waiters != NULL);
+	bed->peer->locked_tracks -= bed->ra->locks_per_peer;
+	share_next_turn(bed->peer);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_OK);
+	assert_int_equal(primary->answers[2].replies, 0);
+	unhang(1);
+	primary_wait(primary, 2);
+}
+
+static void released_link_job_makes_room_for_a_fetch_job(void **state)
+{
+	struct ra_config config;
+	uint64_t other;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.jobs = 4;
+	start(&config);
+	other = primary_link(primary, device);
+	hang(0);
+	for (uint32_t i = 0; i < 2; i++) { /* two link jobs and two fetch jobs: the array is full */
+		primary_read(primary, 1, other, device, 10 * i, 1, DELIVERY_POLL);
+		assert_int_equal(primary_wait(primary, 1)->status, STATUS_DATA_NOT_FOUND);
+	}
+	primary_read(primary, 2, link_id, device, 20, 1, DELIVERY_HOLD);
+	BED_UNTIL(bed, bed->ra->element_waiters != NULL);
+	primary_release(primary, other);
+	assert_null(bed->ra->element_waiters);
+	assert_int_equal(fetches(), 3);
+	unhang(0);
+	assert_tracks(bed, device, primary_wait(primary, 2), 20);
+}
+
+static void waiter_of_the_peer_with_the_fewest_fetches_gets_the_next_element(void **state)
+{
+	static const char *const devices[] = { "d0", NULL };
+	struct ra_config config;
+	struct primary *polite;
+	struct peer *peer;
+	uint32_t d1;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.da_queue_elements = 2;
+	start(&config);
+	d1 = primary_attach(primary, "d1");
+	peer = bed_add_peer(bed, "polite", devices, false, 1, 1);
+	polite = primary_new_of(bed, peer);
+	primary_attach(polite, "d0");
+	hang(0);
+	hang(1);
+	for (uint32_t i = 0; i < 2; i++)
+		primary_read(primary, 10 + i, primary_link(primary, d1), d1, i, 1, DELIVERY_HOLD);
+	wait_stuck(1, 2);
+	for (uint32_t i = 2; i < 7; i++)
+		primary_read(primary, 10 + i, primary_link(primary, device), device, i, 1, DELIVERY_HOLD);
+	BED_UNTIL(bed, bed->ra->element_waiters != NULL);
+	primary_read(polite, 1, primary_link(polite, device), device, 20, 1, DELIVERY_HOLD); /* the last in the line */
+	bed_pass(bed);
+	unhang(1);
+	for (uint32_t i = 0; i < 2; i++)
+		primary_wait(primary, 10 + i);
+	assert_int_equal(peer->fetches, 1);
+	assert_int_equal(bed->peer->fetches, 1);
+	unhang(0);
+	primary_wait(polite, 1);
+	for (uint32_t i = 2; i < 7; i++)
+		primary_wait(primary, 10 + i);
+	primary_drop(polite);
+}
+
 static void released_job_drops_its_read(void **state)
 {
 	(void)state;
@@ -528,6 +662,9 @@ int main(void)
 		T(window_of_one_is_blocked_by_hold_and_not_by_disconnect), T(reconnect_waits_for_a_place),
 		T(fetches_of_a_link_are_limited_and_the_rest_takes_turns), T(small_cache_makes_progress_by_disconnect),
 		T(small_cache_makes_progress_by_poll), T(small_cache_makes_progress_by_hold),
+		T(read_that_takes_the_place_of_another_does_not_take_more_than_the_share),
+		T(read_that_waits_for_locks_does_not_wait_for_fetches), T(released_link_job_makes_room_for_a_fetch_job),
+		T(waiter_of_the_peer_with_the_fewest_fetches_gets_the_next_element),
 		T(released_job_drops_its_read) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

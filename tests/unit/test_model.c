@@ -692,6 +692,18 @@ static void check_counts(void)
 			post_count(m.bed->post, posted[i]), status_name(posted[i]));
 }
 
+/* A disk read that nobody waits for must end some time. */
+static void check_fetches(void)
+{
+	for (uint32_t i = 0; i < m.config.jobs; i++) {
+		const struct job *job = job_array_element(m.bed->ra->jobs, i);
+		const struct fetch *fetch = job->specific.fetch;
+
+		if (job->specific.kind == JOB_FETCH)
+			CHECK(fetch->readers != NULL || fetch->wait_task != NULL || fetch->orphan_timer.is_set, "fetch job %u", i);
+	}
+}
+
 /* Before a step: what may explain its answers afterwards. */
 static void note_before(void)
 {
@@ -721,6 +733,7 @@ static void check_all(int64_t earliest_ms)
 		if (m.sessions[i].primary != NULL)
 			check_requests(&m.sessions[i], earliest_ms);
 	check_counts();
+	check_fetches();
 }
 
 /* ---- Commands ---- */
