@@ -7,6 +7,7 @@
  * The hard thing is that a ref may be locked after its entry was replaced: locking is then still safe, because an
  * entry's memory stays an entry. The lock count belongs to the memory, not to the track: it outlives a replacement and
  * a reuse, so that an unlock undoes exactly its lock. A stale lock only pins what now lives there.
+ * check-style: long because all of it is under the one mutex.
  */
 #include "storage/cache.h"
 

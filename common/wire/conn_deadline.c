@@ -14,8 +14,8 @@ static uint64_t received_bytes(const struct conn *conn)
 	return transport_wire_bytes(conn->transport) - transport_sent_bytes(conn->transport);
 }
 
-/* Moves the stall deadline when the wire took enough since it was set. A byte now and then is not enough: what is queued
- * holds locks in the cache. */
+/* Moves the stall deadline when the wire took enough since it was set. A byte now and then is not enough: what is
+ * queued holds locks in the cache. */
 void conn_watch_output(struct conn *conn)
 {
 	uint64_t sent_bytes = transport_sent_bytes(conn->transport);

@@ -222,7 +222,7 @@ static void primary_up(void *arg)
 	(void)arg;
 }
 
-static const struct conn_ops primary_ops = { .up = primary_up, .payload = primary_payload, .frame = primary_frame,
+const struct conn_ops primary_conn_ops = { .up = primary_up, .payload = primary_payload, .frame = primary_frame,
 	.closed = primary_closed };
 
 int bed_raw_session_of(struct bed *bed, struct peer *peer, struct session **session)
@@ -247,7 +247,7 @@ static struct primary *new_silent(struct bed *bed, struct peer *peer)
 	int fd = bed_raw_session_of(bed, peer, &primary->session);
 
 	primary->bed = bed;
-	primary->conn = conn_new_plain(bed->base, bed->clock, fd, "primary", &primary_ops, primary);
+	primary->conn = conn_new_plain(bed->base, bed->clock, fd, "primary", &primary_conn_ops, primary);
 	return primary;
 }
 

@@ -15,6 +15,8 @@
 #include "tests/support/faulty_volume.h"
 #include "wire/message.h"
 
+struct conn_ops;
+
 #define BED_DEVICES 3u
 #define BED_TAGS 256u
 #define BED_TRACK_BYTES 65536u
@@ -77,6 +79,8 @@ bool bed_is_quiet(struct bed *bed);
 struct peer *bed_add_peer(struct bed *bed, const char *name, const char *const *devices, bool is_digest_only,
 	uint32_t links_max, uint32_t jobs_max);
 
+/* What the conn of a primary is made with (arg: the primary). */
+extern const struct conn_ops primary_conn_ops;
 struct primary *primary_new(struct bed *bed); /* of bed->peer, Hello done */
 struct primary *primary_new_of(struct bed *bed, struct peer *peer);
 struct primary *primary_new_silent(struct bed *bed); /* connected, and has not said Hello */

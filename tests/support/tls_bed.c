@@ -7,10 +7,18 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
 
 #include "base/alloc.h"
 #include "secondary/session.h"
@@ -56,6 +64,7 @@ struct tls_bed *tls_bed_new(const struct ra_config *config, uint64_t tracks_each
 	struct tls_bed *tls_bed = xcalloc(1, sizeof(*tls_bed));
 	char key[PEER_KEY_CHARS + 1];
 
+	signal(SIGPIPE, SIG_IGN);
 	tls_bed->bed = bed_new(config, tracks_each);
 	tls_bed->listener = byte_relay_listen(&tls_bed->port);
 	tls_bed->server = new_context(TLS_SERVER, admit, tls_bed, key);
@@ -76,20 +85,48 @@ void tls_bed_free(struct tls_bed *tls_bed)
 	free(tls_bed);
 }
 
-bool tls_bed_accept(struct tls_bed *tls_bed)
+static struct session *new_session(struct tls_bed *tls_bed, int fd)
 {
 	struct bed *bed = tls_bed->bed;
+	struct session *session = session_new(bed->ra, "bed", NULL, NULL, NULL);
+
+	session_start(session, conn_new_tls(bed->base, bed->clock, tls_new(tls_bed->server, fd, fd), fd, fd, "session",
+		&session_conn_ops, session));
+	return session;
+}
+
+bool tls_bed_accept(struct tls_bed *tls_bed)
+{
 	const int on = 1;
 	bool has_accepted = false;
 	int fd;
 
 	while ((fd = accept4(tls_bed->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		struct session *session = session_new(bed->ra, "relay", NULL, NULL, NULL);
-
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		session_start(session, conn_new_tls(bed->base, bed->clock, tls_new(tls_bed->server, fd, fd), fd, fd,
-			"session", &session_conn_ops, session));
+		new_session(tls_bed, fd);
 		has_accepted = true;
 	}
 	return has_accepted;
+}
+
+struct primary *tls_bed_primary(struct tls_bed *tls_bed, unsigned peer, struct event_base *base)
+{
+	const struct message hello = { .type = MESSAGE_HELLO,
+		.hello = { .protocol_min = 1, .protocol_max = 1, .software = "tls_bed" } };
+	struct bed *bed = tls_bed->bed;
+	struct primary *primary = xcalloc(1, sizeof(*primary));
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	primary->bed = bed;
+	primary->session = new_session(tls_bed, fds[0]);
+	primary->conn = conn_new_tls(base, bed->clock, tls_new(tls_bed->peers[peer].client, fds[1], fds[1]), fds[1], fds[1],
+		"primary", &primary_conn_ops, primary);
+	primary_send(primary, &hello);
+	for (unsigned i = 0; i < 1000 && !primary->is_up; i++) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		bed_pass(bed);
+	}
+	assert_true(primary->is_up);
+	return primary;
 }

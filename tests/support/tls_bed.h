@@ -28,6 +28,9 @@ struct tls_bed {
 
 struct tls_bed *tls_bed_new(const struct ra_config *config, uint64_t tracks_each);
 void tls_bed_free(struct tls_bed *tls_bed); /* as bed_free */
+/* A primary of the peer on a socket pair, Hello done. Its end is looked after by a base of its own, so it neither reads
+ * nor writes but when that is looped. */
+struct primary *tls_bed_primary(struct tls_bed *tls_bed, unsigned peer, struct event_base *base);
 /* Makes sessions of the connections that wait. True: there was one. */
 bool tls_bed_accept(struct tls_bed *tls_bed);
 

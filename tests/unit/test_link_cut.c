@@ -3,7 +3,7 @@
  * The link of two hosts is cut after every byte of a conversation, both ways, in each delivery. Whatever is cut, the
  * host gets all its data, right, each read answered once, and both ends are back where they began.
  *
- * A conversation is 50 KiB, nearly all of it data. In the middle of its larger TLS records one byte is like the next
+ * A conversation is 22 KiB, nearly all of it data. In the middle of its larger TLS records one byte is like the next
  * one: there every 509th is tried, elsewhere each. In the sanitizer builds, where a handshake takes many times as long,
  * it is every STRIDEth of these; strides have no common factor with what comes in a fixed order (ways, ends).
  */
@@ -113,11 +113,11 @@ static enum relay_end end_of(uint32_t at)
 	return at / STRIDE % 2 == 0 ? RELAY_FIN : RELAY_RESET;
 }
 
-/* The link is up again, as often as it was cut. */
-static void expect_relinks(unsigned relinks_before, unsigned cuts)
+/* The link is up, and has come back so often. */
+static void expect_relinks(unsigned relinks_before, unsigned least, unsigned most)
 {
 	CUT_UNTIL(cut_bed, remote_view(cut_bed->remote).is_up && cut_bed_is_quiet(cut_bed));
-	assert_int_equal(remote_view(cut_bed->remote).relinks - relinks_before, cuts);
+	assert_in_range(remote_view(cut_bed->remote).relinks - relinks_before, least, most);
 }
 
 static void run_with_cut(struct tally *tally, enum relay_way way, uint32_t bytes, enum delivery delivery, bool reserve,
@@ -135,7 +135,7 @@ static void run_with_cut(struct tally *tally, enum relay_way way, uint32_t bytes
 	relay->budget_bytes[way] = RELAY_ALL;
 	assert_in_range(relay->cuts - cuts_before, 0, 1);
 	assert_true(host.downs <= relay->cuts - cuts_before);
-	expect_relinks(relinks_before, relay->cuts - cuts_before);
+	expect_relinks(relinks_before, relay->cuts - cuts_before, relay->cuts - cuts_before);
 	tally->positions++;
 	tally->cuts += relay->cuts - cuts_before;
 	tally->relinks += host.ups;
@@ -220,7 +220,8 @@ static void handshake_and_hello_survive_a_cut_after_each_byte(void **state)
 			cut_host_run(&host);
 			relay->budget_bytes[way] = RELAY_ALL;
 			assert_int_equal(relay->cuts, cuts_before + 2);
-			expect_relinks(relinks_before, 1);
+			/* After the last bytes it may have been up for a moment. */
+			expect_relinks(relinks_before, 1, bytes + HANDSHAKE_VARIES_BYTES < maps[way].bytes ? 1 : 2);
 		}
 	}
 }
@@ -250,7 +251,7 @@ static void second_cut_on_the_way_back_is_survived(void **state)
 
 		cut_bed_cut(cut_bed, RELAY_FIN);
 		CUT_UNTIL(cut_bed, !remote_view(cut_bed->remote).is_up);
-		expect_relinks(remote_view(cut_bed->remote).relinks, 1);
+		expect_relinks(remote_view(cut_bed->remote).relinks, 1, 1);
 		handshake_bytes = (uint32_t)relay->carried_bytes[way] + HANDSHAKE_VARIES_BYTES;
 		measure(DELIVERY_DISCONNECT, true);
 		for (uint32_t bytes = 0; bytes < maps[way].bytes; bytes += (bytes < 1000 ? 7 : 257) * STRIDE) {
@@ -265,7 +266,7 @@ static void second_cut_on_the_way_back_is_survived(void **state)
 			cut_host_run(&host);
 			relay->budget_bytes[way] = RELAY_ALL;
 			assert_in_range(relay->cuts - cuts_before, 1, 2);
-			expect_relinks(relinks_before, relay->cuts - cuts_before);
+			expect_relinks(relinks_before, relay->cuts - cuts_before, relay->cuts - cuts_before);
 			tally.positions++;
 			tally.cuts += relay->cuts - cuts_before;
 			tally.relinks += host.ups;
@@ -307,7 +308,7 @@ static void leave_in_the_middle(enum relay_way way, uint32_t bytes, enum deliver
 	host.leave = LEAVE_AT_LOSS; /* it has gone: its reads need not be answered */
 	cut_host_run(&host);
 	assert_int_equal(host.downs, 0);
-	expect_relinks(relinks_before, 1);
+	expect_relinks(relinks_before, 1, 1);
 }
 
 static void host_that_goes_away_before_the_loss_leaves_nothing(void **state)
