@@ -27,6 +27,22 @@ static void add_listen(struct ctl_table *table, const json_t *addresses)
 		add(table, index == 0 ? "listens" : "", json_string_value(address) != NULL ? json_string_value(address) : "");
 }
 
+/* Strangers: those whose Hello was not accepted yet. */
+static void add_connections(struct ctl_table *table, const json_t *connections)
+{
+	uint64_t dropped = ctl_integer_of(connections, "dropped"), refused = ctl_integer_of(connections, "refused");
+
+	if (connections == NULL)
+		return;
+	ctl_table_add(table, "connections");
+	ctl_table_add(table, "%" PRIu64 ", of strangers %" PRIu64, ctl_integer_of(connections, "open"),
+		ctl_integer_of(connections, "strangers"));
+	if (dropped + refused == 0)
+		return;
+	ctl_table_add(table, "%s", "");
+	ctl_table_add(table, "too many so far: %" PRIu64 " dropped, %" PRIu64 " refused", dropped, refused);
+}
+
 static void add_jobs(struct ctl_table *table, const json_t *jobs)
 {
 	if (jobs == NULL)
@@ -94,6 +110,7 @@ void ctl_show_status(const json_t *answer, FILE *out)
 		ctl_count(ctl_integer_of(answer, "links_up"), "link", "links"));
 	if (ctl_has(answer, "hosts"))
 		add(table, "hosts", ctl_count(ctl_integer_of(answer, "hosts"), "program", "programs"));
+	add_connections(table, json_object_get(answer, "connections"));
 	add_jobs(table, json_object_get(answer, "jobs"));
 	add_disk(table, json_object_get(answer, "da"));
 	add_limit(table, json_object_get(answer, "limit"));

@@ -134,7 +134,8 @@ static void status_shows_either_daemon(void **state)
 	assert_shown(ctl_show_status,
 		"{'daemon':'ra-secondaryd','version':'0.1.0','uptime_seconds':200,'config':'/c','key':'sha256:1',"
 		"'socket':'/s','listen':['0.0.0.0:1','[::]:1'],'limit':{'bytes_per_second':1048576,"
-		"'reads_per_second':5,'throttled_seconds':3},'devices':3,'peers':2,'links_up':1,'jobs':{'link':8,"
+		"'reads_per_second':5,'throttled_seconds':3},'devices':3,'peers':2,'links_up':1,'connections':{'open':9,"
+		"'strangers':8,'accepted':20,'dropped':7,'refused':6},'jobs':{'link':8,"
 		"'fetch':2,'free':1014},'da':{'threads':4,'extra_threads':1,'queued':0,'running':2,'abandoned':1},"
 		"'errors':{'TIMEOUT':3,'BUSY':1},'errors_total':4}",
 		"ra-secondaryd  0.1.0, up for 3 min\n"
@@ -145,6 +146,8 @@ static void status_shows_either_daemon(void **state)
 		"               [::]:1\n"
 		"devices        3\n"
 		"peers          2, 1 link up\n"
+		"connections    9, of strangers 8\n"
+		"               too many so far: 7 dropped, 6 refused\n"
 		"jobs           8 link, 2 fetch, 1014 free\n"
 		"disk           4 threads and extra 1 thread, 2 running, 0 queued, hanging: 1 request\n"
 		"limit          1 MiB/s, 5 reads/s, reads were held back for 3.0 s\n"
