@@ -207,7 +207,7 @@ static double kept_percent(enum delivery delivery)
 	}
 	kept = 100 * median(beside) / median(alone);
 	print_message("greedy by %s: the polite one keeps %.0f %% (%.0f of %.0f MiB/s), the greedy one gets %.0f MiB/s\n",
-		delivery_name(delivery), kept, median(beside) / 16, median(alone) / 16, median(others));
+		delivery_name(delivery), kept, median(beside) / 16, median(alone) / 16, median(others) / 16);
 	return kept;
 }
 
