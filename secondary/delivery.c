@@ -76,7 +76,8 @@ static void wait_for_element(struct read *read, enum status status)
 static void fetch_tracks(struct read *read)
 {
 	struct device *device = read->job->shared;
-	struct fetch *fetch = fetch_find(device, read->parameters.first_track, read->floor);
+	const struct peer *peer = read->session->peer;
+	struct fetch *fetch = fetch_find(device, peer, read->parameters.first_track, read->floor);
 	enum status status;
 
 	if (fetch == NULL && !device_is_ready(device)) {
@@ -85,7 +86,7 @@ static void fetch_tracks(struct read *read)
 		return;
 	}
 	disconnect(read); /* 176: another Read may go on in its place, and begin this fetch or use the share up */
-	fetch = fetch_find(device, read->parameters.first_track, read->floor);
+	fetch = fetch_find(device, peer, read->parameters.first_track, read->floor);
 	if (fetch == NULL && !share_allows_fetch(read)) {
 		share_wait_for_fetch(read);
 		return;

@@ -85,7 +85,7 @@ uint64_t fetch_sequence(const struct fetch *fetch)
 	return sequence != 0 ? sequence : cache_next_sequence(fetch->ra->cache);
 }
 
-struct fetch *fetch_find(struct device *device, uint64_t track, uint64_t floor)
+struct fetch *fetch_find(struct device *device, const struct peer *peer, uint64_t track, uint64_t floor)
 {
 	struct job *job;
 
@@ -94,7 +94,8 @@ struct fetch *fetch_find(struct device *device, uint64_t track, uint64_t floor)
 		uint64_t sequence;
 
 		if (job->specific.kind != JOB_FETCH || fetch->request == NULL || track < fetch->first_track ||
-			track - fetch->first_track >= fetch->track_count)
+			track - fetch->first_track >= fetch->track_count ||
+			(fetch->peer != peer && da_request_state(fetch->request) == DA_QUEUED))
 			continue;
 		sequence = da_request_sequence(fetch->request);
 		if (sequence == 0 || sequence >= floor)
@@ -115,7 +116,7 @@ static uint32_t missing_tracks(const struct read *read)
 
 		if (cache_find(read->ra->cache, job->constants.number, track, read->floor,
 			    clock_now_ms(read->ra->clock), &ref) ||
-		    fetch_find(job->shared, track, read->floor) != NULL)
+		    fetch_find(job->shared, read->session->peer, track, read->floor) != NULL)
 			break;
 	}
 	return count;
@@ -279,9 +280,15 @@ void fetch_forget_peers(struct ra *ra)
 	for (uint32_t i = 0; i < ra->config.jobs; i++) {
 		struct fetch *fetch = job_array_element(ra->jobs, i)->specific.fetch;
 
-		if (fetch == NULL || fetch->peer == NULL)
+		if (fetch == NULL)
 			continue;
-		fetch->peer->fetches--;
+		if (fetch->peer != NULL)
+			fetch->peer->fetches--;
 		fetch->peer = NULL;
+		if (da_request_state(fetch->request) != DA_QUEUED)
+			continue;
+		wait_task_free(fetch->wait_task);
+		fetch->wait_task = NULL;
+		fetch_give_up_if_unwanted(fetch);
 	}
 }

@@ -36,8 +36,9 @@ struct fetch {
 	struct timer orphan_timer;   /* set when nobody waits for it any more */
 };
 
-/* Step 92: walks the ring of the device for a fetch of this track that began, or will begin, at or above the floor. */
-struct fetch *fetch_find(struct device *device, uint64_t track, uint64_t floor);
+/* Step 92: walks the ring of the device for a fetch of this track that began, or will begin, at or above the floor. One
+ * that no thread has taken is only for its own peer: others would wait for that peer's turn or share. */
+struct fetch *fetch_find(struct device *device, const struct peer *peer, uint64_t track, uint64_t floor);
 /* Steps 94 and 96, or 178, for the missing range that begins with the Read's first track. STATUS_OK; or NO_FREE_JOB
  * (posted at 326) or QUEUE_FULL, and then what was made is freed again (102). */
 enum status fetch_start(struct read *read, struct fetch **out);
@@ -50,7 +51,8 @@ void fetch_give_up_if_unwanted(struct fetch *fetch);
 void fetch_survive(struct fetch *fetch);
 /* The session has gone. */
 void fetch_forget_session(struct ra *ra, struct session *session);
-/* All peers are about to go: the fetches that are left count for nobody. */
+/* All sessions have ended, and all peers are about to go: fetches count for nobody, and those that no thread has taken
+ * are given up. */
 void fetch_forget_peers(struct ra *ra);
 /* Sequence number of the disk read, or the next one while it has not begun. */
 uint64_t fetch_sequence(const struct fetch *fetch);

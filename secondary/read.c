@@ -382,7 +382,7 @@ void read_reply_status(struct read *read, enum status status, const char *detail
 static void poll_fetch(struct read *read)
 {
 	struct device *device = read->job->shared;
-	struct fetch *fetch = fetch_find(device, read->parameters.first_track, read->floor);
+	struct fetch *fetch = fetch_find(device, read->session->peer, read->parameters.first_track, read->floor);
 	enum status status;
 
 	if (fetch == NULL || fetch->wait_task == NULL) { /* 92 */

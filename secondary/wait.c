@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Fig. 5, driven by events instead of polling: the timer asks 112, the end of the disk read asks 120. After a time-out
- * the tracks get an error entry in the cache, so that the next poll is told TIMEOUT and not DATA_NOT_FOUND for ever.
+ * the tracks that a disk was busy with get an error entry in the cache, so that the next poll is told TIMEOUT and not
+ * DATA_NOT_FOUND for ever.
  */
 #include "secondary/wait.h"
 
@@ -15,6 +16,7 @@
 #include "secondary/job.h"
 #include "secondary/ra.h"
 #include "secondary/session.h"
+#include "storage/da.h"
 
 #define WAIT_TASK_MAGIC 0x57414954u
 
@@ -34,6 +36,8 @@ static void post_time_out(const struct fetch *fetch)
 
 	ra->counts.timeouts++;
 	post_error(ra->post, STATUS_TIMEOUT, &where, "the wait task saw no disk read in time");
+	if (da_request_state(fetch->request) == DA_QUEUED)
+		return; /* no thread has taken it: that says nothing of the volume, and others may fare better */
 	for (uint32_t i = 0; i < fetch->track_count; i++)
 		cache_publish(ra->cache, constants->number, fetch->first_track + i, TRACK_UNSET, STATUS_TIMEOUT, NULL,
 			fetch_sequence(fetch), clock_now_ms(ra->clock));

@@ -7,6 +7,7 @@
  * The hard thing: any callback may free the connection, and TLS may hold bytes that no event will announce. So whoever
  * enters from the loop holds the connection until it leaves, looks at is_open after each callback, and reading that
  * stops early comes back by the work event, a timer of 0 s, which lets the other descriptors of the loop go first.
+ * check-style: long because it is one state machine.
  */
 #include "wire/conn_internal.h"
 
@@ -26,6 +27,7 @@
 
 #define CONN_MAGIC 0x434f4e4eu
 #define PASS_BYTES_MAX (1u * MIB)     /* read, and written, in one call from the loop, unless set lower */
+#define BURST_PASSES 4u               /* written at once when all was sent before: who asks for little waits little */
 #define PASS_FRAMES_MAX 128u          /* read in one call: what tiny frames ask for takes time too */
 #define OUTPUT_PAUSE_BYTES (4u * MIB) /* more queued than this: the peer is not read from */
 #define OUTPUT_PAUSE_FRAMES 4096u     /* likewise: a peer that asks with tiny frames must not fill the memory */
@@ -223,13 +225,29 @@ static void read_frames(struct conn *conn)
 	}
 }
 
+/* Within its turn, or as much as it has saved. */
+static int write_output(struct conn *conn)
+{
+	size_t queued_bytes = output_queued_bytes(conn->output), sent_bytes;
+	int rc = output_write(conn->output, conn->transport,
+		conn->burst_bytes > conn->pass_bytes ? conn->burst_bytes : conn->pass_bytes);
+
+	sent_bytes = queued_bytes - output_queued_bytes(conn->output);
+	conn->burst_bytes -= sent_bytes < conn->burst_bytes ? sent_bytes : conn->burst_bytes;
+	if (output_is_idle(conn->output))
+		conn->burst_bytes = BURST_PASSES * conn->pass_bytes;
+	if (conn->burst_bytes > PASS_BYTES_MAX)
+		conn->burst_bytes = PASS_BYTES_MAX;
+	return rc;
+}
+
 static void write_frames(struct conn *conn)
 {
 	int rc = 0;
 
 	conn->is_write_blocked = false;
 	if (!conn->is_output_closed && !output_is_idle(conn->output))
-		rc = output_write(conn->output, conn->transport, conn->pass_bytes);
+		rc = write_output(conn);
 	if (rc == -EAGAIN)
 		conn->is_write_blocked = transport_wants_write(conn->transport);
 	else if (rc == -ENODATA)
@@ -484,6 +502,7 @@ void conn_set_pass_bytes(struct conn *conn, size_t bytes)
 {
 	assert(bytes > 0 && bytes <= PASS_BYTES_MAX);
 	conn->pass_bytes = bytes;
+	conn->burst_bytes = 0;
 }
 
 void conn_set_update_bytes(struct conn *conn, uint64_t bytes)

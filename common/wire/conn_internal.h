@@ -40,6 +40,7 @@ struct conn {
 	bool was_paused;
 	bool is_output_closed; /* the peer takes no more; its end is still to be read */
 	size_t pass_bytes;     /* read, and written, in one call from the loop */
+	size_t burst_bytes;    /* that may be written in spite of pass_bytes */
 	int fd_error;          /* errno of a descriptor that could not be duplicated for sending */
 	struct timer hello_deadline, stall_deadline, ping_timer;
 	uint64_t stall_sent_bytes;    /* on the wire when the stall deadline was set */

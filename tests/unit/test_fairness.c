@@ -1,144 +1,408 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A greedy primary with 4 links and 256 link jobs, all with a Read, beside a polite one with one: the polite one keeps
- * at least 40 % of the throughput that it has alone. Real disk threads and sockets, both ends in this thread, so the
- * greedy one's own work counts against the polite one too. Turns with and without the greedy one follow each other, so
- * that other programs of the machine disturb both.
+ * at least 40 % of the throughput that it has alone. The secondary is real (TLS, loop, disk threads) but for volumes
+ * that are as fast as a page cache; each primary is a process. The greedy one's is nice, because in truth it has
+ * processors of its own, and the kernel's shares are not what is measured. Turns with and without the greedy one follow
+ * each other, so that other programs of the machine disturb both.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <event2/event.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mailbox.h"
+#include "base/post.h"
 #include "secondary/device.h"
-#include "secondary/job.h"
 #include "secondary/peer.h"
+#include "secondary/ra.h"
 #include "secondary/session.h"
-#include "tests/support/bed.h"
+#include "storage/volume.h"
+#include "wire/conn.h"
+#include "wire/tls.h"
 
 #define TRACKS 16384u /* 1 GiB, more than the cache */
 #define RUN 16u
+#define DEVICES 3u
 #define LINKS 4u
 #define JOBS_PER_LINK 64u
 #define TURNS 5u
 #define TURN_MS 150
 #define KEPT_PERCENT 40
 #define TRIES 6u
+/* A sanitizer slows some parts and not others: then only the turns are run, and the figure says nothing. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define IS_MEASURED false
+#else
+#define IS_MEASURED true
+#endif
+
+/* What the processes share. */
+struct board {
+	atomic_uint is_over;
+	atomic_uint delivery[2];   /* what the polite (0) and the greedy one (1) may ask by; unset: nothing */
+	atomic_uint ready_links[2];
+	atomic_uint asked[2];      /* Reads without an answer */
+	atomic_ullong tracks[2];
+};
+
+static struct board *board;
+static struct tls_identity *identities[3]; /* polite, greedy, secondary */
+
+static void *admit_anybody(void *arg, const char *key, const struct tls_proof *proof)
+{
+	(void)key;
+	(void)proof;
+	return arg;
+}
+
+/* ---- A primary: a process ---- */
 
 struct stream {
 	uint64_t link_id, next, floor;
-	uint32_t device, tag;
-	bool is_asked; /* and not answered */
+	uint32_t device;
+	bool is_asked, is_connected; /* asked and not answered; nor disconnected */
+	bool has_timed_out;
 };
 
-static struct bed *bed;
-static struct primary *polite, *greedy[LINKS];
-static struct stream polite_stream, greedy_streams[LINKS][JOBS_PER_LINK];
+struct link {
+	unsigned who; /* 0: polite */
+	struct conn *conn;
+	uint32_t numbers[DEVICES], numbers_known;
+	struct stream streams[JOBS_PER_LINK];
+	unsigned jobs, links_known, connected;
+	uint8_t *payload;
+};
 
-static void ask(struct primary *primary, struct stream *stream, enum delivery delivery)
+static void ask_for_runs(struct link *link)
 {
-	primary_read_again(primary, stream->tag, stream->link_id, stream->device, stream->next, RUN, delivery,
-		stream->floor, false);
-	stream->is_asked = true;
-}
+	enum delivery delivery = (enum delivery)board->delivery[link->who];
 
-/* Tracks that have come. */
-static uint32_t take(struct primary *primary, struct stream *stream)
-{
-	struct answer *answer = &primary->answers[stream->tag];
+	for (unsigned i = 0; i < link->jobs && delivery != DELIVERY_UNSET && link->links_known == link->jobs; i++) {
+		struct stream *stream = &link->streams[i];
+		const struct message read = { .type = MESSAGE_READ, .read = { .tag = i, .link_id = stream->link_id,
+			.device_number = stream->device, .first_track = stream->next, .track_count = RUN,
+			.delivery = delivery, .floor = stream->floor, .reread = stream->has_timed_out } };
 
-	if (!stream->is_asked || answer->replies == 0)
-		return 0;
-	stream->is_asked = false;
-	stream->floor = answer->status == STATUS_DATA_NOT_FOUND ? answer->floor : 0;
-	if (answer->status != STATUS_OK && answer->status != STATUS_RECONNECT)
-		return 0; /* on a machine that does little else a TIMEOUT may come; it is asked again */
-	stream->next = (stream->next + answer->track_count) % (TRACKS - RUN);
-	return answer->track_count;
-}
-
-/* One link of the greedy one: takes what has come, and asks for as much as its window lets it. */
-static uint32_t serve_greedy(unsigned link, enum delivery delivery, bool asks)
-{
-	struct primary *primary = greedy[link];
-	uint32_t tracks = 0, connected = 0;
-
-	for (unsigned j = 0; j < JOBS_PER_LINK; j++) {
-		struct stream *stream = &greedy_streams[link][j];
-
-		tracks += take(primary, stream);
-		connected += stream->is_asked && !primary->answers[stream->tag].is_disconnected;
-	}
-	for (unsigned j = 0; asks && j < JOBS_PER_LINK && connected < WINDOW_READS_DEFAULT; j++) {
-		if (greedy_streams[link][j].is_asked)
+		if (stream->is_asked || link->connected == WINDOW_READS_DEFAULT)
 			continue;
-		ask(primary, &greedy_streams[link][j], delivery);
-		connected++;
+		conn_send(link->conn, &read, NULL, 0, NULL, NULL);
+		stream->is_asked = stream->is_connected = true;
+		link->connected++;
+		board->asked[link->who]++;
 	}
-	return tracks;
 }
 
-static int64_t now_us(void)
+static void take_run(struct link *link, const struct msg_read_reply *reply)
 {
-	struct timespec now;
+	struct stream *stream = &link->streams[reply->tag];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	link->connected -= stream->is_connected;
+	stream->is_connected = false;
+	if (reply->status == STATUS_DISCONNECT)
+		return;
+	stream->is_asked = false;
+	board->asked[link->who]--;
+	stream->floor = reply->status == STATUS_DATA_NOT_FOUND ? reply->floor : 0;
+	stream->has_timed_out = reply->status == STATUS_TIMEOUT;
+	stream->next = (stream->next + reply->track_count) % (TRACKS - RUN);
+	board->tracks[link->who] += reply->track_count;
 }
 
-/* One pass, as a daemon's loop makes it. The bed's clock goes with the real one. */
-static void pass(bool is_alone)
+static void send_setup(struct link *link, enum message_type type)
 {
-	static int64_t last_us;
-	int64_t us = now_us();
+	static const char *const names[DEVICES] = { "f0", "f1", "f2" };
+	struct message message = { .type = type };
 
-	if (last_us == 0)
-		last_us = us;
-	clock_advance(bed->clock, (us - last_us) / 1000);
-	last_us += (us - last_us) / 1000 * 1000;
-	event_base_loop(bed->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-	if (is_alone)
-		mailbox_wait(bed->mailbox, 1);
-	mailbox_drain(bed->mailbox);
-}
-
-/* Tracks a second that the polite one gets; and the greedy one, unless delivery is unset. */
-static double turn(enum delivery delivery, double *others)
-{
-	int64_t begin_us = now_us();
-	uint64_t tracks = 0, greedy_tracks = 0;
-	double seconds;
-
-	while (now_us() - begin_us < TURN_MS * 1000) {
-		pass(delivery == DELIVERY_UNSET);
-		tracks += take(polite, &polite_stream);
-		if (!polite_stream.is_asked)
-			ask(polite, &polite_stream, DELIVERY_DISCONNECT);
-		for (unsigned i = 0; i < LINKS; i++)
-			greedy_tracks += serve_greedy(i, delivery, delivery != DELIVERY_UNSET);
+	for (uint32_t i = 0; type == MESSAGE_DEVICE_QUERY && i < DEVICES; i++) {
+		message.device_query.tag = i;
+		strcpy(message.device_query.device, names[i]);
+		conn_send(link->conn, &message, NULL, 0, NULL, NULL);
 	}
-	seconds = (double)(now_us() - begin_us) / 1e6;
-	*others = (double)greedy_tracks / seconds;
-	return (double)tracks / seconds;
+	for (uint32_t i = 0; type == MESSAGE_READ && i < link->jobs; i++) {
+		link->streams[i].device = link->numbers[i % DEVICES];
+		message.read.tag = i;
+		message.read.device_number = link->streams[i].device;
+		conn_send(link->conn, &message, NULL, 0, NULL, NULL);
+	}
 }
 
-/* What the greedy one has asked for comes. */
+static void *link_payload(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	(void)message;
+	(void)payload_bytes;
+	return ((struct link *)arg)->payload;
+}
+
+static int link_frame(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	struct link *link = arg;
+
+	(void)payload_bytes;
+	if (message->type == MESSAGE_HELLO_REPLY) {
+		conn_accept(link->conn);
+		send_setup(link, MESSAGE_DEVICE_QUERY);
+	} else if (message->type == MESSAGE_DEVICE_REPLY) {
+		link->numbers[message->device_reply.tag] = message->device_reply.device_number;
+		if (++link->numbers_known == DEVICES)
+			send_setup(link, MESSAGE_READ);
+	} else if (message->read_reply.link_id != 0) {
+		link->streams[message->read_reply.tag].link_id = message->read_reply.link_id;
+		board->ready_links[link->who] += ++link->links_known == link->jobs;
+	} else {
+		take_run(link, &message->read_reply);
+		ask_for_runs(link);
+	}
+	return 0;
+}
+
+static void link_up(void *arg)
+{
+	struct link *link = arg;
+	const struct message hello = { .type = MESSAGE_HELLO, .hello = { .protocol_min = 1, .protocol_max = 1 } };
+
+	conn_send(link->conn, &hello, NULL, 0, NULL, NULL);
+}
+
+static void link_closed(void *arg, const char *reason, bool clean)
+{
+	(void)arg;
+	(void)reason;
+	(void)clean;
+	_exit(0);
+}
+
+static const struct conn_ops link_ops = { .up = link_up, .payload = link_payload, .frame = link_frame,
+	.closed = link_closed };
+
+static _Noreturn void run_primary(unsigned who, const int *fds, unsigned count, unsigned jobs)
+{
+	struct event_base *base = event_base_new();
+	struct clock *clock = clock_new(base);
+	struct tls_context *context = tls_context_new(identities[who], TLS_CLIENT, admit_anybody, base);
+	struct link *links = calloc(count, sizeof(*links));
+	const struct timeval look = { 0, 5000 };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (who == 1 && nice(19) < 0)
+		_exit(1);
+	for (unsigned i = 0; i < count; i++) {
+		links[i] = (struct link){ .who = who, .jobs = jobs, .payload = calloc(1, RUN_BYTES_MAX) };
+		for (unsigned j = 0; j < jobs; j++) /* all over the volumes */
+			links[i].streams[j].next = (i * jobs + j) * (TRACKS / (count * jobs)) % (TRACKS - RUN);
+		links[i].conn = conn_new_tls(base, clock, tls_new(context, fds[i], fds[i]), fds[i], fds[i], "primary",
+			&link_ops, &links[i]);
+	}
+	while (!board->is_over) {
+		for (unsigned i = 0; i < count; i++)
+			ask_for_runs(&links[i]);
+		event_base_loopexit(base, &look);
+		event_base_loop(base, 0);
+	}
+	_exit(0);
+}
+
+/* ---- Volumes that are as fast as a page cache ---- */
+
+static int op_open(void *arg, struct volume_info *info)
+{
+	(void)arg;
+	*info = (struct volume_info){ .size_bytes = (uint64_t)TRACKS * TRACK_BYTES_DEFAULT, .kind = VOLUME_KIND_FILE,
+		.io = IO_MODE_BUFFERED, .path = "fast" };
+	return 0;
+}
+
+static int op_size(void *arg, uint64_t *size_bytes)
+{
+	(void)arg;
+	*size_bytes = (uint64_t)TRACKS * TRACK_BYTES_DEFAULT;
+	return 0;
+}
+
+static ssize_t op_read(void *arg, const struct iovec *iov, int iov_count, uint64_t offset)
+{
+	ssize_t bytes = 0;
+
+	(void)arg;
+	(void)offset;
+	for (int i = 0; i < iov_count; i++) {
+		memset(iov[i].iov_base, 7, iov[i].iov_len);
+		bytes += (ssize_t)iov[i].iov_len;
+	}
+	return bytes;
+}
+
+static int op_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
+{
+	(void)arg;
+	*data_offset = offset;
+	return 0;
+}
+
+static void op_close(void *arg)
+{
+	(void)arg;
+}
+
+static const struct volume_ops fast_ops = { op_open, op_size, op_read, op_next_data, op_close };
+
+/* ---- The secondary: this process ---- */
+
+static struct {
+	struct event_base *base;
+	struct clock *clock;
+	struct mailbox *mailbox;
+	struct post *post;
+	struct ra *ra;
+	struct peer_list *peers;
+	struct tls_context *contexts[2];
+	pid_t pids[2];
+} side;
+
+static void start_session(unsigned who, struct peer *peer, int fd)
+{
+	struct session *session = session_new(side.ra, peer->name, peer, NULL, NULL);
+
+	session_start(session, conn_new_tls(side.base, side.clock, tls_new(side.contexts[who], fd, fd), fd, fd,
+		peer->name, &session_conn_ops, session));
+}
+
+/* Before there are threads. */
+static void start_primary(unsigned who, unsigned count, unsigned jobs, int ours[])
+{
+	int theirs[LINKS];
+
+	for (unsigned i = 0; i < count; i++) {
+		int fds[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+		ours[i] = fds[0];
+		theirs[i] = fds[1];
+	}
+	side.pids[who] = fork();
+	if (side.pids[who] == 0) {
+		for (unsigned i = 0; i < count; i++)
+			close(ours[i]);
+		run_primary(who, theirs, count, jobs);
+	}
+	assert_true(side.pids[who] > 0);
+	for (unsigned i = 0; i < count; i++)
+		close(theirs[i]);
+}
+
+static void run_for(int ms)
+{
+	const struct timeval wait = { ms / 1000, ms % 1000 * 1000 };
+
+	event_base_loopexit(side.base, &wait);
+	event_base_loop(side.base, EVLOOP_NO_EXIT_ON_EMPTY);
+}
+
+static void start_secondary(const int polite_fd, const int greedy_fds[])
+{
+	static const char *const devices[] = { "f0", "f1", "f2", NULL };
+	const struct peer_config polite = { .name = "polite", .devices = devices, .links_max = 1, .jobs_max = 1 };
+	const struct peer_config greedy = { .name = "greedy", .devices = devices, .links_max = LINKS,
+		.jobs_max = LINKS * JOBS_PER_LINK };
+	struct ra_config config;
+	struct peer *peer;
+
+	side.base = event_base_new();
+	side.clock = clock_new(side.base);
+	side.mailbox = mailbox_new(side.base);
+	side.post = post_new();
+	ra_config_default(&config);
+	side.ra = ra_new(&config, side.clock, side.mailbox, side.post);
+	assert_non_null(side.ra);
+	for (unsigned i = 0; i < DEVICES; i++)
+		device_array_add(side.ra->devices, devices[i], volume_new_with_ops(&fast_ops, NULL));
+	side.peers = peer_list_new(side.ra->throttle);
+	for (unsigned who = 0; who < 2; who++)
+		side.contexts[who] = tls_context_new(identities[2], TLS_SERVER, admit_anybody, &side);
+	start_session(0, peer_list_add(side.peers, &polite), polite_fd);
+	peer = peer_list_add(side.peers, &greedy);
+	for (unsigned i = 0; i < LINKS; i++)
+		start_session(1, peer, greedy_fds[i]);
+}
+
+static int setup(void **state)
+{
+	int polite_fd, greedy_fds[LINKS];
+
+	(void)state;
+	log_level_max = LOG_LEVEL_ERROR;
+	signal(SIGPIPE, SIG_IGN);
+	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(board, MAP_FAILED);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(tls_identity_generate(&identities[i]), 0);
+	start_primary(0, 1, 1, &polite_fd);
+	start_primary(1, LINKS, JOBS_PER_LINK, greedy_fds);
+	start_secondary(polite_fd, greedy_fds);
+	for (unsigned i = 0; i < 3000 && (board->ready_links[0] < 1 || board->ready_links[1] < LINKS); i++)
+		run_for(10);
+	assert_int_equal(board->ready_links[0], 1);
+	assert_int_equal(board->ready_links[1], LINKS);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	board->is_over = 1;
+	for (unsigned who = 0; who < 2; who++)
+		waitpid(side.pids[who], NULL, 0);
+	ra_end_sessions(side.ra);
+	peer_list_free(side.peers);
+	assert_true(ra_free(side.ra));
+	for (unsigned who = 0; who < 2; who++)
+		tls_context_free(side.contexts[who]);
+	post_free(side.post);
+	mailbox_free(side.mailbox);
+	clock_free(side.clock);
+	event_base_free(side.base);
+	for (unsigned i = 0; i < 3; i++)
+		tls_identity_free(identities[i]);
+	munmap(board, sizeof(*board));
+	return 0;
+}
+
+/* ---- Turns ---- */
+
+/* MiB a second of each. */
+static void turn(enum delivery of_polite, enum delivery of_greedy, double rates[2])
+{
+	uint64_t tracks[2] = { board->tracks[0], board->tracks[1] };
+	int64_t begin_ms = clock_now_ms(side.clock);
+
+	board->delivery[0] = of_polite;
+	board->delivery[1] = of_greedy;
+	run_for(TURN_MS);
+	for (unsigned who = 0; who < 2; who++)
+		rates[who] = (double)(board->tracks[who] - tracks[who]) * 1000 / 16 /
+			(double)(clock_now_ms(side.clock) - begin_ms);
+}
+
 static void calm_down(void)
 {
-	for (bool is_idle = false; !is_idle; pass(false)) {
-		is_idle = true;
-		for (unsigned i = 0; i < LINKS; i++) {
-			serve_greedy(i, DELIVERY_UNSET, false);
-			for (unsigned j = 0; j < JOBS_PER_LINK; j++)
-				is_idle = is_idle && !greedy_streams[i][j].is_asked;
-		}
-	}
+	board->delivery[0] = board->delivery[1] = DELIVERY_UNSET;
+	do
+		run_for(10);
+	while (board->asked[0] + board->asked[1] > 0);
 }
 
 static int by_size(const void *a, const void *b)
@@ -154,60 +418,23 @@ static double median(double values[TURNS])
 	return values[TURNS / 2];
 }
 
-static int setup(void **state)
-{
-	static const char *const devices[] = { "d0", "d1", "d2", NULL };
-	struct peer *peer;
-	struct ra_config config;
-
-	(void)state;
-	bed_config(&config);
-	config.jobs = JOBS_MAX_DEFAULT;
-	config.cache_bytes = CACHE_BYTES_DEFAULT;
-	bed = bed_new(&config, TRACKS);
-	polite = primary_new(bed);
-	polite_stream = (struct stream){ .device = primary_attach(polite, "d0") };
-	polite_stream.link_id = primary_link(polite, polite_stream.device);
-	peer = bed_add_peer(bed, "greedy", devices, false, LINKS, LINKS * JOBS_PER_LINK);
-	for (unsigned i = 0; i < LINKS; i++) {
-		greedy[i] = primary_new_of(bed, peer);
-		for (unsigned j = 0; j < JOBS_PER_LINK; j++) {
-			struct stream *stream = &greedy_streams[i][j];
-
-			*stream = (struct stream){ .tag = j, .next = (i * JOBS_PER_LINK + j) * (TRACKS / 512),
-				.device = primary_attach(greedy[i], devices[j % 3]) };
-			stream->link_id = primary_link(greedy[i], stream->device);
-		}
-	}
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	primary_drop(polite);
-	for (unsigned i = 0; i < LINKS; i++)
-		primary_drop(greedy[i]);
-	/* Disk reads that nobody waits for any more may wait for slots that were never answered: those take time to go. */
-	for (unsigned i = 0; i < 10 && !bed_is_quiet(bed); i++)
-		bed_advance(bed, 1000);
-	bed_free(bed);
-	return 0;
-}
-
 static double kept_percent(enum delivery delivery)
 {
-	double alone[TURNS], beside[TURNS], others[TURNS], none, kept;
+	double alone[TURNS], beside[TURNS], greedy[TURNS], rates[2], kept;
 
 	for (unsigned i = 0; i < TURNS; i++) {
-		alone[i] = turn(DELIVERY_UNSET, &none);
-		turn(delivery, &none); /* until it is in full swing */
-		beside[i] = turn(delivery, &others[i]);
+		turn(DELIVERY_DISCONNECT, DELIVERY_UNSET, rates);
+		turn(DELIVERY_DISCONNECT, DELIVERY_UNSET, rates);
+		alone[i] = rates[0];
+		turn(DELIVERY_DISCONNECT, delivery, rates); /* until it is in full swing */
+		turn(DELIVERY_DISCONNECT, delivery, rates);
+		beside[i] = rates[0];
+		greedy[i] = rates[1];
 		calm_down();
 	}
 	kept = 100 * median(beside) / median(alone);
 	print_message("greedy by %s: the polite one keeps %.0f %% (%.0f of %.0f MiB/s), the greedy one gets %.0f MiB/s\n",
-		delivery_name(delivery), kept, median(beside) / 16, median(alone) / 16, median(others) / 16);
+		delivery_name(delivery), kept, median(beside), median(alone), median(greedy));
 	return kept;
 }
 
@@ -216,12 +443,13 @@ static void measure(enum delivery delivery)
 {
 	double best = 0;
 
-	for (unsigned i = 0; i < TRIES && best < KEPT_PERCENT; i++) {
+	for (unsigned i = 0; i < (IS_MEASURED ? TRIES : 1) && best < KEPT_PERCENT; i++) {
 		double kept = kept_percent(delivery);
 
 		best = kept > best ? kept : best;
 	}
-	assert_true(best >= KEPT_PERCENT);
+	if (IS_MEASURED)
+		assert_true(best >= KEPT_PERCENT);
 }
 
 static void polite_keeps_its_throughput_beside_greedy_disconnects(void **state)
