@@ -634,6 +634,56 @@ static void waiter_of_the_peer_with_the_fewest_fetches_gets_the_next_element(voi
 	primary_drop(polite);
 }
 
+/* The disk read of another peer that no thread has taken waits for that peer's turn: nobody else waits for it. */
+static void queued_disk_read_of_another_peer_is_not_waited_for(void **state)
+{
+	static const char *const devices[] = { "d0", NULL };
+	struct peer *peer = bed_add_peer(bed, "polite", devices, false, 1, 1);
+	struct primary *polite = primary_new_of(bed, peer);
+
+	(void)state;
+	primary_attach(polite, "d0");
+	hang(0);
+	for (uint32_t i = 0; i < 3; i++) { /* two threads at most work for one volume: the third one is queued */
+		primary_read(primary, 10 + i, primary_link(primary, device), device, 10 * i, 1, DELIVERY_HOLD);
+		if (i < 2)
+			wait_stuck(0, i + 1);
+	}
+	BED_UNTIL(bed, fetches() == 3);
+	primary_read(polite, 1, primary_link(polite, device), device, 20, 1, DELIVERY_HOLD);
+	BED_UNTIL(bed, fetches() == 4);
+	assert_int_equal(peer->fetches, 1);
+	primary_read(primary, 20, primary_link(primary, device), device, 20, 1, DELIVERY_HOLD); /* its own is shared */
+	bed_pass(bed);
+	bed_pass(bed);
+	assert_int_equal(fetches(), 4);
+	unhang(0);
+	assert_tracks(bed, device, primary_wait(polite, 1), 20);
+	for (uint32_t i = 0; i < 3; i++)
+		primary_wait(primary, 10 + i);
+	primary_wait(primary, 20);
+	primary_drop(polite);
+}
+
+static void fetches_that_have_not_started_end_with_the_sessions(void **state)
+{
+	(void)state;
+	hang(0);
+	for (uint32_t i = 0; i < 4; i++) {
+		primary_read(primary, 10, link_id, device, 10 * i, 1, DELIVERY_POLL);
+		assert_int_equal(primary_wait(primary, 10)->status, STATUS_DATA_NOT_FOUND);
+		if (i < 2)
+			wait_stuck(0, i + 1);
+	}
+	primary_drop(primary);
+	ra_end_sessions(bed->ra);
+	assert_int_equal(fetches(), 2); /* those that a thread is in */
+	assert_int_equal(bed->peer->fetches, 0);
+	unhang(0);
+	BED_UNTIL(bed, bed_is_quiet(bed));
+	primary = primary_new(bed);
+}
+
 static void released_job_drops_its_read(void **state)
 {
 	(void)state;
@@ -665,7 +715,8 @@ int main(void)
 		T(read_that_takes_the_place_of_another_does_not_take_more_than_the_share),
 		T(read_that_waits_for_locks_does_not_wait_for_fetches), T(released_link_job_makes_room_for_a_fetch_job),
 		T(waiter_of_the_peer_with_the_fewest_fetches_gets_the_next_element),
-		T(released_job_drops_its_read) };
+		T(queued_disk_read_of_another_peer_is_not_waited_for),
+		T(fetches_that_have_not_started_end_with_the_sessions), T(released_job_drops_its_read) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -280,6 +280,23 @@ static void time_out_of_a_request_that_has_not_started_frees_it_at_once(void **s
 	unhang();
 }
 
+/* The third one was not even begun: that says nothing of its tracks, and nobody is told so. */
+static void time_out_of_a_request_that_has_not_started_is_no_error_of_its_tracks(void **state)
+{
+	(void)state;
+	hang();
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(poll_once(1, i, 1, 0)->status, STATUS_DATA_NOT_FOUND);
+		if (i < 2)
+			BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck >= i + 1);
+	}
+	bed_advance(bed, WAIT_TASK_TIMEOUT_MS);
+	assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 3);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(poll_once(1, i, 1, 0)->status, i < 2 ? STATUS_TIMEOUT : STATUS_NOT_READY);
+	unhang();
+}
+
 static void hung_device_is_not_ready_until_the_read_returns(void **state)
 {
 	struct answer *answer;
@@ -438,6 +455,7 @@ int main(void)
 		T(full_da_queue_answers_queue_full_and_frees_the_job), T(full_job_array_answers_no_free_job),
 		T(wait_task_times_out_with_a_posted_error_once),
 		T(time_out_of_a_request_that_has_not_started_frees_it_at_once),
+		T(time_out_of_a_request_that_has_not_started_is_no_error_of_its_tracks),
 		T(hung_device_is_not_ready_until_the_read_returns), T(an_error_is_told_to_every_link_and_read_once),
 		T(two_links_share_one_disk_read), T(link_made_after_a_fetch_began_does_not_take_its_data),
 		T(new_link_job_reads_what_changed), T(reread_by_poll_ends_with_new_data), T(floor_from_the_future_is_now),
