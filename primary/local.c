@@ -243,6 +243,7 @@ enum status local_begin_reading(struct local_user *user, char detail[DETAIL_MAX 
 void local_end_reading(struct local_user *user)
 {
 	user->is_reading = false;
+	user->is_told = false; /* what it reads next goes by the size that it is told next */
 }
 
 /* ---- Users ---- */

@@ -274,21 +274,31 @@ static bool is_changed(const struct remote_device *device, const struct msg_devi
 	return words[0] != '\0';
 }
 
-/* The size that Reads of a new host may go by. While the device has link jobs of this session its constants are fixed,
- * and a later question is told the size of now. */
-static uint64_t fixed_bytes(const struct remote_device *device, uint64_t told_bytes)
+static bool has_link_job(const struct remote_device *device)
 {
-	const struct remote_device *other;
 	const struct remote_job *job;
+	DL_FOREACH(device->jobs, job) {
+		if (job->state != JOB_NEW)
+			return true;
+	}
+	return false;
+}
+
+/* The size that Reads go by. While the session has link jobs on the device its size is fixed, and what is told is the
+ * size of now; else what is told will be the size of the next jobs, whichever host makes them. */
+static void take_size(struct remote_device *device, uint64_t told_bytes)
+{
+	struct remote_device *other;
 	DL_FOREACH(device->remote->devices, other) {
-		if (other == device || !other->is_known || strcmp(other->name, device->name) != 0)
-			continue;
-		DL_FOREACH(other->jobs, job) {
-			if (job->state != JOB_NEW)
-				return other->end_bytes;
+		if (other->is_known && strcmp(other->name, device->name) == 0 && has_link_job(other)) {
+			device->end_bytes = other->end_bytes;
+			return;
 		}
 	}
-	return told_bytes;
+	DL_FOREACH(device->remote->devices, other) {
+		if (strcmp(other->name, device->name) == 0)
+			other->end_bytes = told_bytes;
+	}
 }
 
 /* The first answer of a connection. */
@@ -305,9 +315,9 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 		remote_device_settle(device);
 		return;
 	}
-	if (!device->is_known) { /* the constants of Fig. 10 are fixed from here on */
+	if (!device->is_known) { /* the track size of Fig. 10 is fixed from here on */
 		device->track_bytes = reply->track_bytes;
-		device->end_bytes = fixed_bytes(device, reply->volume.size_bytes);
+		take_size(device, reply->volume.size_bytes);
 	} else if (is_changed(device, reply, changes)) {
 		remote_device_fail(device, STATUS_VOLUME_CHANGED, changes);
 		return;
@@ -343,6 +353,8 @@ int remote_on_device_reply(struct remote_device *device, const struct msg_device
 	if (!is_ok && device->info_fn)
 		post_refusal(device, reply->status, reply->detail);
 	hold(device);
+	if (device->state == DEVICE_READY && is_ok)
+		take_size(device, reply->volume.size_bytes);
 	if (device->state == DEVICE_READY)
 		tell(device, reply->status, is_ok ? &reply->volume : NULL, reply->detail);
 	release(device);

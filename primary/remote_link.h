@@ -84,7 +84,7 @@ struct remote_device {
 	enum device_state state;
 	bool is_given_up; /* by its owner: freed when nothing of it is left */
 	bool is_attached; /* at the secondary, on this connection */
-	bool is_known;    /* it was READY once: track_bytes, end_bytes and what makes its volume this one are fixed */
+	bool is_known;    /* it was READY once: track_bytes and what makes its volume this one are fixed */
 	uint32_t track_bytes;
 	uint64_t end_bytes;
 	struct volume_info volume;

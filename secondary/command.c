@@ -66,21 +66,38 @@ static void query_free(struct query *query)
 	free(query);
 }
 
+/* One of this session's link jobs on the device, or NULL: walks the ring. */
+static struct job *find_link_job(const struct session *session, const struct device *device)
+{
+	struct job *job;
+
+	RING_FOREACH(device, job, forward)
+		if (job->specific.kind == JOB_LINK && job->specific.session == session)
+			return job;
+	return NULL;
+}
+
+/* A session without jobs is told the size that its jobs will go by; one that has jobs, the size of now. */
 static void query_answered(void *arg, enum status status, uint32_t number, const struct volume_info *info,
 	const char *detail)
 {
 	struct query *query = arg;
 	struct session *session = query->session;
+	struct device *device = device_array_record(session->ra->devices, number);
+	struct volume_info told = { 0 };
 
 	assert(query->number == number);
+	if (status == STATUS_OK) {
+		told = *info;
+		if (find_link_job(session, device) == NULL)
+			told.size_bytes = device->constants.size_bytes;
+	}
 	if (status == STATUS_OK && !query->counted) {
-		struct device *device = device_array_record(session->ra->devices, number);
-
 		if (session->has_device[number])
 			device_detach(device); /* two queries at once: the session has it only once */
 		session->has_device[number] = true;
 	}
-	reply_device(session, query->tag, status, number, info, detail);
+	reply_device(session, query->tag, status, number, &told, detail);
 	query_free(query);
 }
 
@@ -129,21 +146,12 @@ static void free_link_job(struct session *session, struct job *job)
 	session->peer->jobs--;
 }
 
-/* Frees this session's link jobs on the device: walks the ring again from the start after each one. */
 static void free_link_jobs(struct session *session, struct device *device)
 {
-	struct job *job, *found;
+	struct job *job;
 
-	do {
-		found = NULL;
-		RING_FOREACH(device, job, forward)
-			if (job->specific.kind == JOB_LINK && job->specific.session == session) {
-				found = job;
-				break;
-			}
-		if (found != NULL)
-			free_link_job(session, found);
-	} while (found != NULL);
+	while ((job = find_link_job(session, device)) != NULL)
+		free_link_job(session, job);
 }
 
 static void detach(struct session *session, struct device *device)

@@ -182,17 +182,15 @@ static void enter(struct device *device, enum device_state state, const char *re
 static void answer(struct attach *attach, enum status status, const char *detail)
 {
 	struct device *device = attach->device;
-	struct volume_info info = slot_of(device)->info;
+	const struct volume_info *info = status == STATUS_OK ? &slot_of(device)->info : NULL;
 
 	assert(attach->magic == ATTACH_MAGIC);
-	if (!attach->counted)
-		info.size_bytes = device->constants.size_bytes;
 	if (status == STATUS_OK && !attach->counted)
 		device->attach_count++;
 	DL_DELETE(device->attaches, attach);
 	timer_cancel(&attach->timer);
 	attach->magic = 0;
-	attach->fn(attach->arg, status, device->constants.number, status == STATUS_OK ? &info : NULL, detail);
+	attach->fn(attach->arg, status, device->constants.number, info, detail);
 	free(attach);
 }
 

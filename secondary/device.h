@@ -84,8 +84,8 @@ typedef void attach_fn(void *arg, enum status status, uint32_t number, const str
 	const char *detail);
 
 /* Opens the device's volume if it is not open, else asks its size; then calls fn once, later. counted: the caller
- * already has the device, and is told the size of now. Else, with STATUS_OK, the caller has it from then on and must
- * device_detach; it is told the size that is in force, which is an older one while others have jobs. */
+ * already has the device. Else, with STATUS_OK, the caller has it from then on and must device_detach. The size told is
+ * the one of now; while there are jobs the one in force is in the constants. */
 struct attach *device_attach(struct device_array *array, uint32_t number, bool counted, attach_fn *fn, void *arg);
 void attach_cancel(struct attach *attach); /* fn is not called */
 /* The caller's jobs on the device must be gone. */

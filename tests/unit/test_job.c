@@ -272,6 +272,24 @@ static void first_query_of_a_session_tells_the_size_in_force(void **state)
 	primary_drop(other);
 }
 
+/* Between two passes a session has no job, and what it reads next goes by what others have fixed. */
+static void session_that_has_released_its_jobs_is_told_the_size_in_force(void **state)
+{
+	struct primary *other = primary_new(bed);
+	uint64_t link_id = primary_link(primary, device), others;
+
+	(void)state;
+	asked_size(other);
+	others = primary_link(other, device);
+	faulty_volume_set_size(bed->volumes[0], 2 * TRACKS * BED_TRACK_BYTES);
+	assert_int_equal(asked_size(other), 2 * TRACKS * BED_TRACK_BYTES);
+	primary_release(other, others);
+	assert_int_equal(asked_size(other), TRACKS * BED_TRACK_BYTES);
+	primary_release(primary, link_id);
+	assert_int_equal(asked_size(other), 2 * TRACKS * BED_TRACK_BYTES);
+	primary_drop(other);
+}
+
 /* Opens, sizes and closes that meet a full DA queue are tried again, each once. */
 static void devices_share_a_queue_of_one_element(void **state)
 {
@@ -325,6 +343,7 @@ int main(void)
 		T(full_array_posts_and_changes_nothing), T(half_of_the_array_is_kept_for_fetch_jobs),
 		T(started_command_makes_its_job_the_active_one), T(volume_that_does_not_open_is_told_and_forgotten),
 		T(volume_whose_open_hangs_times_out_and_comes_back), T(second_query_tells_the_size_of_now),
+		T(session_that_has_released_its_jobs_is_told_the_size_in_force),
 		T(first_query_of_a_session_tells_the_size_in_force),
 		T(devices_share_a_queue_of_one_element),
 		T(too_small_cache_is_refused) };

@@ -439,6 +439,7 @@ static void check_read(struct request *request, const struct answer *answer)
 static void check_query(struct model_session *session, struct request *request, const struct answer *answer)
 {
 	struct model_device *device = &m.devices[request->device];
+	bool has_links = links_on(request->device, session) < links_on(request->device, NULL);
 
 	switch (answer->status) {
 	case STATUS_OK:
@@ -446,7 +447,7 @@ static void check_query(struct model_session *session, struct request *request, 
 			device->constants_bytes = epoch_of(request->device)->size_bytes;
 		CHECK(answer->number == request->device && answer->track_bytes == TRACK, "number %u", answer->number);
 		CHECK(answer->volume.size_bytes ==
-			(request->counted ? epoch_of(request->device)->size_bytes : device->constants_bytes),
+			(has_links ? epoch_of(request->device)->size_bytes : device->constants_bytes),
 			"%" PRIu64 " bytes", answer->volume.size_bytes);
 		CHECK(answer->is_digest_only == session->peer->peer->is_digest_only, "%s", session->peer->peer->name);
 		session->attached[request->device] = true;

@@ -136,7 +136,8 @@ static void device_that_is_not_there_any_more_ends_the_reads_and_may_come_back(v
 	assert_int_equal(host->ups, 1);
 }
 
-/* While a host of this link reads, the secondary's constants are fixed, though it tells the size of now. */
+/* While a host of this link reads, the secondary's constants are fixed, though it tells the size of now. They are what
+ * was told last before there was a link job, to whichever host. */
 static void second_host_reads_by_the_size_of_the_first_one_while_that_reads(void **state)
 {
 	struct relink_bed *bed = *state;
@@ -145,15 +146,18 @@ static void second_host_reads_by_the_size_of_the_first_one_while_that_reads(void
 	bed->volume.volume.size_bytes += 5000;
 	relink_open(&bed->hosts[1], PATIENCE_MS, false); /* no link job yet: nothing is fixed */
 	assert_int_equal(bed->hosts[1].size_bytes, size_bytes + 5000);
+	assert_int_equal(remote_end_bytes(bed->hosts[0].device), size_bytes + 5000);
 	relink_give_up(&bed->hosts[1]);
 	relink_read(&bed->hosts[0], 0, 0, 1, DELIVERY_HOLD);
 	relink_settle(bed);
+	bed->volume.volume.size_bytes += 5000;
 	relink_open(&bed->hosts[1], PATIENCE_MS, false);
-	assert_int_equal(bed->hosts[1].size_bytes, size_bytes);
-	assert_int_equal(remote_end_bytes(bed->hosts[1].device), size_bytes);
+	assert_int_equal(bed->hosts[1].size_bytes, size_bytes + 5000);
+	assert_int_equal(remote_end_bytes(bed->hosts[1].device), size_bytes + 5000);
 	relink_query(&bed->hosts[1]);
 	relink_settle(bed);
-	assert_int_equal(bed->hosts[1].size_bytes, size_bytes + 5000);
+	assert_int_equal(bed->hosts[1].size_bytes, size_bytes + 10000);
+	assert_int_equal(remote_end_bytes(bed->hosts[1].device), size_bytes + 5000);
 }
 
 /* ---- Reservation ---- */
