@@ -97,8 +97,12 @@ static void on_released(void *arg)
 		send_done(host, host->release_tag, STATUS_OK);
 }
 
-static bool has_remote_read(const struct host *host)
+static bool has_read(const struct host *host)
 {
+	for (uint32_t i = 0; i < host->slot_count; i++) {
+		if (host->slots[i].use == SLOT_LOCAL)
+			return true;
+	}
 	for (unsigned i = 0; i < STREAMS_MAX; i++) {
 		if (host->streams[i].job && remote_job_has_read(host->streams[i].job))
 			return true;
@@ -112,7 +116,7 @@ static void on_release(struct host *host, const struct msg_host_release *release
 		send_done(host, release->tag, STATUS_BAD_REQUEST);
 		return;
 	}
-	if (host->release_pending > 0 || has_remote_read(host)) {
+	if (host->release_pending > 0 || has_read(host)) {
 		send_done(host, release->tag, STATUS_BUSY);
 		return;
 	}

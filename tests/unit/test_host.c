@@ -437,6 +437,41 @@ static void release_while_a_remote_read_runs_is_busy(void **state)
 	assert_int_equal(host_end_reply(f, MESSAGE_DONE)->done.status, STATUS_BUSY);
 }
 
+static void release_while_a_local_read_runs_is_busy(void **state)
+{
+	struct host_end *f = *state;
+	world_hang_reads(f->world);
+	host_end_send_read(f, 1, SIDE_LOCAL, 0, 1, 0);
+	world_wait_hung(f->world, 1);
+	host_end_out(f, MESSAGE_HOST_RELEASE)->host_release.tag = 70;
+	host_end_send(f);
+	assert_int_equal(host_end_reply(f, MESSAGE_DONE)->done.status, STATUS_BUSY);
+	world_release(f->world);
+	host_end_read_reply(f, 1, STATUS_OK);
+	host_end_send(f);
+	assert_int_equal(host_end_reply(f, MESSAGE_DONE)->done.status, STATUS_OK);
+}
+
+/* Between two passes the sizes are told anew, and the reads of the next pass go by them. */
+static void next_pass_reads_to_the_new_end(void **state)
+{
+	struct host_end *f = *state;
+	uint64_t last_track = (SIZE_BYTES + 2 * TRACK - 1) / TRACK;
+	world_resize(f->world, SIZE_BYTES + 2 * TRACK);
+	host_end_out(f, MESSAGE_HOST_RELEASE)->host_release.tag = 70;
+	host_end_send(f);
+	assert_int_equal(host_end_reply(f, MESSAGE_DONE)->done.status, STATUS_OK);
+	host_end_out(f, MESSAGE_HOST_STATUS)->host_status.tag = 71;
+	host_end_send(f);
+	uint32_t tag = host_end_expect(f, MESSAGE_DEVICE_QUERY)->device_query.tag;
+	fake_secondary_volume(f->secondary, tag, SIZE_BYTES + 2 * TRACK, TRACK);
+	assert_int_equal(host_end_reply(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply.status, STATUS_OK);
+	host_end_send_read(f, 1, SIDE_LOCAL, last_track, 1, 0);
+	host_end_read_reply(f, 1, STATUS_OK);
+	host_end_send_read(f, 2, SIDE_REMOTE, last_track, 1, 1);
+	host_end_make_job(f, LINK_ID);
+}
+
 /* ---- The ends ---- */
 
 static void lost_link_is_told_for_every_request(void **state)
@@ -570,6 +605,8 @@ int main(void)
 		TEST(release_ends_all_streams_and_new_jobs_follow),
 		TEST(release_without_jobs_is_done_at_once),
 		TEST(release_while_a_remote_read_runs_is_busy),
+		TEST(release_while_a_local_read_runs_is_busy),
+		TEST(next_pass_reads_to_the_new_end),
 		TEST(lost_link_is_told_for_every_request),
 		TEST(host_that_goes_releases_everything),
 		TEST(host_may_go_between_the_answers_to_a_release),
