@@ -81,7 +81,9 @@ int remote_on_created(struct remote_job *job, const struct msg_read_reply *reply
 {
 	struct remote *remote = remote_of(job);
 	bool is_made = reply->status == STATUS_OK && reply->link_id != 0 && reply->track_count == 0;
-	if (!is_made && (reply->status == STATUS_OK || !remote_is_due(job, reply->status)))
+	bool is_of_read = reply->status == STATUS_OK || reply->status == STATUS_DATA_NOT_FOUND ||
+		reply->status == STATUS_DISCONNECT;
+	if (!is_made && (is_of_read || !remote_is_due(job, reply->status)))
 		return remote_refuse(remote,
 			"the secondary answered the making of a link job with %s, link id 0x%016llx, %u tracks",
 			status_name(reply->status), (unsigned long long)reply->link_id, reply->track_count);

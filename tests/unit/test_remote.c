@@ -555,6 +555,23 @@ static void data_not_found_without_poll_ends_the_link(void **state)
 	assert_link_ends(f, "DATA_NOT_FOUND from the secondary came out of turn");
 }
 
+/* The making of a link job has no data that could be waited for. */
+static void disconnect_of_a_new_link_job_ends_the_link(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(read_run(f, f->a, 8, 2, DELIVERY_DISCONNECT), STATUS_OK);
+	fake_secondary_status(f->secondary, expect(f, MESSAGE_READ)->read.tag, STATUS_DISCONNECT, 0);
+	assert_link_ends(f, "the making of a link job with DISCONNECT");
+}
+
+static void data_not_found_for_a_new_link_job_ends_the_link(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(read_run(f, f->a, 8, 2, DELIVERY_POLL), STATUS_OK);
+	fake_secondary_status(f->secondary, expect(f, MESSAGE_READ)->read.tag, STATUS_DATA_NOT_FOUND, 1);
+	assert_link_ends(f, "the making of a link job with DATA_NOT_FOUND");
+}
+
 static void answer_to_no_request_ends_the_link(void **state)
 {
 	struct fixture *f = *state;
@@ -726,6 +743,8 @@ int main(void)
 		TEST(disconnect_of_a_held_read_ends_the_link),
 		TEST(second_disconnect_ends_the_link),
 		TEST(data_not_found_without_poll_ends_the_link),
+		TEST(disconnect_of_a_new_link_job_ends_the_link),
+		TEST(data_not_found_for_a_new_link_job_ends_the_link),
 		TEST(answer_to_no_request_ends_the_link),
 		TEST(done_for_a_read_ends_the_link),
 		TEST(loss_ends_every_request_and_refuses_later_ones),
