@@ -220,12 +220,16 @@ static void leave_job(struct read *read, const char *reason)
 void read_cancel(struct read *read)
 {
 	struct fetch *fetch = read->state == READ_WAITING_DISK ? read->fetch : NULL;
+	/* Nothing was read for it. Leaving the throttled gives back by itself; behind a disk read the charge is due. */
+	bool is_unused = read->state == READ_WAITING_TURN || read->state == READ_WAITING_ELEMENT;
 
 	assert(read->magic == READ_MAGIC && read->state != READ_SENDING);
 	read_leave_list(read);
 	read_enter(read, READ_LOOKING, "cancelled");
 	if (fetch != NULL)
 		fetch_survive(fetch);
+	if (is_unused)
+		give_back(read, 0, 1);
 	leave_job(read, "cancelled");
 	read_give_place_back(read);
 	read_free(read);

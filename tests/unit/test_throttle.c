@@ -193,6 +193,28 @@ static void release_drops_a_throttled_read(void **state)
 	assert_int_equal(primary->answers[2].replies, 0);
 }
 
+/* It was let begin and charged, and then read nothing. */
+static void read_that_is_dropped_while_it_waits_for_an_element_is_not_charged(void **state)
+{
+	struct ra_config config;
+
+	teardown(state);
+	bed_config(&config);
+	config.da_queue_elements = 1;
+	start(&config);
+	limit_device(1);
+	faulty_volume_hang_reads(bed->volumes[0], true);
+	primary_read(primary, 1, second, device, 0, 1, DELIVERY_HOLD);
+	settle();
+	bed_advance(bed, 1000);
+	primary_read(primary, 2, first, device, 1, 64, DELIVERY_HOLD);
+	BED_UNTIL(bed, bed->ra->element_waiters != NULL);
+	primary_release(primary, first);
+	faulty_volume_hang_reads(bed->volumes[0], false);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_OK);
+	assert_charged(0);
+}
+
 static void detach_and_loss_drop_throttled_reads(void **state)
 {
 	struct primary *other = primary_new(bed);
@@ -364,7 +386,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { T(read_waits_until_its_limit_lets_it_begin),
 		T(limits_of_peer_and_of_all_hold_too), T(limit_of_another_device_is_not_felt),
 		T(second_read_on_a_throttled_job_is_busy), T(throttled_read_keeps_its_place_in_the_window),
-		T(release_drops_a_throttled_read), T(detach_and_loss_drop_throttled_reads),
+		T(release_drops_a_throttled_read), T(read_that_is_dropped_while_it_waits_for_an_element_is_not_charged),
+		T(detach_and_loss_drop_throttled_reads),
 		T(throttled_time_counts_in_no_time_out), T(read_is_charged_with_the_tracks_it_answers),
 		T(holes_are_not_charged_and_zeros_are), T(read_that_is_answered_without_tracks_is_not_charged),
 		T(run_that_is_polled_for_is_charged_once), T(run_that_is_polled_for_and_not_fetched_stays_charged),
