@@ -135,8 +135,10 @@ int secondary_once_run(void)
 	struct once once = { .daemon = daemon_new(), .post = post_new() };
 	int code = 1;
 
-	if (conn_read_one(STDIN_FILENO, MESSAGE_SETUP, setup) != 0)
+	if (conn_read_one(STDIN_FILENO, MESSAGE_SETUP, setup) != 0) {
+		log_error("no Setup on standard input: ra-secondaryd --once is started by ra-compare");
 		goto out;
+	}
 	/* ra-compare tells what goes wrong, in fewer words. */
 	log_start("ra-secondaryd", setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
 	/* ^C in a terminal reaches the whole process group: ra-compare decides, and closes the link. */
