@@ -21,108 +21,13 @@
 #include "base/post.h"
 #include "local/shm.h"
 #include "storage/da.h"
-#include "tests/support/world.h"
-
-#define TRACKS 10u
-#define SIZE_BYTES (TRACKS * WORLD_TRACK_BYTES - 1000) /* the last track is short */
-#define SLOT_BYTES (4 * WORLD_TRACK_BYTES)
-
-struct info {
-	unsigned count;
-	enum status status;
-	uint64_t size_bytes;
-	char detail[DETAIL_MAX + 1];
-};
-
-struct outcome {
-	unsigned count;
-	struct local_read_result result;
-	uint8_t states[RUN_TRACKS_MAX];
-};
-
-struct fixture {
-	struct world *world;
-	struct local_user *user;
-	struct shm *shm;
-	struct info info;
-	struct outcome outcome;
-};
-
-static void on_info(void *arg, enum status status, const struct volume_info *info, const char *detail)
-{
-	struct info *got = arg;
-	got->count++;
-	got->status = status;
-	got->size_bytes = info ? info->size_bytes : 0;
-	strcpy(got->detail, detail);
-}
-
-static void on_read(void *arg, const struct local_read_result *result)
-{
-	struct outcome *got = arg;
-	got->count++;
-	got->result = *result;
-	if (result->states)
-		memcpy(got->states, result->states, result->track_count);
-}
-
-/* Into the slot with the number of the first track. */
-static enum status read_tracks(struct fixture *f, uint64_t first, uint32_t count, struct outcome *outcome)
-{
-	struct local_read_spec spec = {
-		.first_track = first,
-		.track_count = count,
-		.memory = shm_slot(f->shm, (uint32_t)first),
-		.shm = f->shm,
-	};
-	return local_read(f->user, &spec, on_read, outcome);
-}
-
-static void open_device(struct fixture *f)
-{
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
-	assert_int_equal(f->info.count, 0); /* never from inside */
-	assert_true(WORLD_UNTIL(f->world, f->info.count == 1));
-}
-
-static int set_up_with(void **state, unsigned queue_elements)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	int fd;
-	f->world = world_new(queue_elements);
-	world_add_local(f->world, SIZE_BYTES);
-	f->user = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "a host" });
-	assert_int_equal(shm_create(TRACKS, SLOT_BYTES, &f->shm, &fd), 0);
-	close(fd);
-	*state = f;
-	return 0;
-}
-
-static int set_up(void **state)
-{
-	return set_up_with(state, 16);
-}
-
-static int set_up_small_queue(void **state)
-{
-	return set_up_with(state, 1);
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	local_detach(f->user);
-	world_free(f->world);
-	shm_unref(f->shm);
-	free(f);
-	return 0;
-}
+#include "tests/support/local_bed.h"
 
 static void volume_is_open_only_while_attached(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	assert_int_equal(world_opens(f->world), 0);
-	open_device(f);
+	local_bed_open(f);
 	assert_int_equal(f->info.status, STATUS_OK);
 	assert_int_equal(f->info.size_bytes, SIZE_BYTES);
 	assert_int_equal(local_end_bytes(f->user), SIZE_BYTES);
@@ -135,11 +40,11 @@ static void volume_is_open_only_while_attached(void **state)
 
 static void two_users_share_one_open(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	struct local_user *other = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "a host" });
-	struct info info = { 0 };
-	assert_int_equal(local_query(other, on_info, &info), STATUS_OK);
-	open_device(f);
+	struct local_bed_info info = { 0 };
+	assert_int_equal(local_query(other, local_bed_on_info, &info), STATUS_OK);
+	local_bed_open(f);
 	assert_true(WORLD_UNTIL(f->world, info.count == 1));
 	assert_int_equal(info.status, STATUS_OK);
 	assert_int_equal(world_opens(f->world), 1);
@@ -153,24 +58,24 @@ static void two_users_share_one_open(void **state)
 
 static void failed_open_says_why_and_may_be_repeated(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	world_fail_open(f->world, -ENOENT);
-	open_device(f);
+	local_bed_open(f);
 	assert_int_equal(f->info.status, STATUS_VOLUME_ERROR);
 	assert_string_equal(f->info.detail, "cannot open /memory: No such file or directory");
 	assert_int_equal(post_count(f->world->post, STATUS_VOLUME_ERROR), 1);
 	world_fail_open(f->world, 0);
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, f->info.count == 2));
 	assert_int_equal(f->info.status, STATUS_OK);
 }
 
 static void second_query_tells_the_size_of_now(void **state)
 {
-	struct fixture *f = *state;
-	open_device(f);
+	struct local_bed *f = *state;
+	local_bed_open(f);
 	world_resize(f->world, SIZE_BYTES + 5000);
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, f->info.count == 2));
 	assert_int_equal(f->info.size_bytes, SIZE_BYTES + 5000);
 	assert_int_equal(local_end_bytes(f->user), SIZE_BYTES); /* reads go by the first */
@@ -179,9 +84,9 @@ static void second_query_tells_the_size_of_now(void **state)
 
 static void each_track_stands_at_its_own_place(void **state)
 {
-	struct fixture *f = *state;
-	open_device(f);
-	assert_int_equal(read_tracks(f, TRACKS - 3, 3, &f->outcome), STATUS_OK);
+	struct local_bed *f = *state;
+	local_bed_open(f);
+	assert_int_equal(local_bed_read(f, TRACKS - 3, 3, &f->outcome), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, f->outcome.count == 1));
 	assert_int_equal(f->outcome.result.status, STATUS_OK);
 	assert_int_equal(f->outcome.result.track_count, 3);
@@ -196,10 +101,10 @@ static void each_track_stands_at_its_own_place(void **state)
 
 static void shrunk_tracks_are_posted(void **state)
 {
-	struct fixture *f = *state;
-	open_device(f);
+	struct local_bed *f = *state;
+	local_bed_open(f);
 	world_resize(f->world, WORLD_TRACK_BYTES);
-	assert_int_equal(read_tracks(f, 0, 3, &f->outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 0, 3, &f->outcome), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, f->outcome.count == 1));
 	assert_int_equal(f->outcome.result.status, STATUS_OK);
 	assert_int_equal(f->outcome.states[0], TRACK_DATA);
@@ -212,11 +117,11 @@ static void shrunk_tracks_are_posted(void **state)
 
 static void hung_read_times_out_and_its_memory_is_lost(void **state)
 {
-	struct fixture *f = *state;
-	struct outcome other = { 0 };
-	open_device(f);
+	struct local_bed *f = *state;
+	struct local_bed_outcome other = { 0 };
+	local_bed_open(f);
 	world_hang_reads(f->world);
-	assert_int_equal(read_tracks(f, 0, 2, &f->outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 0, 2, &f->outcome), STATUS_OK);
 	world_wait_hung(f->world, 1);
 	clock_advance(f->world->clock, DA_TIMEOUT_MS - 1);
 	assert_int_equal(f->outcome.count, 0);
@@ -228,10 +133,10 @@ static void hung_read_times_out_and_its_memory_is_lost(void **state)
 	assert_int_equal(post_recent(f->world->post, 0)->track_count, 2);
 
 	/* Nothing more of it until the read returns. */
-	assert_int_equal(read_tracks(f, 4, 1, &other), STATUS_NOT_READY);
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_NOT_READY);
+	assert_int_equal(local_bed_read(f, 4, 1, &other), STATUS_NOT_READY);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_NOT_READY);
 	world_release(f->world);
-	assert_true(WORLD_UNTIL(f->world, read_tracks(f, 4, 1, &other) == STATUS_OK));
+	assert_true(WORLD_UNTIL(f->world, local_bed_read(f, 4, 1, &other) == STATUS_OK));
 	assert_true(WORLD_UNTIL(f->world, other.count == 1));
 	assert_int_equal(other.result.status, STATUS_OK);
 	assert_int_equal(f->outcome.count, 1); /* what came late was discarded */
@@ -239,15 +144,15 @@ static void hung_read_times_out_and_its_memory_is_lost(void **state)
 
 static void queued_read_times_out_without_losing_memory(void **state)
 {
-	struct fixture *f = *state;
-	struct outcome first[2] = { { 0 } }, queued = { 0 };
-	open_device(f);
+	struct local_bed *f = *state;
+	struct local_bed_outcome first[2] = { { 0 } }, queued = { 0 };
+	local_bed_open(f);
 	world_hang_reads(f->world);
 	/* One volume gets half of the four threads. */
-	assert_int_equal(read_tracks(f, 0, 1, &first[0]), STATUS_OK);
-	assert_int_equal(read_tracks(f, 1, 1, &first[1]), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 0, 1, &first[0]), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 1, 1, &first[1]), STATUS_OK);
 	world_wait_hung(f->world, 2);
-	assert_int_equal(read_tracks(f, 2, 1, &queued), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 2, 1, &queued), STATUS_OK);
 	clock_advance(f->world->clock, DA_TIMEOUT_MS);
 	assert_true(first[0].result.memory_lost);
 	assert_int_equal(queued.count, 1);
@@ -257,26 +162,26 @@ static void queued_read_times_out_without_losing_memory(void **state)
 
 static void full_queue_is_said_at_once(void **state)
 {
-	struct fixture *f = *state;
-	struct outcome other = { 0 };
-	open_device(f);
+	struct local_bed *f = *state;
+	struct local_bed_outcome other = { 0 };
+	local_bed_open(f);
 	world_hang_reads(f->world);
-	assert_int_equal(read_tracks(f, 0, 1, &f->outcome), STATUS_OK);
-	assert_int_equal(read_tracks(f, 1, 1, &other), STATUS_QUEUE_FULL);
+	assert_int_equal(local_bed_read(f, 0, 1, &f->outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 1, 1, &other), STATUS_QUEUE_FULL);
 	assert_int_equal(post_count(f->world->post, STATUS_QUEUE_FULL), 1);
 	world_release(f->world);
 	assert_true(WORLD_UNTIL(f->world, f->outcome.count == 1));
-	assert_int_equal(read_tracks(f, 1, 1, &other), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 1, 1, &other), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, other.count == 1));
 }
 
 static void query_waits_for_a_free_request(void **state)
 {
-	struct fixture *f = *state;
-	open_device(f);
+	struct local_bed *f = *state;
+	local_bed_open(f);
 	world_hang_reads(f->world);
-	assert_int_equal(read_tracks(f, 0, 1, &f->outcome), STATUS_OK);
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 0, 1, &f->outcome), STATUS_OK);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_OK);
 	world_release(f->world);
 	assert_true(WORLD_UNTIL(f->world, f->outcome.count == 1));
 	assert_int_equal(f->info.count, 1);
@@ -287,16 +192,16 @@ static void query_waits_for_a_free_request(void **state)
 
 static void hung_open_times_out_and_may_be_repeated_when_it_returns(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	world_hang_opens(f->world);
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_OK);
 	world_wait_hung(f->world, 1);
 	clock_advance(f->world->clock, DA_TIMEOUT_MS);
 	assert_int_equal(f->info.count, 1);
 	assert_int_equal(f->info.status, STATUS_TIMEOUT);
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_NOT_READY);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_NOT_READY);
 	world_release(f->world);
-	assert_true(WORLD_UNTIL(f->world, local_query(f->user, on_info, &f->info) == STATUS_OK));
+	assert_true(WORLD_UNTIL(f->world, local_query(f->user, local_bed_on_info, &f->info) == STATUS_OK));
 	assert_true(WORLD_UNTIL(f->world, f->info.count == 2));
 	assert_int_equal(f->info.status, STATUS_OK);
 	assert_int_equal(world_opens(f->world), 2);
@@ -304,22 +209,22 @@ static void hung_open_times_out_and_may_be_repeated_when_it_returns(void **state
 
 static void open_that_ended_as_it_timed_out_is_closed(void **state)
 {
-	struct fixture *f = *state;
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	struct local_bed *f = *state;
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_OK);
 	assert_true(mailbox_wait(f->world->mailbox, 10000)); /* done is there, and not delivered */
 	clock_advance(f->world->clock, DA_TIMEOUT_MS);
 	assert_int_equal(f->info.status, STATUS_TIMEOUT);
 	assert_true(WORLD_UNTIL(f->world, !world_is_open(f->world)));
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, f->info.count == 2));
 	assert_int_equal(f->info.status, STATUS_OK);
 }
 
 static void hung_open_is_closed_also_when_nobody_waits_any_more(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	world_hang_opens(f->world);
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_OK);
 	world_wait_hung(f->world, 1);
 	clock_advance(f->world->clock, DA_TIMEOUT_MS);
 	local_detach(f->user);
@@ -333,13 +238,13 @@ static void hung_open_is_closed_also_when_nobody_waits_any_more(void **state)
 
 static void detached_user_is_called_no_more_and_its_memory_stays(void **state)
 {
-	struct fixture *f = *state;
-	struct outcome queued[3] = { { 0 } };
+	struct local_bed *f = *state;
+	struct local_bed_outcome queued[3] = { { 0 } };
 	struct da_counts counts;
-	open_device(f);
+	local_bed_open(f);
 	world_hang_reads(f->world);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(read_tracks(f, i, 1, &queued[i]), STATUS_OK);
+		assert_int_equal(local_bed_read(f, i, 1, &queued[i]), STATUS_OK);
 	world_wait_hung(f->world, 2);
 	local_detach(f->user);
 	f->user = NULL;
@@ -363,10 +268,10 @@ static void on_idle(void *arg)
 
 static void idle_is_told_when_the_volume_is_closed(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	unsigned idle = 0;
 	local_on_idle(f->world->local, on_idle, &idle);
-	open_device(f);
+	local_bed_open(f);
 	assert_int_equal(idle, 0);
 	local_detach(f->user);
 	f->user = NULL;
@@ -375,8 +280,8 @@ static void idle_is_told_when_the_volume_is_closed(void **state)
 	local_on_idle(f->world->local, NULL, NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define TEST_SMALL_QUEUE(name) cmocka_unit_test_setup_teardown(name, set_up_small_queue, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, local_bed_set_up, local_bed_tear_down)
+#define TEST_SMALL_QUEUE(name) cmocka_unit_test_setup_teardown(name, local_bed_set_up_small_queue, local_bed_tear_down)
 
 int main(void)
 {

@@ -20,127 +20,32 @@
 #include "base/rate.h"
 #include "local/shm.h"
 #include "storage/da.h"
-#include "tests/support/world.h"
-
-#define TRACKS 10u
-#define SIZE_BYTES (TRACKS * WORLD_TRACK_BYTES - 1000) /* the last track is short */
-#define SLOT_BYTES (4 * WORLD_TRACK_BYTES)
-
-struct info {
-	unsigned count;
-	enum status status;
-	uint64_t size_bytes;
-	char detail[DETAIL_MAX + 1];
-};
-
-struct outcome {
-	unsigned count;
-	struct local_read_result result;
-	uint8_t states[RUN_TRACKS_MAX];
-};
-
-struct fixture {
-	struct world *world;
-	struct local_user *user;
-	struct shm *shm;
-	struct info info;
-	struct outcome outcome;
-};
-
-static void on_info(void *arg, enum status status, const struct volume_info *info, const char *detail)
-{
-	struct info *got = arg;
-	got->count++;
-	got->status = status;
-	got->size_bytes = info ? info->size_bytes : 0;
-	strcpy(got->detail, detail);
-}
-
-static void on_read(void *arg, const struct local_read_result *result)
-{
-	struct outcome *got = arg;
-	got->count++;
-	got->result = *result;
-	if (result->states)
-		memcpy(got->states, result->states, result->track_count);
-}
-
-/* Into the slot with the number of the first track. */
-static enum status read_tracks(struct fixture *f, uint64_t first, uint32_t count, struct outcome *outcome)
-{
-	struct local_read_spec spec = {
-		.first_track = first,
-		.track_count = count,
-		.memory = shm_slot(f->shm, (uint32_t)first),
-		.shm = f->shm,
-	};
-	return local_read(f->user, &spec, on_read, outcome);
-}
-
-static void open_device(struct fixture *f)
-{
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
-	assert_int_equal(f->info.count, 0); /* never from inside */
-	assert_true(WORLD_UNTIL(f->world, f->info.count == 1));
-}
-
-static int set_up_with(void **state, unsigned queue_elements)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	int fd;
-	f->world = world_new(queue_elements);
-	world_add_local(f->world, SIZE_BYTES);
-	f->user = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "a host" });
-	assert_int_equal(shm_create(TRACKS, SLOT_BYTES, &f->shm, &fd), 0);
-	close(fd);
-	*state = f;
-	return 0;
-}
-
-static int set_up(void **state)
-{
-	return set_up_with(state, 16);
-}
-
-static int set_up_small_queue(void **state)
-{
-	return set_up_with(state, 1);
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	local_detach(f->user);
-	world_free(f->world);
-	shm_unref(f->shm);
-	free(f);
-	return 0;
-}
+#include "tests/support/local_bed.h"
 
 /* ---- Limits ---- */
 
-static void limit_device(struct fixture *f, uint64_t bytes_per_s)
+static void limit_device(struct local_bed *f, uint64_t bytes_per_s)
 {
 	rate_set(f->world->device_rate, &(struct rate_limit){ .bytes_per_s = bytes_per_s });
 }
 
 /* The first read takes what may go at once. */
-static void use_up(struct fixture *f)
+static void use_up(struct local_bed *f)
 {
-	struct outcome first = { 0 };
+	struct local_bed_outcome first = { 0 };
 	limit_device(f, WORLD_TRACK_BYTES);
-	assert_int_equal(read_tracks(f, 0, 1, &first), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 0, 1, &first), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, first.count == 1));
 	assert_int_equal(first.result.throttled_ms, 0);
 }
 
 static void limited_read_waits_and_says_how_long(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	struct da_counts counts;
-	open_device(f);
+	local_bed_open(f);
 	use_up(f);
-	assert_int_equal(read_tracks(f, 1, 1, &f->outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 1, 1, &f->outcome), STATUS_OK);
 	clock_advance(f->world->clock, 800);
 	world_settle(f->world);
 	assert_int_equal(f->outcome.count, 0);
@@ -156,11 +61,11 @@ static void limited_read_waits_and_says_how_long(void **state)
 
 static void time_out_begins_when_the_limit_lets_go(void **state)
 {
-	struct fixture *f = *state;
-	open_device(f);
+	struct local_bed *f = *state;
+	local_bed_open(f);
 	use_up(f);
 	world_hang_reads(f->world);
-	assert_int_equal(read_tracks(f, 1, 1, &f->outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 1, 1, &f->outcome), STATUS_OK);
 	clock_advance(f->world->clock, 1000);
 	world_wait_hung(f->world, 1);
 	clock_advance(f->world->clock, DA_TIMEOUT_MS - 1000);
@@ -172,21 +77,21 @@ static void time_out_begins_when_the_limit_lets_go(void **state)
 
 static void limit_of_the_run_binds_only_its_user(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	struct rate *run = rate_new(f->world->throttle, &(struct rate_limit){ .reads_per_s = 1 });
 	struct local_attach_spec spec = { .owner = "a slow host", .run_rate = run };
 	struct local_user *slow = local_attach(f->world->local, &spec), *quick = f->user;
-	struct outcome outcomes[4] = { { 0 } };
-	struct info info = { 0 };
-	open_device(f);
-	assert_int_equal(local_query(slow, on_info, &info), STATUS_OK);
+	struct local_bed_outcome outcomes[4] = { { 0 } };
+	struct local_bed_info info = { 0 };
+	local_bed_open(f);
+	assert_int_equal(local_query(slow, local_bed_on_info, &info), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, info.count == 1));
 	f->user = slow;
-	assert_int_equal(read_tracks(f, 0, 1, &outcomes[0]), STATUS_OK);
-	assert_int_equal(read_tracks(f, 1, 1, &outcomes[1]), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 0, 1, &outcomes[0]), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 1, 1, &outcomes[1]), STATUS_OK);
 	f->user = quick;
-	assert_int_equal(read_tracks(f, 2, 1, &outcomes[2]), STATUS_OK);
-	assert_int_equal(read_tracks(f, 3, 1, &outcomes[3]), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 2, 1, &outcomes[2]), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 3, 1, &outcomes[3]), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, outcomes[0].count + outcomes[2].count + outcomes[3].count == 3));
 	assert_int_equal(outcomes[1].count, 0);
 	clock_advance(f->world->clock, 1000);
@@ -197,16 +102,16 @@ static void limit_of_the_run_binds_only_its_user(void **state)
 
 static void user_that_goes_leaves_the_wait_and_is_not_charged(void **state)
 {
-	struct fixture *f = *state;
-	struct outcome outcome = { 0 };
-	open_device(f);
+	struct local_bed *f = *state;
+	struct local_bed_outcome outcome = { 0 };
+	local_bed_open(f);
 	use_up(f);
-	assert_int_equal(read_tracks(f, 1, 4, &f->outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 1, 4, &f->outcome), STATUS_OK);
 	local_detach(f->user);
 	f->user = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "another" });
-	assert_int_equal(local_query(f->user, on_info, &f->info), STATUS_OK);
+	assert_int_equal(local_query(f->user, local_bed_on_info, &f->info), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, f->info.count == 2));
-	assert_int_equal(read_tracks(f, 5, 1, &outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 5, 1, &outcome), STATUS_OK);
 	clock_advance(f->world->clock, 1000);
 	assert_true(WORLD_UNTIL(f->world, outcome.count == 1));
 	assert_int_equal(f->outcome.count, 0);
@@ -214,15 +119,15 @@ static void user_that_goes_leaves_the_wait_and_is_not_charged(void **state)
 
 static void read_that_the_disk_did_not_take_is_given_back(void **state)
 {
-	struct fixture *f = *state;
-	struct outcome held = { 0 }, refused = { 0 };
-	open_device(f);
+	struct local_bed *f = *state;
+	struct local_bed_outcome held = { 0 }, refused = { 0 };
+	local_bed_open(f);
 	use_up(f);
 	world_hang_reads(f->world);
 	clock_advance(f->world->clock, 1000);
-	assert_int_equal(read_tracks(f, 0, 1, &held), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 0, 1, &held), STATUS_OK);
 	world_wait_hung(f->world, 1);
-	assert_int_equal(read_tracks(f, 1, 4, &refused), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 1, 4, &refused), STATUS_OK);
 	clock_advance(f->world->clock, 1000);
 	assert_int_equal(refused.count, 1); /* the queue of one is full */
 	assert_int_equal(refused.result.status, STATUS_QUEUE_FULL);
@@ -231,7 +136,7 @@ static void read_that_the_disk_did_not_take_is_given_back(void **state)
 	world_release(f->world);
 	assert_true(WORLD_UNTIL(f->world, held.count == 1));
 	clock_advance(f->world->clock, 1);
-	assert_int_equal(read_tracks(f, 5, 1, &f->outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 5, 1, &f->outcome), STATUS_OK);
 	assert_true(WORLD_UNTIL(f->world, f->outcome.count == 1));
 	assert_int_equal(f->outcome.result.throttled_ms, 0); /* its four tracks were given back */
 }
@@ -246,7 +151,7 @@ static void assert_busy(enum status status, const char *detail, const char *word
 
 static void reserved_device_is_refused_to_others(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	struct local_user *other = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "b" });
 	char detail[DETAIL_MAX + 1];
 	assert_int_equal(local_reserve(f->user, detail), STATUS_OK);
@@ -265,7 +170,7 @@ static void reserved_device_is_refused_to_others(void **state)
 
 static void device_that_is_read_is_not_reserved(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	struct local_user *other = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "b" });
 	char detail[DETAIL_MAX + 1];
 	assert_int_equal(local_begin_reading(other, detail), STATUS_OK);
@@ -278,25 +183,25 @@ static void device_that_is_read_is_not_reserved(void **state)
 
 static void view_tells_the_state(void **state)
 {
-	struct fixture *f = *state;
+	struct local_bed *f = *state;
 	struct local_view view = local_view(f->world->local);
 	assert_string_equal(view.state, "closed");
 	assert_null(view.info);
-	open_device(f);
+	local_bed_open(f);
 	view = local_view(f->world->local);
 	assert_string_equal(view.state, "open");
 	assert_int_equal(view.info->size_bytes, SIZE_BYTES);
 	assert_int_equal(view.users, 1);
 	assert_true(view.is_ready);
 	world_hang_reads(f->world);
-	assert_int_equal(read_tracks(f, 0, 1, &f->outcome), STATUS_OK);
+	assert_int_equal(local_bed_read(f, 0, 1, &f->outcome), STATUS_OK);
 	world_wait_hung(f->world, 1);
 	clock_advance(f->world->clock, DA_TIMEOUT_MS);
 	assert_false(local_view(f->world->local).is_ready);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define TEST_SMALL_QUEUE(name) cmocka_unit_test_setup_teardown(name, set_up_small_queue, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, local_bed_set_up, local_bed_tear_down)
+#define TEST_SMALL_QUEUE(name) cmocka_unit_test_setup_teardown(name, local_bed_set_up_small_queue, local_bed_tear_down)
 
 int main(void)
 {
