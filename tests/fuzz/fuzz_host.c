@@ -135,6 +135,12 @@ static void answer_read(struct msg_read_reply *reply, const struct msg_read *rea
 	memset(reply->states, TRACK_ZERO, read->track_count);
 }
 
+static void done(struct message *answer, uint32_t tag)
+{
+	answer->type = MESSAGE_DONE;
+	answer->done = (struct msg_done){ .tag = tag, .status = STATUS_OK };
+}
+
 static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
 {
 	struct target *target = arg;
@@ -158,11 +164,25 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		answer->type = MESSAGE_READ_REPLY;
 		answer_read(&answer->read_reply, &message->read);
 		break;
+	case MESSAGE_RESERVE:
+		answer->type = MESSAGE_RESERVE_REPLY;
+		answer->reserve_reply = (struct msg_reserve_reply){ .tag = message->reserve.tag, .status = STATUS_OK,
+			.reservation = 7 };
+		if (message->reserve.owner[0] == 'b') {
+			answer->reserve_reply = (struct msg_reserve_reply){ .tag = message->reserve.tag, .status = STATUS_BUSY,
+				.detail = "held" };
+		}
+		break;
+	case MESSAGE_UNRESERVE:
+		assert(message->unreserve.reservation == 7);
+		done(answer, message->unreserve.tag);
+		break;
+	case MESSAGE_RELEASE:
+		done(answer, message->release.tag);
+		break;
 	default:
-		assert(message->type == MESSAGE_RELEASE || message->type == MESSAGE_DETACH);
-		answer->type = MESSAGE_DONE;
-		answer->done.tag = message->type == MESSAGE_RELEASE ? message->release.tag : message->detach.tag;
-		answer->done.status = STATUS_OK;
+		assert(message->type == MESSAGE_DETACH);
+		done(answer, message->detach.tag);
 	}
 	conn_send(target->secondary, answer, NULL, 0, NULL, NULL);
 	return 0;
@@ -186,7 +206,7 @@ static void build_link(struct target *target)
 	struct tls_context *client = tls_context_new(identity, TLS_CLIENT, admit, NULL);
 	struct tls_context *server = tls_context_new(identity, TLS_SERVER, admit, NULL);
 	struct remote_config config = { .base = target->base, .clock = target->clock, .post = target->post,
-		.peer_key = "sha256:none" };
+		.throttle = target->throttle, .peer_key = "sha256:none" };
 	target->remote = remote_new(&config, tls_new(client, fds[0], fds[0]), fds[0], fds[0]);
 	target->secondary = conn_new_tls(target->base, target->clock, tls_new(server, fds[1], fds[1]), fds[1], fds[1],
 		"secondary", &conn_ops, target);

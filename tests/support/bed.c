@@ -123,10 +123,7 @@ void bed_free(struct bed *bed)
 	for (uint32_t i = 0; i < BED_DEVICES; i++)
 		faulty_volume_hang_reads(bed->volumes[i], false);
 	ra_end_sessions(bed->ra);
-	/* A disk read that nobody waits for any more, and that finds no slot, ends with time only. */
-	for (unsigned pass = 0; pass < 2000 && !bed_is_quiet(bed); pass++)
-		bed_advance(bed, pass > 0 && pass % 100 == 0 ? 1000 : 0);
-	assert_true(bed_is_quiet(bed));
+	BED_UNTIL_IN_TIME(bed, bed_is_quiet(bed));
 	peer_list_free(bed->peers); /* asserts that no link, job, query, fetch or lock is left */
 	assert_true(ra_free(bed->ra));
 	for (uint32_t i = 0; i < BED_DEVICES; i++)

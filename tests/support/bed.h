@@ -68,6 +68,13 @@ void bed_pass(struct bed *bed); /* one pass of loop and mailbox, waiting at most
 			bed_pass(bed); \
 		assert_true(condition); \
 	} while (0)
+/* The same, with time going on: a disk read that finds no slot, and that nobody waits for any more, ends with time only. */
+#define BED_UNTIL_IN_TIME(bed, condition) \
+	do { \
+		for (unsigned passes_ = 0; !(condition) && passes_ < 2000; passes_++) \
+			bed_advance(bed, passes_ > 0 && passes_ % 100 == 0 ? 1000 : 0); \
+		assert_true(condition); \
+	} while (0)
 /* Virtual time goes on. */
 void bed_advance(struct bed *bed, int64_t ms);
 struct da_counts bed_da(struct bed *bed);

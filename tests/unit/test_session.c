@@ -194,7 +194,7 @@ static void lost_link_frees_all_that_is_its_own_and_nothing_else(void **state)
 	primary_drop(primary);
 	primary = NULL;
 	assert_int_equal(job_array_used(bed->ra->jobs, JOB_LINK), 1);
-	BED_UNTIL(bed, job_array_used(bed->ra->jobs, JOB_FETCH) == 0);
+	BED_UNTIL_IN_TIME(bed, job_array_used(bed->ra->jobs, JOB_FETCH) == 0);
 	assert_int_equal(bed_cache(bed).slots_locked, 0);
 	assert_int_equal(device_array_record(bed->ra->devices, device)->attach_count, 1);
 	assert_int_equal(read_status(other, others, device), STATUS_OK);
