@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * check of a primary: each device is opened as ra-compare would open it, and what refuses that is told with what to do.
- * Then both sides are read for two seconds. One thread.
+ * Then both sides are read for two seconds at most. One thread.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +15,6 @@
 
 #define LINK_TIMEOUT_MS 5000u
 #define MEASURE_MS 2000
-#define HELD_SHARE 0.3 /* of the time of all streams: a limit, not chance */
 
 struct check {
 	struct ctl_points *points;
@@ -117,47 +116,86 @@ static void take_limits(const struct check *check, struct ctl_side *local, struc
 	json_decref(answer);
 }
 
-/* What was read of one side; false: nothing, or not all of it was good. */
+/* Nothing, or not all of it was good: false. */
+static bool judge_measure(const struct check *check, const char *side, const struct ctl_measure *measure)
+{
+	if (measure->status == STATUS_OK && measure->bytes > 0)
+		return true;
+	ctl_point_failed(check->points, measure->status == STATUS_LINK_LOST ? CTL_NO_DAEMON : CTL_WRONG, check->device,
+		"reading the %s side fails: %s", side, measure->status == STATUS_OK ? "no data came" : measure->detail);
+	return false;
+}
+
+/* What was read of one side; false: too little to tell how long a comparison takes. */
 static bool judge_side(const struct check *check, const char *side, const struct ctl_measure *measure,
 	struct ctl_side *out)
 {
-	if (measure->status != STATUS_OK || measure->bytes == 0 || measure->seconds <= 0) {
-		ctl_point_failed(check->points, measure->status == STATUS_LINK_LOST ? CTL_NO_DAEMON : CTL_WRONG, check->device,
-			"reading the %s side fails: %s", side, measure->status == STATUS_OK ? "no data came" : measure->detail);
-		return false;
-	}
-	out->bytes_per_s = (double)measure->bytes / measure->seconds;
-	out->bytes_per_read = (double)measure->bytes / (double)measure->reads;
-	out->is_held = (double)measure->throttled_ms > HELD_SHARE * 1000 * measure->seconds * CTL_STREAMS;
+	bool is_enough = ctl_side_take(out, measure);
+
 	if (measure->unreadable_tracks > 0)
 		ctl_point_failed(check->points, CTL_WRONG, check->device,
 			"%s of the %s volume cannot be read, the first is track %" PRIu64 ": look at its disk",
 			ctl_count(measure->unreadable_tracks, "track", "tracks"), side, measure->first_unreadable);
+	else if (out->is_brief)
+		ctl_point_good(check->points, check->device, "the %s side is read to its end, %s, in less than a second", side,
+			ctl_bytes((double)measure->bytes));
+	else if (!is_enough)
+		ctl_point_good(check->points, check->device, "the %s side begins slowly: only %s came in %s", side,
+			ctl_bytes((double)measure->bytes), ctl_age(measure->seconds));
 	else
 		ctl_point_good(check->points, check->device, "the %s side is read at %s: %s in %s", side,
 			ctl_rate(out->bytes_per_s), ctl_bytes((double)measure->bytes), ctl_age(measure->seconds));
-	return true;
+	return is_enough;
+}
+
+static json_t *rate_of(const struct ctl_side *side)
+{
+	return side->is_brief ? json_null() : json_real(side->bytes_per_s);
+}
+
+/* bytes: as many as a comparison reads of either side. */
+static void tell_speed(const struct check *check, uint64_t bytes, const struct ctl_side *local,
+	const struct ctl_side *remote)
+{
+	json_t *figures = json_pack("{s:s, s:I, s:o, s:o}", "device", check->device, "bytes", (json_int_t)bytes,
+		"local_bytes_per_second", rate_of(local), "remote_bytes_per_second", rate_of(remote));
+	struct ctl_speed speed;
+
+	if (local->is_brief && remote->is_brief) {
+		ctl_point_good(check->points, check->device,
+			"a comparison takes a moment; that is too little to tell a rate or what binds");
+	} else {
+		speed = ctl_speed(bytes, local, remote);
+		ctl_point_good(check->points, check->device, "a comparison takes about %s, at %s: %s binds",
+			ctl_age(speed.seconds), ctl_rate(speed.bytes_per_s), speed.binds);
+		json_object_set_new(figures, "seconds", json_real(speed.seconds));
+		json_object_set_new(figures, "binds", json_string(speed.binds));
+	}
+	ctl_points_add(check->points, figures);
 }
 
 static void check_speed(const struct check *check, struct ctl_host *host, uint64_t bytes)
 {
 	struct ctl_side local = { 0 }, remote = { 0 };
-	struct ctl_measure measure;
-	struct ctl_speed speed;
-	bool is_good;
+	struct ctl_measure local_measure, remote_measure;
+	bool is_good, is_enough;
 
-	ctl_host_measure(host, SIDE_LOCAL, MEASURE_MS, &measure);
-	is_good = judge_side(check, "local", &measure, &local);
-	ctl_host_measure(host, SIDE_REMOTE, MEASURE_MS, &measure);
-	if (!judge_side(check, "remote", &measure, &remote) || !is_good)
+	ctl_host_measure(host, SIDE_LOCAL, bytes, MEASURE_MS, &local_measure);
+	is_good = judge_measure(check, "local", &local_measure);
+	is_enough = is_good && judge_side(check, "local", &local_measure, &local);
+	ctl_host_measure(host, SIDE_REMOTE, bytes, MEASURE_MS, &remote_measure);
+	if (!judge_measure(check, "remote", &remote_measure))
 		return;
+	is_enough = judge_side(check, "remote", &remote_measure, &remote) && is_enough;
+	if (!is_good)
+		return;
+	if (!is_enough) {
+		ctl_point_good(check->points, check->device,
+			"how long a comparison takes cannot be told: too little was read. Check again");
+		return;
+	}
 	take_limits(check, &local, &remote);
-	speed = ctl_speed(bytes, &local, &remote);
-	ctl_point_good(check->points, check->device, "a comparison takes about %s, at %s: %s binds", ctl_age(speed.seconds),
-		ctl_rate(speed.bytes_per_s), speed.binds);
-	ctl_points_add(check->points, json_pack("{s:s, s:I, s:f, s:f, s:f, s:s}", "device", check->device, "bytes",
-		(json_int_t)bytes, "local_bytes_per_second", local.bytes_per_s, "remote_bytes_per_second",
-		remote.bytes_per_s, "seconds", speed.seconds, "binds", speed.binds));
+	tell_speed(check, bytes, &local, &remote);
 }
 
 /* ---- Devices ---- */
@@ -179,8 +217,8 @@ static void check_open(const struct check *check, struct ctl_host *host)
 	else
 		ctl_point_good(check->points, check->device, "%s lets this host read it", check->peer);
 	ctl_check_geometry(check->points, check->device, &reply->local, &reply->remote, reply->track_bytes);
-	bytes = ctl_compared_bytes(&reply->local, &reply->remote);
-	if (!reply->digest_only && reply->local.size_bytes > 0 && reply->remote.size_bytes > 0)
+	bytes = ctl_smaller_bytes(&reply->local, &reply->remote); /* of a longer one the rest is not read */
+	if (!reply->digest_only && bytes > 0)
 		check_speed(check, host, bytes);
 }
 

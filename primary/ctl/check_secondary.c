@@ -61,6 +61,11 @@ static void judge_probe(struct ctl_points *points, const json_t *about, const js
 	else if (unreadable > 0)
 		ctl_point_failed(points, CTL_WRONG, device, "%s cannot be read: look at its disk",
 			ctl_count(unreadable, "track", "tracks"));
+	else if (ctl_integer_of(volume, "bytes") == 0)
+		ctl_point_failed(points, CTL_WRONG, device, "the volume has nothing to compare: %s",
+			ctl_integer_of(volume, "whole_bytes") > 0 ? "offset leaves all of it out" : "it is empty");
+	else if (ctl_integer_of(probe, "bytes_read") == 0)
+		ctl_point_good(points, device, "nothing had to be read: only holes were found");
 	else
 		ctl_point_good(points, device, "it is read at %s: %s in %s", ctl_rate(ctl_number_of(probe, "bytes_per_second")),
 			ctl_bytes(ctl_number_of(probe, "bytes_read")), ctl_age(ctl_number_of(probe, "seconds")));

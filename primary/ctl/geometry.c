@@ -9,9 +9,14 @@
 
 #include "primary/ctl/words.h"
 
+uint64_t ctl_smaller_bytes(const struct volume_info *local, const struct volume_info *remote)
+{
+	return local->size_bytes < remote->size_bytes ? local->size_bytes : remote->size_bytes;
+}
+
 uint64_t ctl_compared_bytes(const struct volume_info *local, const struct volume_info *remote)
 {
-	uint64_t smaller = local->size_bytes < remote->size_bytes ? local->size_bytes : remote->size_bytes;
+	uint64_t smaller = ctl_smaller_bytes(local, remote);
 	uint64_t larger = local->size_bytes + remote->size_bytes - smaller;
 
 	return local->is_common || remote->is_common ? smaller : larger;
@@ -33,19 +38,22 @@ static void check_outside(struct ctl_points *points, const char *device, const c
 	struct ctl_outside outside = ctl_outside(info, compared_bytes);
 
 	if (outside.before != 0)
-		ctl_point_good(points, device, "not compared: the first %" PRIu64 " bytes of the %s volume", outside.before,
-			side);
+		ctl_point_good(points, device, "not compared: the first %s of the %s volume",
+			ctl_count(outside.before, "byte", "bytes"), side);
 	if (outside.behind != 0)
-		ctl_point_good(points, device, "not compared: the last %" PRIu64 " bytes of the %s volume", outside.behind,
-			side);
+		ctl_point_good(points, device, "not compared: the last %s of the %s volume",
+			ctl_count(outside.behind, "byte", "bytes"), side);
 }
 
 static void check_volume(struct ctl_points *points, const char *device, const char *side,
 	const struct volume_info *info)
 {
-	if (info->size_bytes == 0)
-		ctl_point_failed(points, CTL_WRONG, device, "the %s volume %s has nothing to compare: %" PRIu64
-			" bytes, of which offset leaves out %" PRIu64, side, info->path, info->whole_bytes, info->offset_bytes);
+	if (info->size_bytes == 0 && info->whole_bytes > 0)
+		ctl_point_failed(points, CTL_WRONG, device, "the %s volume %s has nothing to compare: it has %" PRIu64
+			" bytes, and offset leaves them out", side, info->path, info->whole_bytes);
+	else if (info->size_bytes == 0)
+		ctl_point_failed(points, CTL_WRONG, device, "the %s volume %s has nothing to compare: it is empty", side,
+			info->path);
 	else
 		ctl_point_good(points, device, "%s volume %s: %s, %s, %s io", side, info->path, volume_kind_name(info->kind),
 			ctl_bytes((double)info->size_bytes), io_mode_name(info->io));
@@ -62,16 +70,19 @@ void ctl_check_geometry(struct ctl_points *points, const char *device, const str
 	if (volume_info_is_same(local, remote))
 		ctl_point_failed(points, CTL_WRONG, device,
 			"both sides are one and the same volume: change volume on one of them");
+	if (ctl_smaller_bytes(local, remote) == 0)
+		return; /* nothing that could be made to fit */
 	if (local->size_bytes == remote->size_bytes || local->is_common || remote->is_common)
-		ctl_point_good(points, device, "%" PRIu64 " bytes are compared, %s of %s", compared,
+		ctl_point_good(points, device, "%s %s compared, %s of %s", ctl_count(compared, "byte", "bytes"),
+			compared == 1 ? "is" : "are",
 			ctl_count(compared / track_bytes + (compared % track_bytes != 0), "track", "tracks"),
 			ctl_bytes(track_bytes));
 	else
-		ctl_point_failed(points, CTL_WRONG, device, "the %s volume is %" PRIu64 " bytes longer, which is a difference: "
+		ctl_point_failed(points, CTL_WRONG, device, "the %s volume is %s longer, which is a difference: "
 			"length = common in [device %s] leaves that out, or length = %" PRIu64 " on the %s side",
 			is_local_larger ? "local" : "remote",
-			compared - (is_local_larger ? remote->size_bytes : local->size_bytes), device,
-			is_local_larger ? remote->size_bytes : local->size_bytes, is_local_larger ? "local" : "remote");
+			ctl_count(compared - ctl_smaller_bytes(local, remote), "byte", "bytes"), device,
+			ctl_smaller_bytes(local, remote), is_local_larger ? "local" : "remote");
 	check_outside(points, device, "local", local, compared);
 	check_outside(points, device, "remote", remote, compared);
 }

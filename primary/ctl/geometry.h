@@ -15,6 +15,7 @@ struct ctl_outside {
 	uint64_t before, behind;
 };
 
+uint64_t ctl_smaller_bytes(const struct volume_info *local, const struct volume_info *remote);
 uint64_t ctl_compared_bytes(const struct volume_info *local, const struct volume_info *remote);
 struct ctl_outside ctl_outside(const struct volume_info *info, uint64_t compared_bytes);
 /* The points on both volumes of an open device. */

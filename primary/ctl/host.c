@@ -22,6 +22,7 @@
 #define HOST_MAGIC 0x43484f53u
 #define STREAM_MAGIC 0x43535452u
 #define ANSWER_MS 60000 /* longer than any time-out of the daemons */
+#define HELD_SHARE 0.3  /* of the time of all streams: a limit, not chance */
 
 struct stream {
 	uint32_t magic;
@@ -44,10 +45,10 @@ struct ctl_host {
 	/* The measurement that runs */
 	enum side side;
 	struct ctl_measure *measure;
-	uint64_t next_track, track_count, size_bytes;
+	uint64_t next_track, track_count, size_bytes; /* of what both volumes have */
 	uint32_t in_flight;
 	int64_t begun_ms;
-	bool is_repeating; /* the volume was read to its end */
+	bool is_silent; /* nothing came before the time was over */
 	bool is_over;
 };
 
@@ -196,10 +197,24 @@ static void count_answer(struct ctl_host *host, const struct stream *stream, con
 			measure->first_unreadable = stream->first_track + i;
 }
 
+static double elapsed_ms(const struct ctl_host *host)
+{
+	return (double)(clock_now_ms(daemon_clock(host->daemon)) - host->begun_ms);
+}
+
+static bool is_held(const struct ctl_host *host)
+{
+	return (double)host->measure->throttled_ms > HELD_SHARE * elapsed_ms(host) * CTL_STREAMS;
+}
+
 static void end_measure(struct ctl_host *host)
 {
+	struct ctl_measure *measure = host->measure;
+
 	host->is_over = true;
-	host->measure->seconds = (double)(clock_now_ms(daemon_clock(host->daemon)) - host->begun_ms) / 1000;
+	measure->seconds = elapsed_ms(host) / 1000;
+	measure->is_held = is_held(host);
+	measure->is_whole = measure->bytes == host->size_bytes;
 }
 
 /* Also of a read that hung until the time was long over. The first is kept. */
@@ -216,12 +231,19 @@ static void count_failure(struct ctl_host *host, const struct msg_host_read_repl
 		end_measure(host);
 }
 
-/* Without a byte there is no rate: then the first one ends it. */
+/* Each stream had an answer, or a limit says how fast it goes on. */
+static bool is_enough(const struct ctl_host *host)
+{
+	return host->measure->reads >= CTL_STREAMS || is_held(host);
+}
+
+/* A slow side gets more time; one that was silent so far only until its first byte, of which nothing can be said. */
 static void on_time(void *arg)
 {
 	struct ctl_host *host = host_of(arg);
 
-	if (host->measure->bytes > 0)
+	host->is_silent = host->measure->reads == 0;
+	if (!host->is_silent && is_enough(host))
 		end_measure(host);
 }
 
@@ -239,26 +261,25 @@ static void on_read(void *arg, const struct msg_host_read_reply *reply)
 		count_answer(host, stream, reply);
 		stream->first_track += reply->track_count;
 		stream->track_count -= reply->track_count;
-		if (!host->timer.is_set)
+		if (!host->timer.is_set && (host->is_silent || is_enough(host)))
 			end_measure(host);
 	}
 	go_on(stream);
-	if (host->in_flight == 0)
-		wake(host);
+	if (host->in_flight > 0)
+		return;
+	if (!host->is_over) /* all was read */
+		end_measure(host);
+	wake(host);
 }
 
 static void next_run(struct stream *stream)
 {
 	struct ctl_host *host = stream->host;
-	uint64_t run_tracks = RUN_BYTES_DEFAULT / host->volumes.track_bytes, left;
+	uint64_t run_tracks = RUN_BYTES_DEFAULT / host->volumes.track_bytes;
+	uint64_t left = host->track_count - host->next_track;
 
 	if (run_tracks > RUN_TRACKS_MAX)
 		run_tracks = RUN_TRACKS_MAX;
-	if (host->next_track == host->track_count) {
-		host->next_track = 0;
-		host->is_repeating = true;
-	}
-	left = host->track_count - host->next_track;
 	stream->first_track = host->next_track;
 	stream->track_count = (uint32_t)(left < run_tracks ? left : run_tracks);
 	host->next_track += stream->track_count;
@@ -273,31 +294,30 @@ static void go_on(struct stream *stream)
 		return;
 	if (stream->track_count == 0)
 		next_run(stream);
+	if (stream->track_count == 0)
+		return; /* the end */
 	request.first_track = stream->first_track;
 	request.track_count = stream->track_count;
 	if (host->side == SIDE_REMOTE) {
 		request.stream = stream->number;
 		request.delivery = DELIVERY_DISCONNECT;
-		request.reread = host->is_repeating; /* not from the cache */
 	}
 	host->in_flight++;
 	client_read(host->client, &request, on_read, stream);
 }
 
-void ctl_host_measure(struct ctl_host *host, enum side side, int time_ms, struct ctl_measure *out)
+void ctl_host_measure(struct ctl_host *host, enum side side, uint64_t bytes, int time_ms, struct ctl_measure *out)
 {
-	const struct volume_info *info = side == SIDE_LOCAL ? &host->volumes.local : &host->volumes.remote;
-
 	*out = (struct ctl_measure){ .status = host->volumes.status };
 	memcpy(out->detail, host->volumes.detail, sizeof(out->detail));
-	if (host->is_lost || info->size_bytes == 0)
+	if (host->is_lost || bytes == 0)
 		return;
 	host->side = side;
 	host->measure = out;
-	host->size_bytes = info->size_bytes;
-	host->track_count = (info->size_bytes + host->volumes.track_bytes - 1) / host->volumes.track_bytes;
+	host->size_bytes = bytes;
+	host->track_count = (bytes + host->volumes.track_bytes - 1) / host->volumes.track_bytes;
 	host->next_track = 0;
-	host->is_repeating = host->is_over = false;
+	host->is_silent = host->is_over = false;
 	host->begun_ms = clock_now_ms(daemon_clock(host->daemon));
 	timer_init(&host->timer, daemon_clock(host->daemon), on_time, host);
 	timer_set(&host->timer, time_ms);

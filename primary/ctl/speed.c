@@ -7,7 +7,22 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "primary/ctl/host.h"
+
 #define NEAR 0.9 /* of a limit: it is that which binds */
+
+bool ctl_side_take(struct ctl_side *side, const struct ctl_measure *measure)
+{
+	double seconds = measure->seconds;
+
+	side->is_brief = measure->is_whole && seconds < CTL_SECONDS_MIN;
+	if (side->is_brief)
+		seconds = CTL_SECONDS_MIN;
+	side->bytes_per_s = (double)measure->bytes / seconds;
+	side->bytes_per_read = (double)measure->bytes / (double)measure->reads;
+	side->is_held = measure->is_held;
+	return measure->is_whole || measure->is_held || measure->reads >= CTL_STREAMS;
+}
 
 /* The lowest of its limits, in bytes per second; NULL when it has none. */
 static const char *lowest_limit(const struct ctl_side *side, double *bytes_per_s)
@@ -37,7 +52,7 @@ struct ctl_speed ctl_speed(uint64_t bytes, const struct ctl_side *local, const s
 	double limit;
 	const char *limit_name = lowest_limit(slower, &limit);
 
-	assert(slower->bytes_per_s > 0);
+	assert(slower->bytes_per_s > 0 && !slower->is_brief);
 	if (limit_name != NULL && slower->bytes_per_s >= NEAR * limit) {
 		speed.binds = limit_name;
 		if (speed.bytes_per_s > limit) /* it lets some through at once */

@@ -23,13 +23,15 @@ static char *next_text(void)
 static void write_size(char *text, double bytes, const char *behind)
 {
 	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	const char *name;
 	unsigned unit = 0;
 	bool is_whole;
 
 	for (; bytes >= 1024 && unit < 6; unit++)
 		bytes /= 1024;
 	is_whole = bytes == (double)(uint64_t)bytes || bytes >= 100;
-	snprintf(text, TEXT_BYTES, "%.*f %s%s", is_whole ? 0 : bytes < 10 ? 2 : 1, bytes, units[unit], behind);
+	name = unit == 0 && bytes == 1 ? "byte" : units[unit];
+	snprintf(text, TEXT_BYTES, "%.*f %s%s", is_whole ? 0 : bytes < 10 ? 2 : 1, bytes, name, behind);
 }
 
 const char *ctl_bytes(double bytes)

@@ -60,10 +60,10 @@ says '^ok      v: the link to b at 127.0.0.1:[0-9]+ is up'
 says '^ok      v: b lets this host read it'
 says "^ok      v: local volume $T/v.a: file, 7.63 MiB, buffered io"
 says '^ok      v: 8000000 bytes are compared, 123 tracks of 64 KiB'
-says '^ok      v: the local side is read at '
-says '^ok      v: the remote side is read at '
-says '^ok      v: a comparison takes about '
-says '^ok      w: a comparison takes about '
+says '^ok      v: the local side is read to its end, 7.63 MiB, in less than a second'
+says '^ok      v: the remote side is read '
+says '^ok      v: a comparison takes '
+says '^ok      w: a comparison takes a moment; that is too little to tell a rate'
 says_not FAILED
 ctl_expect 0 b check v
 says "^ok      v: volume $T/v.b: file, 7.63 MiB, buffered io"
@@ -71,7 +71,7 @@ says '^ok      peer a has 1 link'
 says_not '^ok      w:'
 ctl_expect 0 a --json check v
 json '.format + " " + (.ok | tostring)' 'ra-ctl/1 true'
-json '.devices[0] | .bytes, (.local_bytes_per_second > 0), (.remote_bytes_per_second > 0), (.seconds > 0)' $'8000000\ntrue\ntrue\ntrue'
+json '.devices[0] | .bytes, .local_bytes_per_second' $'8000000\nnull'
 all_is_idle
 for name in a b; do
 	for verb in status devices jobs errors links limit; do
@@ -95,6 +95,8 @@ ctl_expect 0 a limit device v 4M
 says '^device  v +4 MiB/s'
 ctl_expect 0 a check v
 says 'at 4(\.0. )? MiB/s: the limit of the device binds|at 3\.[0-9]+ MiB/s: the limit of the device binds'
+ctl_expect 0 a --json check v
+json '.devices[0] | .bytes, (.local_bytes_per_second > 0), (.remote_bytes_per_second > 0), (.seconds > 1)' $'8000000\ntrue\ntrue\ntrue'
 ctl_expect 0 a limit device v none
 ctl_expect 0 b limit peer a none --reads 4
 says '^peer    a +4 reads/s'
@@ -126,6 +128,17 @@ all_is_idle
 truncate -s 8131072 v.b
 ctl_expect 1 a check v
 says '^FAILED  v: the remote volume is 131072 bytes longer, which is a difference: length = common'
+truncate -s 1T v.b # of which 8 MB are read
+ctl_expect 1 a check v
+says '^ok      v: a comparison takes (a moment|about [0-9.]+ s)'
+truncate -s 0 v.b
+ctl_expect 1 a check v
+says "^FAILED  v: the remote volume $T/v.b has nothing to compare: it is empty"
+says_not 'length = 0|longer|takes'
+ctl_expect 1 b check v
+says '^FAILED  v: the volume has nothing to compare: it is empty'
+cp v.a v.b
+truncate -s 8131072 v.b
 mv v.b v.away
 ctl_expect 1 a check v
 says "^FAILED  v: the remote volume cannot be opened: .*No such file.* on b$"

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "primary/ctl/geometry.h"
+#include "primary/ctl/host.h"
 #include "primary/ctl/speed.h"
 
 static char printed[8192];
@@ -169,8 +170,32 @@ static void a_volume_without_bytes_is_told(void **state)
 
 	(void)state;
 	assert_int_equal(check(&local, &remote), CTL_WRONG);
-	assert_non_null(strstr(printed, "FAILED  web1: the local volume /v has nothing to compare: 4096 bytes, of which "
-					"offset leaves out 4096\n"));
+	assert_non_null(strstr(printed, "FAILED  web1: the local volume /v has nothing to compare: it has 4096 bytes, and "
+					"offset leaves them out\n"));
+}
+
+static void an_empty_volume_is_told_without_advice_on_its_length(void **state)
+{
+	struct volume_info local = volume(0, 0, 0, 3), remote = volume(1000, 0, 1000, 4);
+
+	(void)state;
+	assert_int_equal(check(&local, &remote), CTL_WRONG);
+	assert_string_equal(printed, "FAILED  web1: the local volume /v has nothing to compare: it is empty\n"
+				     "ok      web1: remote volume /v: file, 1000 bytes, buffered io\n");
+}
+
+static void one_byte_is_not_plural(void **state)
+{
+	struct volume_info local = volume(1, 0, 1, 3), remote = volume(2, 0, 2, 4);
+
+	(void)state;
+	assert_int_equal(check(&local, &remote), CTL_WRONG);
+	assert_non_null(strstr(printed, "local volume /v: file, 1 byte, buffered io\n"));
+	assert_non_null(strstr(printed, "the remote volume is 1 byte longer, "));
+	remote.is_common = true;
+	assert_int_equal(check(&local, &remote), CTL_WRONG);
+	assert_non_null(strstr(printed, "1 byte is compared, 1 track of 64 KiB\n"));
+	assert_non_null(strstr(printed, "not compared: the last 1 byte of the remote volume\n"));
 }
 
 #define MB 1000000.0
@@ -224,6 +249,50 @@ static void a_limit_binds_when_the_rate_is_near_it(void **state)
 	assert_string_equal(ctl_speed(1, &local, &remote).binds, "the total");
 }
 
+/* ---- From what was read to a rate ---- */
+
+static bool take(struct ctl_side *side, uint64_t bytes, uint64_t reads, double seconds, bool is_whole, bool is_held)
+{
+	const struct ctl_measure measure = { .status = STATUS_OK, .bytes = bytes, .reads = reads, .seconds = seconds,
+		.is_whole = is_whole, .is_held = is_held };
+
+	*side = (struct ctl_side){ 0 };
+	return ctl_side_take(side, &measure);
+}
+
+static void a_rate_needs_an_answer_for_each_stream(void **state)
+{
+	struct ctl_side side;
+
+	(void)state;
+	assert_true(take(&side, 8000000, CTL_STREAMS, 2, false, false));
+	assert_true(side.bytes_per_s == 4 * MB && side.bytes_per_read == MB && !side.is_brief);
+	assert_false(take(&side, 7000000, CTL_STREAMS - 1, 2, false, false));
+	assert_false(take(&side, 1000000, 1, 5, false, false)); /* the disk had to wake up */
+}
+
+static void one_read_is_enough_at_a_limit(void **state)
+{
+	struct ctl_side side;
+
+	(void)state;
+	assert_true(take(&side, 1000000, 1, 100, false, true));
+	assert_true(side.is_held && side.bytes_per_s == 10000);
+}
+
+static void a_volume_that_was_read_in_no_time_has_no_rate(void **state)
+{
+	struct ctl_side brief, slow = { .bytes_per_s = MB / 10, .bytes_per_read = 1 };
+
+	(void)state;
+	assert_true(take(&brief, 1000000, 1, 0, true, false));
+	assert_true(brief.is_brief);
+	/* But it is the faster side. */
+	assert_string_equal(ctl_speed(1000000, &brief, &slow).binds, "the remote side or the link");
+	assert_true(take(&brief, 1000000, 1, 5, true, false)); /* all of it: that is how long it takes */
+	assert_true(!brief.is_brief && brief.bytes_per_s == MB / 5);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -238,8 +307,13 @@ int main(void)
 		TEST(an_older_peer_does_not_tell_the_whole),
 		TEST(one_volume_on_both_sides_is_no_replica),
 		TEST(a_volume_without_bytes_is_told),
+		TEST(an_empty_volume_is_told_without_advice_on_its_length),
+		TEST(one_byte_is_not_plural),
 		TEST(the_slower_side_binds),
 		TEST(a_limit_binds_when_the_rate_is_near_it),
+		TEST(a_rate_needs_an_answer_for_each_stream),
+		TEST(one_read_is_enough_at_a_limit),
+		TEST(a_volume_that_was_read_in_no_time_has_no_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
