@@ -44,6 +44,7 @@ struct client {
 	void *arg;
 	uint32_t last_tag;
 	struct request *requests; /* by tag */
+	char refusal[DETAIL_MAX + 1]; /* why HostHello was refused */
 	struct message out;
 };
 
@@ -72,9 +73,15 @@ static void forget_requests(struct client *client)
 
 static int accept_hello(struct client *client, const struct msg_host_hello_reply *reply)
 {
+	if (reply->status == STATUS_BAD_REQUEST) {
+		snprintf(client->refusal, sizeof(client->refusal),
+			"this is the socket of ra-secondaryd, and that of ra-primaryd is needed");
+		return -EPROTO;
+	}
 	if (reply->status != STATUS_OK || reply->protocol != RA_PROTOCOL_VERSION) {
-		log_warning("the primary (%s) refused HostHello: %s, protocol %u", reply->software,
-			status_name(reply->status), reply->protocol);
+		snprintf(client->refusal, sizeof(client->refusal),
+			"the primary (%s) speaks protocol %u, this program speaks %u: install the same version", reply->software,
+			reply->protocol, RA_PROTOCOL_VERSION);
 		return -EPROTO;
 	}
 	conn_accept(client->conn);
@@ -150,7 +157,7 @@ static void on_closed(void *arg, const char *reason, bool clean)
 	(void)clean;
 	set_state(client, CLIENT_LOST, reason);
 	char words[DETAIL_MAX + 1];
-	snprintf(words, sizeof(words), "%s", reason);
+	snprintf(words, sizeof(words), "%s", client->refusal[0] ? client->refusal : reason);
 	conn_free(client->conn);
 	client->conn = NULL;
 	forget_requests(client);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl's end of a daemon's socket, without an event loop. Its work is the words for a person who finds no daemon, no
- * permission or no answer. One thread.
+ * The way to a daemon's socket, and ra-ctl's questions there, without an event loop. Its work is the words for a person
+ * who finds no daemon, no permission or no answer. One thread.
  */
 #include "local/control_client.h"
 
@@ -22,7 +22,7 @@
 
 #define SEND_TIMEOUT_S 5 /* a stopped daemon accepts nobody, and its queue may be full */
 
-/* Which daemon should be there. */
+/* Which daemon should be there, by the name of the socket. */
 static const char *daemon_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -40,24 +40,29 @@ static void say_forbidden(const char *path, char *why, size_t why_bytes)
 	if (lstat(path, &stat) == 0 && (stat.st_mode & S_IWGRP) && (group = getgrgid(stat.st_gid)) && stat.st_gid != 0)
 		snprintf(why, why_bytes, "%s: only root and members of the group %s may connect", path, group->gr_name);
 	else
-		snprintf(why, why_bytes, "%s: you may not connect; root may", path);
+		snprintf(why, why_bytes, "%s: you may not connect; root may (socket-group in ra.conf lets others)", path);
 }
 
-static int connect_failed(const char *path, int number, char *why, size_t why_bytes)
+static int connect_failed(const char *path, const char *daemon, int number, char *why, size_t why_bytes)
 {
+	if (!daemon)
+		daemon = daemon_of(path);
 	switch (number) {
 	case ENOENT:
-		snprintf(why, why_bytes, "%s does not exist: is %s running?", path, daemon_of(path));
+		snprintf(why, why_bytes, "%s does not exist: is %s running?", path, daemon);
 		break;
 	case ECONNREFUSED:
-		snprintf(why, why_bytes, "%s: nobody listens there: is %s running?", path, daemon_of(path));
+		snprintf(why, why_bytes, "%s: nobody listens there: is %s running?", path, daemon);
 		break;
 	case EACCES:
 	case EPERM:
 		say_forbidden(path, why, why_bytes);
 		break;
 	case EAGAIN:
-		snprintf(why, why_bytes, "%s: %s accepts no connection: is it stopped?", path, daemon_of(path));
+		snprintf(why, why_bytes, "%s: %s accepts no connection: is it stopped?", path, daemon);
+		break;
+	case EINTR:
+		snprintf(why, why_bytes, "interrupted while connecting to %s", path);
 		break;
 	default:
 		snprintf(why, why_bytes, "%s: cannot connect: %s", path, strerror(number));
@@ -65,7 +70,7 @@ static int connect_failed(const char *path, int number, char *why, size_t why_by
 	return -number;
 }
 
-int control_connect(const char *path, char *why, size_t why_bytes)
+int control_connect(const char *path, const char *daemon, char *why, size_t why_bytes)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const struct timeval timeout = { SEND_TIMEOUT_S, 0 };
@@ -79,13 +84,13 @@ int control_connect(const char *path, char *why, size_t why_bytes)
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return connect_failed(path, errno, why, why_bytes);
+		return connect_failed(path, daemon, errno, why, why_bytes);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	number = errno;
 	close(fd);
-	return connect_failed(path, number, why, why_bytes);
+	return connect_failed(path, daemon, number, why, why_bytes);
 }
 
 static enum status lost(char *why, size_t why_bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));

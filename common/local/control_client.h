@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl's end of a daemon's socket: one request, one answer, blocking.
+ * The way to a daemon's socket for the programs beside it, and ra-ctl's questions: one request, one answer, blocking.
  */
 #ifndef RA_LOCAL_CONTROL_CLIENT_H
 #define RA_LOCAL_CONTROL_CLIENT_H
@@ -10,8 +10,9 @@
 
 #include "wire/message.h"
 
-/* Connects to a daemon's Unix socket; a blocking descriptor, or -errno with words in why. */
-int control_connect(const char *path, char *why, size_t why_bytes);
+/* Connects to a daemon's Unix socket; a blocking descriptor, or -errno with words in why (-EINTR: a signal came).
+ * daemon: which one should be there, for people; NULL: as the name of the socket says. */
+int control_connect(const char *path, const char *daemon, char *why, size_t why_bytes);
 /* Sends the request (tag and protocol are filled in) and waits for its answer, timeout_ms at most. STATUS_OK with
  * *json, the caller's; else the status of the daemon, or LINK_LOST when it did not answer, with words in why. After
  * LINK_LOST the descriptor is of no more use. */

@@ -122,6 +122,18 @@ static void on_up(void *arg)
 	(void)visitor_of(arg);
 }
 
+/* Another program's socket has the same protocol: whoever mistook this one for it is told so. */
+static void refuse_host(struct visitor *visitor)
+{
+	struct msg_host_hello_reply *reply = &visitor->server->out.host_hello_reply;
+
+	visitor->server->out.type = MESSAGE_HOST_HELLO_REPLY;
+	*reply = (struct msg_host_hello_reply){ .status = STATUS_BAD_REQUEST, .protocol = RA_PROTOCOL_VERSION };
+	snprintf(reply->software, sizeof(reply->software), "ra %s", RA_VERSION);
+	conn_send(visitor->conn, &visitor->server->out, NULL, 0, NULL, NULL);
+	conn_finish(visitor->conn, "this daemon has no hosts");
+}
+
 static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello)
 {
 	struct server *server = visitor->server;
@@ -129,7 +141,8 @@ static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello
 
 	if (!server->ops->host) {
 		log_warning("a host program (%s) came to a daemon that has no hosts", hello->software);
-		return -EPROTO;
+		refuse_host(visitor);
+		return 0;
 	}
 	rc = server->ops->host(server->arg, visitor->conn, hello);
 	if (rc == 0)

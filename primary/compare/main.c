@@ -17,9 +17,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "local/client.h"
+#include "local/control_client.h"
 #include "local/shm.h"
-#include "primary/compare/connect.h"
 #include "primary/compare/engine.h"
+#include "primary/compare/opening.h"
 #include "primary/compare/options.h"
 #include "primary/compare/pair.h"
 #include "primary/compare/progress.h"
@@ -44,6 +45,7 @@ struct compare {
 	struct progress *progress;
 	struct timer lost_timer;
 	char lost_reason[PAIR_WHY_BYTES];
+	bool is_up;
 	bool is_lost;
 	bool was_signalled;
 	bool is_link_down;
@@ -62,15 +64,22 @@ static struct compare *compare_of(void *arg)
 
 static void on_up(void *arg)
 {
-	engine_start(compare_of(arg)->engine);
+	struct compare *compare = compare_of(arg);
+
+	compare->is_up = true;
+	engine_start(compare->engine);
 }
 
 static void on_lost(void *arg, const char *reason)
 {
 	struct compare *compare = compare_of(arg);
 
-	snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s%s",
-		compare->options.form == FORM_DEVICE ? "the connection to ra-primaryd was lost: " : "", reason);
+	if (compare->options.form != FORM_DEVICE)
+		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s", reason);
+	else if (compare->is_up)
+		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "the connection to ra-primaryd was lost: %s", reason);
+	else
+		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s: %s", compare->options.socket_path, reason);
 	timer_set(&compare->lost_timer, LOST_DELAY_MS);
 }
 
@@ -158,8 +167,11 @@ static int reach_primary(struct compare *compare, int *host_fd, char why[PAIR_WH
 {
 	if (compare->options.form != FORM_DEVICE)
 		return pair_start(&compare->options, &compare->pair, host_fd, why);
-	*host_fd = connect_primary(compare->options.socket_path, why, PAIR_WHY_BYTES);
-	return *host_fd < 0 ? *host_fd : 0;
+	*host_fd = control_connect(compare->options.socket_path, "ra-primaryd", why, PAIR_WHY_BYTES);
+	if (*host_fd >= 0)
+		return 0;
+	opening_add_hint(&compare->options, why, PAIR_WHY_BYTES);
+	return *host_fd;
 }
 
 /* 0, or -errno with words in why. */
@@ -280,6 +292,7 @@ int main(int argc, char *argv[])
 {
 	struct options options;
 	char why[OPTIONS_WHY_BYTES];
+	int rc;
 
 	log_start("ra-compare", LOG_LEVEL_WARNING);
 	switch (options_parse(argc, argv, &options, why)) {
@@ -290,8 +303,9 @@ int main(int argc, char *argv[])
 		printf("ra-compare %s\n", RA_VERSION);
 		return flush_output(0);
 	case OPTIONS_BAD:
+		rc = fail(&options, EXIT_USAGE, why);
 		fputs("Try 'ra-compare --help'.\n", stderr);
-		return fail(&options, EXIT_USAGE, why);
+		return rc;
 	case OPTIONS_RUN:
 		break;
 	}

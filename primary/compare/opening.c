@@ -57,6 +57,15 @@ static const char *detail_of(const struct msg_host_open_reply *reply)
 	return reply->detail[0] ? reply->detail : status_name(reply->status);
 }
 
+void opening_add_hint(const struct options *options, char *why, size_t why_bytes)
+{
+	size_t length = strlen(why);
+
+	if (options->form == FORM_DEVICE && access(options->device, F_OK) == 0)
+		snprintf(why + length, why_bytes - length, " (There is a file %s here. To compare two volumes, which needs no "
+			"configuration, name both: ra-compare %s B)", options->device, options->device);
+}
+
 static int refuse_device(const struct options *options, const struct msg_host_open_reply *reply, char *why)
 {
 	const char *device = options->device ? options->device : PRIVATE_DEVICE;
@@ -64,7 +73,9 @@ static int refuse_device(const struct options *options, const struct msg_host_op
 	if (reply->failed_side == SIDE_REMOTE)
 		return refuse(why, 2, "the secondary has no device %s for this primary: its configuration has no [device %s], "
 				      "or \"devices\" of its [peer] does not list it", device, device);
-	return refuse(why, 2, "the primary has no device %s: its configuration has no [device %s]", device, device);
+	refuse(why, 2, "the primary has no device %s: its configuration has no [device %s]", device, device);
+	opening_add_hint(options, why, OPENING_WHY_BYTES);
+	return 2;
 }
 
 static int refuse_volume(const struct options *options, const struct msg_host_open_reply *reply, char *why)

@@ -31,7 +31,7 @@ const char *ctl_socket(const struct ctl_options *options)
 enum status ctl_call(const char *socket, struct msg_control *request, int timeout_ms, json_t **json,
 	char why[CTL_WHY_BYTES])
 {
-	int fd = control_connect(socket, why, CTL_WHY_BYTES);
+	int fd = control_connect(socket, NULL, why, CTL_WHY_BYTES);
 	enum status status;
 
 	*json = NULL;

@@ -109,7 +109,7 @@ struct ctl_host *ctl_host_new(const char *socket, char why[CTL_WHY_BYTES])
 {
 	static const struct client_ops ops = { .up = on_up, .lost = on_lost };
 	struct ctl_host *host = xcalloc(1, sizeof(*host));
-	int fd = control_connect(socket, why, CTL_WHY_BYTES), memory_fd = -1, rc;
+	int fd = control_connect(socket, "ra-primaryd", why, CTL_WHY_BYTES), memory_fd = -1, rc;
 
 	host->magic = HOST_MAGIC;
 	host->daemon = daemon_new();

@@ -40,13 +40,16 @@ for bad in --track-size=64K --cache=64M --io=auto; do
 	says "${bad%%=*} does not go with a DEVICE"
 done
 expect 4 --socket "$T/none" web1
-says 'none: No such file.*is ra-primaryd running'
+says 'none does not exist: is ra-primaryd running\?$'
+expect 4 --socket "$T/none" a
+says 'is ra-primaryd running\? \(There is a file a here\. .*ra-compare a B\)$'
 expect 4 --json --socket "$T/none" a # a name without a slash is a device, also when there is such a file
 json .result error
 for bad in --jobs=0 --jobs=65 --jobs=x --run=65 --delivery=never --retry-delay=1 --tracks=5-2 --repeat=0 --cache=15M \
 	--track-size=5000 --io=maybe --exact=-1 --no-such-option; do
 	expect 2 "$bad" a a
 	says "$(cut -d= -f1 <<<"${bad#--}")"
+	[ "$(tail -n 1 err)" = "Try 'ra-compare --help'." ] && [ "$(wc -l <err)" = 2 ] || die "no hint after the error"
 done
 expect 2 --json --jobs=0 a a
 json .result error

@@ -27,7 +27,11 @@ for delivery in disconnect poll hold; do
 	json_sums
 done
 compare 2 nothing
-says 'no .*device nothing'
+says 'no .*device nothing\]$'
+compare 2 web1.a # two volumes are two operands
+says 'no device web1.a: .* \(There is a file web1.a here\. .*ra-compare web1.a B\)$'
+expect 4 --socket "$T/b.sock" web1
+says "b.sock: this is the socket of ra-secondaryd, and that of ra-primaryd is needed$"
 compare 2 hidden # b does not list it for a: it does not exist
 says 'secondary'
 all_is_idle

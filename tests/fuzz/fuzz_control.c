@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
 	if (bytes < 3 || bytes > INPUT_BYTES_MAX)
 		return 0;
-	fd = control_connect(target->path, why, sizeof(why));
+	fd = control_connect(target->path, NULL, why, sizeof(why));
 	assert(fd >= 0);
 	target->request_count = target->waiting_count = 0;
 	target->waits = data[1];

@@ -152,6 +152,16 @@ static void a_refused_hello_ends_the_client(void **state)
 	answer_hello(f, STATUS_VERSION);
 	assert_int_equal(f->ups, 0);
 	assert_int_equal(f->losts, 1);
+	assert_non_null(strstr(f->reason, "install the same version"));
+}
+
+static void a_daemon_without_hosts_is_told(void **state)
+{
+	struct fixture *f = *state;
+	answer_hello(f, STATUS_BAD_REQUEST);
+	assert_int_equal(f->ups, 0);
+	assert_int_equal(f->losts, 1);
+	assert_string_equal(f->reason, "this is the socket of ra-secondaryd, and that of ra-primaryd is needed");
 }
 
 static void each_reply_finds_its_request(void **state)
@@ -350,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(hello_carries_the_memory),
 		TEST(a_refused_hello_ends_the_client),
+		TEST(a_daemon_without_hosts_is_told),
 		TEST(each_reply_finds_its_request),
 		TEST(an_open_carries_what_was_asked_for),
 		TEST(news_of_the_link_come_unasked),

@@ -88,7 +88,7 @@ static void expect_no_connection(struct fixture *fixture, int error, const char 
 	char expected[256];
 
 	snprintf(expected, sizeof(expected), "%s%s", path, format);
-	assert_int_equal(control_connect(path, fixture->why, sizeof(fixture->why)), error);
+	assert_int_equal(control_connect(path, NULL, fixture->why, sizeof(fixture->why)), error);
 	assert_string_equal(fixture->why, expected);
 }
 
@@ -236,7 +236,7 @@ static void connection_is_made_and_blocking(void **state)
 {
 	struct fixture *fixture = *state;
 	int listening = bind_socket(fixture->path, 1);
-	int fd = control_connect(fixture->path, fixture->why, sizeof(fixture->why));
+	int fd = control_connect(fixture->path, NULL, fixture->why, sizeof(fixture->why));
 
 	assert_true(fd >= 0);
 	close(fd);
@@ -255,6 +255,8 @@ static void missing_daemon_is_named(void **state)
 	unlink(fixture->path);
 	strcpy(strrchr(fixture->path, '/'), "/sock");
 	expect_no_connection(fixture, -ENOENT, fixture->path, " does not exist: is the daemon running?");
+	assert_int_equal(control_connect(fixture->path, "ra-primaryd", fixture->why, sizeof(fixture->why)), -ENOENT);
+	assert_non_null(strstr(fixture->why, " does not exist: is ra-primaryd running?"));
 }
 
 static void path_too_long_is_told(void **state)
@@ -281,7 +283,8 @@ static void who_may_connect_is_told_to_others(void **state)
 	assert_int_equal(seteuid(0), 0);
 	assert_int_equal(chmod(fixture->path, 0600), 0);
 	assert_int_equal(seteuid(65534), 0);
-	expect_no_connection(fixture, -EACCES, fixture->path, ": you may not connect; root may");
+	expect_no_connection(fixture, -EACCES, fixture->path, ": you may not connect; root may "
+		"(socket-group in ra.conf lets others)");
 	assert_int_equal(seteuid(0), 0);
 	close(listening);
 	unlink(fixture->path);

@@ -98,7 +98,7 @@ static int setup(void **state)
 		.peers = bed->peers, .accept = accept_new(bed->ra, bed->base, NULL) };
 	control = control_new(&service, bed->base, why, sizeof(why));
 	assert_non_null(control);
-	fd = control_connect(path, why, sizeof(why));
+	fd = control_connect(path, NULL, why, sizeof(why));
 	assert_true(fd >= 0);
 	client = conn_new_plain(bed->base, bed->clock, fd, "client", &ops, NULL);
 	return 0;

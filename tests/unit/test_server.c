@@ -169,7 +169,7 @@ static void settle(struct fixture *fixture)
 static int connect_to(struct fixture *fixture)
 {
 	char why[256];
-	int fd = control_connect(fixture->path, why, sizeof(why));
+	int fd = control_connect(fixture->path, NULL, why, sizeof(why));
 
 	assert_true(fd >= 0);
 	return fd;
@@ -395,6 +395,8 @@ static void daemon_without_hosts_says_so(void **state)
 	capture_start();
 	send_host_hello(fixture, fd);
 	log = capture_end();
+	assert_int_equal(conn_read_one(fd, MESSAGE_HOST_HELLO_REPLY, &fixture->message), 0);
+	assert_int_equal(fixture->message.host_hello_reply.status, STATUS_BAD_REQUEST);
 	assert_true(is_closed(fd));
 	assert_int_equal(line_count(log), 1);
 	assert_non_null(strstr(log, "a host program (test) came to a daemon that has no hosts"));
@@ -541,7 +543,7 @@ static void ask_as(struct fixture *fixture, const struct asked *asked, struct ou
 
 		be(asked);
 		alarm(60);
-		int fd = control_connect(fixture->path, outcome->words, sizeof(outcome->words));
+		int fd = control_connect(fixture->path, NULL, outcome->words, sizeof(outcome->words));
 		outcome->status = fd < 0 ? STATUS_UNSET : control_call(fd, &request, 30000, &json, outcome->words,
 			sizeof(outcome->words));
 		if (outcome->status == STATUS_OK)
