@@ -240,6 +240,12 @@ const struct primary_device *host_device(const struct host *host)
 	return host->device;
 }
 
+void host_rates(const struct host *host, const struct rate **local, const struct rate **remote)
+{
+	*local = host->local_rate;
+	*remote = host->remote_rate;
+}
+
 const struct remote_job *host_job(const struct host *host, unsigned stream)
 {
 	return host->streams[stream].job;

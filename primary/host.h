@@ -52,6 +52,8 @@ int host_adopt(const struct host_config *config, struct conn *conn, const struct
 /* Who it is, for people; the device that it has open, NULL: none. */
 const char *host_owner(const struct host *host);
 const struct primary_device *host_device(const struct host *host);
+/* Its own limit on either side, which it asked for with the device; NULL: none. */
+void host_rates(const struct host *host, const struct rate **local, const struct rate **remote);
 /* The link job of a stream; NULL: none. */
 const struct remote_job *host_job(const struct host *host, unsigned stream);
 void host_dump(const struct host *host); /* to the log, whatever its level */

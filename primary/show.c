@@ -45,13 +45,26 @@ static void set_link_id(json_t *object, uint64_t link_id)
 }
 
 /* One limit: what it held back on either side. */
+static json_t *limit_of(const struct rate *local, const struct rate *remote)
+{
+	json_t *json = show_rate(remote);
+	if (local)
+		json_object_set_new(json, "throttled_seconds",
+			seconds((int64_t)(rate_throttled_ms(local) + rate_throttled_ms(remote))));
+	return json;
+}
+
 static json_t *limit(const struct limit_pair *pair)
 {
-	json_t *json = show_rate(pair->remote);
-	if (pair->local)
-		json_object_set_new(json, "throttled_seconds",
-			seconds((int64_t)(rate_throttled_ms(pair->local) + rate_throttled_ms(pair->remote))));
-	return json;
+	return limit_of(pair->local, pair->remote);
+}
+
+/* That of a run; NULL: it has none. */
+static json_t *host_limit(const struct host *host)
+{
+	const struct rate *local, *remote;
+	host_rates(host, &local, &remote);
+	return remote ? limit_of(local, remote) : NULL;
 }
 
 /* ---- Status ---- */
@@ -119,6 +132,7 @@ static json_t *jobs_of(const struct service *service, const struct primary_devic
 				set_count(json, "tracks", view.track_count);
 			}
 			json_object_set_new(json, "age_seconds", seconds(view.age_ms));
+			json_object_set_new(json, "limit", host_limit(host->host)); /* NULL: nothing is set */
 			json_array_append_new(jobs, json);
 		}
 	}
@@ -199,10 +213,19 @@ json_t *show_links(const struct service *service)
 
 json_t *show_limits(const struct service *service)
 {
-	json_t *devices = json_object(), *peers = json_object();
+	json_t *devices = json_object(), *peers = json_object(), *hosts = json_array();
+	const struct service_host *host;
 	for (unsigned i = 0; i < service->settings->device_count; i++)
 		json_object_set_new(devices, service->devices[i].name, limit(&service->device_limits[i]));
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
 		json_object_set_new(peers, service->settings->peers[i].name, limit(&service->peers[i].limit));
-	return json_pack("{s:o, s:o, s:o}", "total", limit(&service->limit), "devices", devices, "peers", peers);
+	DL_FOREACH(service->hosts, host) {
+		json_t *json = host_limit(host->host);
+		if (!json)
+			continue;
+		set_text(json, "host", host_owner(host->host));
+		json_array_append_new(hosts, json);
+	}
+	return json_pack("{s:o, s:o, s:o, s:o}", "total", limit(&service->limit), "devices", devices, "peers", peers,
+		"hosts", hosts);
 }

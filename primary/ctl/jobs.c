@@ -32,14 +32,15 @@ static void add_job(struct ctl_table *table, const json_t *job)
 	ctl_table_add(table, "%s", read_of(job));
 	ctl_table_add(table, "%s", ctl_tracks(ctl_integer_of(job, "first_track"), ctl_integer_of(job, "tracks")));
 	ctl_table_add(table, "%s", ctl_age(ctl_number_of(job, "age_seconds")));
+	ctl_table_add(table, "%s", ctl_limit_of(json_object_get(job, "limit")));
 	ctl_table_add(table, "%s", ctl_text_of(job, "peer"));
 	ctl_table_add(table, "%s", ctl_text_of(job, "link_id"));
 }
 
 static bool show_device(const json_t *device, FILE *out)
 {
-	static const char *const headings[] = { "", ">JOB", "HOST", "KIND", "STATE", "READ", "TRACKS", ">AGE", "PEER",
-		"LINK ID", NULL };
+	static const char *const headings[] = { "", ">JOB", "HOST", "KIND", "STATE", "READ", "TRACKS", ">AGE", "LIMIT",
+		"PEER", "LINK ID", NULL };
 	struct ctl_table *table = ctl_table_new(headings);
 	const json_t *job;
 	size_t index;

@@ -24,12 +24,15 @@ void ctl_show_limit(const json_t *answer, FILE *out)
 	struct ctl_table *table = ctl_table_new(headings);
 	const char *name;
 	json_t *limit;
+	size_t index;
 
 	add_limit(table, "total", "", json_object_get(answer, "total"));
 	json_object_foreach(json_object_get(answer, "devices"), name, limit)
 		add_limit(table, "device", name, limit);
 	json_object_foreach(json_object_get(answer, "peers"), name, limit)
 		add_limit(table, "peer", name, limit);
+	json_array_foreach(json_object_get(answer, "hosts"), index, limit)
+		add_limit(table, "host", ctl_text_of(limit, "host"), limit);
 	ctl_table_print(table, "", out);
 	ctl_table_free(table);
 }

@@ -44,6 +44,9 @@ until_true both_open
 has_open b '/web2\.b$' && die "web2 is open though nobody compares it"
 has_jobs() { [ "$(ctl_json b '.devices[] | select(.name == "web1") | .jobs' devices)" -ge 8 ]; }
 until_true has_jobs
+ctl a jobs web1 | grep -qE ' 5 MiB/s ' || die "jobs does not show the limit of the run"
+ctl a limit >out
+says '^host +ra-compare\[[0-9]+\] on .* 5 MiB/s'
 ctl b jobs web1 >out || die "jobs"
 says link
 kill -KILL $run

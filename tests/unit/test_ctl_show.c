@@ -192,11 +192,11 @@ static void jobs_show_the_ring_of_a_secondary_and_the_streams_of_a_primary(void 
 		"      12  fetch  queued   32      0.1 s  a\n");
 	assert_shown(ctl_show_jobs,
 		"{'devices':[{'name':'web1','jobs':[{'host':'ra-compare[5] on a','state':'ready','read':'sent',"
-		"'link_id':'0x1','first_track':0,'tracks':16,'age_seconds':12},{'host':'x','state':'new',"
+		"'link_id':'0x1','first_track':0,'tracks':16,'age_seconds':12,'limit':{'bytes_per_second':5242880}},{'host':'x','state':'new',"
 		"'read':'none','age_seconds':1}]}]}",
 		"web1: 2 jobs\n"
-		"  HOST                STATE  READ  TRACKS    AGE  LINK ID\n"
-		"  ra-compare[5] on a  ready  sent  0-15     12 s  0x1\n"
+		"  HOST                STATE  READ  TRACKS    AGE  LIMIT    LINK ID\n"
+		"  ra-compare[5] on a  ready  sent  0-15     12 s  5 MiB/s  0x1\n"
 		"  x                   new                  1.0 s\n");
 }
 
@@ -258,6 +258,12 @@ static void limits_show_what_has_none_too(void **state)
 		"total         none\n"
 		"device  web1  100 MiB/s, 50 reads/s      5 min\n"
 		"peer    a     none\n");
+	assert_shown(ctl_show_limit,
+		"{'total':{},'devices':{},'peers':{},'hosts':[{'host':'ra-compare[5] on a','bytes_per_second':1024,"
+		"'throttled_seconds':2}]}",
+		"OF     NAME                LIMIT    HELD BACK\n"
+		"total                      none\n"
+		"host   ra-compare[5] on a  1 KiB/s      2.0 s\n");
 }
 
 static void an_answer_of_another_version_is_shown_as_far_as_it_goes(void **state)

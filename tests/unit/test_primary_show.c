@@ -316,6 +316,27 @@ static void limits_are_shown_with_the_time_of_both_sides(void **state)
 	rate_leave(&waiters[1]);
 }
 
+static void limit_of_a_run_is_shown_with_its_host(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(json_array_size(at(ask(f, VERB_LIMIT, ""), "hosts")), 0);
+
+	struct host_end *limited = host_end_new(f->end, false);
+	host_end_hello(limited);
+	struct msg_host_open *open = &host_end_out(limited, MESSAGE_HOST_OPEN)->host_open;
+	snprintf(open->device, sizeof(open->device), "volume");
+	snprintf(open->owner, sizeof(open->owner), "a limited run");
+	open->limit_bytes_per_s = 4000;
+	host_end_send(limited);
+	world_settle(f->end->world);
+	f->host.host = limited->host;
+	json_t *run = only(ask(f, VERB_LIMIT, ""), "hosts");
+	assert_text(run, "host", "a limited run");
+	assert_count(run, "bytes_per_second", 4000);
+	assert_float_equal(json_number_value(at(run, "throttled_seconds")), 0, 0.001);
+	host_end_free(limited);
+}
+
 static json_t *set_limit(struct fixture *f, enum limit_scope scope, const char *name, bool sets_bytes, bool sets_reads)
 {
 	json_decref(f->request.json);
@@ -380,6 +401,7 @@ int main(void)
 		TEST(link_tells_its_state),
 		TEST(errors_are_those_posted),
 		TEST(limits_are_shown_with_the_time_of_both_sides),
+		TEST(limit_of_a_run_is_shown_with_its_host),
 		TEST(limit_is_set_on_both_sides),
 		TEST(limit_of_what_is_not_there_changes_nothing),
 		TEST(verbs_of_the_secondary_are_refused_with_words),
