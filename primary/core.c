@@ -119,7 +119,7 @@ void core_dump(const struct core *core)
 {
 	struct da_counts counts;
 	da_count(core->da, &counts);
-	log_write(LOG_LEVEL_INFO, "disk adapter: %u threads and %u extra, %u requests queued, %u running, %u abandoned",
+	log_write(LOG_LEVEL_INFO, "disk adapter: threads %u and %u extra, requests queued %u, running %u, abandoned %u",
 		counts.threads, counts.extra_threads, counts.queued, counts.running, counts.abandoned);
 	for (unsigned i = 0; i < core->local_count; i++)
 		local_dump(core->locals[i]);

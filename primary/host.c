@@ -255,7 +255,7 @@ void host_dump(const struct host *host)
 {
 	static const char *const states[] = { "before hello", "ready", "opening", "open", "gone" };
 	static const char *const uses[] = { "free", "local", "remote", "lost" };
-	log_write(LOG_LEVEL_INFO, "host %s: %s%s%s, %u slots", host->owner, states[host->state],
+	log_write(LOG_LEVEL_INFO, "host %s: %s%s%s, slots %u", host->owner, states[host->state],
 		host->device ? ", device " : "", host->device ? host->device->name : "", host->slot_count);
 	for (uint32_t i = 0; i < host->slot_count; i++) {
 		const struct host_slot *slot = &host->slots[i];

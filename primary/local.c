@@ -358,7 +358,7 @@ struct local_view local_view(const struct local *local)
 void local_dump(const struct local *local)
 {
 	struct local_view view = local_view(local);
-	log_write(LOG_LEVEL_INFO, "local device %s (%s): %s, %u users, %u reads at the disk adapter, %u requests stuck",
+	log_write(LOG_LEVEL_INFO, "local device %s (%s): %s, users %u, reads at the disk adapter %u, requests stuck %u",
 		local->device, local->path, view.state, view.users, local->reads, local->stuck);
 	if (view.reserved_by)
 		log_write(LOG_LEVEL_INFO, "  reserved by %s", view.reserved_by);

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/post.h"
 #include "local/shm.h"
 #include "primary/local_device.h"
@@ -108,8 +109,8 @@ static void post_unreadable(struct local_read *read, uint32_t track_count)
 	if (unreadable == 0)
 		return;
 	char text[DETAIL_MAX + 1];
-	snprintf(text, sizeof(text), "%u of %u tracks of %.180s cannot be read", unreadable, track_count,
-		read->local->path);
+	snprintf(text, sizeof(text), "%u of %u %s of %.180s cannot be read", unreadable, track_count,
+		plural(track_count, "track", "tracks"), read->local->path);
 	post_read(read, STATUS_VOLUME_ERROR, text);
 }
 

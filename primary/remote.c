@@ -183,8 +183,8 @@ void remote_become_up(struct remote *remote, const struct msg_hello_reply *reply
 	remote->error[0] = '\0';
 	remote->retry_delay_ms = RETRY_MIN_MS;
 	set_state(remote, LINK_UP, "HelloReply");
-	log_info("link to %s up: secondary %u (%s), %u reads at a time", remote->peer, reply->secondary_id, reply->software,
-		reply->window_reads);
+	log_info("link to %s up: secondary %u (%s), reads at a time at most %u", remote->peer, reply->secondary_id,
+		reply->software, reply->window_reads);
 	DL_FOREACH(remote->devices, device)
 		remote_device_want(device);
 }

@@ -11,6 +11,7 @@
 #include <utlist.h>
 
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/post.h"
 #include "local/shm.h"
 #include "primary/remote_link.h"
@@ -200,8 +201,8 @@ static void post_result(const struct remote_job *job, const struct remote_read_r
 		for (uint32_t i = 0; i < result->track_count; i++)
 			unreadable += track_is_unreadable(result->states[i]);
 		if (unreadable > 0)
-			post_error(post, STATUS_VOLUME_ERROR, &where, "%u of %u tracks cannot be read at the secondary", unreadable,
-				result->track_count);
+			post_error(post, STATUS_VOLUME_ERROR, &where, "%u of %u %s cannot be read at the secondary", unreadable,
+				result->track_count, plural(result->track_count, "track", "tracks"));
 	} else if (result->status != STATUS_DATA_NOT_FOUND) {
 		post_error(post, result->status, &where, "the secondary ended a read%s%s", result->detail[0] ? ": " : "",
 			result->detail);

@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/daemon.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/rate.h"
 #include "local/server.h"
 #include "primary/control.h"
@@ -286,8 +287,9 @@ int service_run(const struct primary_settings *settings)
 	service.device_limits = xcalloc(settings->device_count, sizeof(*service.device_limits));
 	int code = build(&service);
 	if (code == 0) {
-		log_info("ready: %u devices, %u peers, socket %s, key %s", settings->device_count, settings->peer_count,
-			settings->socket, service.key);
+		log_info("ready: %u %s, %u %s, socket %s, key %s", settings->device_count,
+			plural(settings->device_count, "device", "devices"), settings->peer_count,
+			plural(settings->peer_count, "peer", "peers"), settings->socket, service.key);
 		code = daemon_run(service.core.daemon);
 	}
 	if (!take_down(&service)) {

@@ -21,6 +21,7 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "base/plural.h"
 #include "base/post.h"
 #include "secondary/accept.h"
 #include "secondary/control.h"
@@ -193,7 +194,8 @@ static void log_begin(const struct service *service)
 	for (unsigned i = 0; (address = accept_address(service->accept, i)) != NULL; i++)
 		log_info("listening on %s", address);
 	log_info("socket %s", settings->socket);
-	log_info("%u devices, %u peers", settings->device_count, settings->peer_count);
+	log_info("%u %s, %u %s", settings->device_count, plural(settings->device_count, "device", "devices"),
+		settings->peer_count, plural(settings->peer_count, "peer", "peers"));
 }
 
 /* ---- Signals ---- */

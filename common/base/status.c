@@ -50,6 +50,11 @@ const char *status_name(enum status status)
 	return status_names[status];
 }
 
+const char *status_words(enum status status, const char *detail)
+{
+	return detail[0] ? detail : status_name(status);
+}
+
 const char *track_state_name(enum track_state state)
 {
 	assert((unsigned)state < TRACK_STATE_COUNT);

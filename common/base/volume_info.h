@@ -28,9 +28,21 @@ struct volume_info {
 	bool is_common;        /* length = common */
 };
 
+/* What of a volume is not compared. */
+struct volume_outside {
+	uint64_t before_bytes; /* from 0 on */
+	uint64_t after_bytes;
+	uint64_t after_offset; /* where those begin */
+};
+
 const char *io_mode_name(enum io_mode io);              /* "direct" */
 const char *volume_kind_name(enum volume_kind kind);    /* "file", "block device" */
 /* Both are the same file or device of the same machine. */
 bool volume_info_is_same(const struct volume_info *a, const struct volume_info *b);
+/* Of two parts: what both have; what a comparison accounts for, which is that or the larger one. */
+uint64_t volume_info_common_bytes(const struct volume_info *a, const struct volume_info *b);
+uint64_t volume_info_compared_bytes(const struct volume_info *a, const struct volume_info *b, bool is_common);
+/* compared_bytes: what is compared of its part, which may be shorter. */
+struct volume_outside volume_info_outside(const struct volume_info *info, uint64_t compared_bytes);
 
 #endif

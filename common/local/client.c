@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <uthash.h>
 
@@ -217,6 +218,14 @@ static struct request *new_request(struct client *client, enum message_type repl
 	request->arg = arg;
 	HASH_ADD(hh, client->requests, tag, sizeof(request->tag), request);
 	return request;
+}
+
+void client_owner(const char *program, char owner[OWNER_MAX + 1])
+{
+	char host[65] = "";
+	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
+		snprintf(host, sizeof(host), "an unnamed host");
+	snprintf(owner, OWNER_MAX + 1, "%s[%d] on %s", program, (int)getpid(), host);
 }
 
 void client_open(struct client *client, const struct msg_host_open *open,

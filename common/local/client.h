@@ -26,6 +26,8 @@ struct client_ops {
 struct client *client_new(struct event_base *base, struct clock *clock, int fd, struct shm *shm, int memory_fd,
 	const struct client_ops *ops, void *arg);
 void client_free(struct client *client);
+/* Who opens a device, for people: "PROGRAM[pid] on HOST". */
+void client_owner(const char *program, char owner[OWNER_MAX + 1]);
 
 /* Each reply is called once, later, unless the client is lost or freed first. The tag in the request is overwritten. */
 void client_open(struct client *client, const struct msg_host_open *request,

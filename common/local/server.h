@@ -21,7 +21,8 @@ struct server;
 
 struct server_ops {
 	/* A host says HostHello, which passed no check but that of its fields: the callee becomes owner of the connection
-	 * (conn_set_owner). NULL: this daemon has no hosts, and says so (BAD_REQUEST). -EPROTO: refused (logged), the connection closes. */
+	 * (conn_set_owner). NULL: this daemon has no hosts, and says so (BAD_REQUEST). -EPROTO: refused (logged), the
+	 * connection closes. */
 	int (*host)(void *arg, struct conn *conn, const struct msg_host_hello *hello);
 	/* To be answered by control_answer or control_refuse, now or later. A changing verb that this user may not use does
 	 * not come here. */

@@ -73,13 +73,13 @@ static void on_up(void *arg)
 static void on_lost(void *arg, const char *reason)
 {
 	struct compare *compare = compare_of(arg);
+	const char *where = "", *colon = "";
 
-	if (compare->options.form != FORM_DEVICE)
-		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s", reason);
-	else if (compare->is_up)
-		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "the connection to ra-primaryd was lost: %s", reason);
-	else
-		snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s: %s", compare->options.socket_path, reason);
+	if (compare->options.form == FORM_DEVICE) {
+		where = compare->is_up ? "the connection to ra-primaryd was lost" : compare->options.socket_path;
+		colon = ": ";
+	}
+	snprintf(compare->lost_reason, sizeof(compare->lost_reason), "%s%s%s", where, colon, reason);
 	timer_set(&compare->lost_timer, LOST_DELAY_MS);
 }
 

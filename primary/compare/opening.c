@@ -10,24 +10,27 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/plural.h"
+#include "local/client.h"
 #include "primary/compare/options.h"
 #include "wire/message.h"
 
 #define PRIVATE_DEVICE "volume" /* as both daemons call it with --once */
 
+static const char *device_of(const struct options *options)
+{
+	return options->device ? options->device : PRIVATE_DEVICE;
+}
+
 void opening_request(const struct options *options, struct msg_host_open *out)
 {
-	char host[65] = "";
-
-	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
-		snprintf(host, sizeof(host), "an unnamed host");
 	*out = (struct msg_host_open){
 		.link_timeout_ms = (uint32_t)options->link_timeout_ms,
 		.limit_bytes_per_s = options->limit_bytes_per_s,
 		.reserve = options->reserve,
 	};
-	snprintf(out->device, sizeof(out->device), "%s", options->device ? options->device : PRIVATE_DEVICE);
-	snprintf(out->owner, sizeof(out->owner), "ra-compare[%d] on %s", (int)getpid(), host);
+	snprintf(out->device, sizeof(out->device), "%s", device_of(options));
+	client_owner("ra-compare", out->owner);
 }
 
 bool opening_is_common(const struct options *options, const struct msg_host_open_reply *reply)
@@ -37,9 +40,7 @@ bool opening_is_common(const struct options *options, const struct msg_host_open
 
 uint64_t opening_total_bytes(const struct options *options, const struct msg_host_open_reply *reply)
 {
-	uint64_t local = reply->local.size_bytes, remote = reply->remote.size_bytes;
-
-	return (local < remote) == opening_is_common(options, reply) ? local : remote;
+	return volume_info_compared_bytes(&reply->local, &reply->remote, opening_is_common(options, reply));
 }
 
 __attribute__((format(printf, 3, 4))) static int refuse(char *why, int exit_code, const char *format, ...)
@@ -50,11 +51,6 @@ __attribute__((format(printf, 3, 4))) static int refuse(char *why, int exit_code
 	vsnprintf(why, OPENING_WHY_BYTES, format, args);
 	va_end(args);
 	return exit_code;
-}
-
-static const char *detail_of(const struct msg_host_open_reply *reply)
-{
-	return reply->detail[0] ? reply->detail : status_name(reply->status);
 }
 
 void opening_add_hint(const struct options *options, char *why, size_t why_bytes)
@@ -68,7 +64,7 @@ void opening_add_hint(const struct options *options, char *why, size_t why_bytes
 
 static int refuse_device(const struct options *options, const struct msg_host_open_reply *reply, char *why)
 {
-	const char *device = options->device ? options->device : PRIVATE_DEVICE;
+	const char *device = device_of(options);
 
 	if (reply->failed_side == SIDE_REMOTE)
 		return refuse(why, 2, "the secondary has no device %s for this primary: its configuration has no [device %s], "
@@ -81,7 +77,7 @@ static int refuse_device(const struct options *options, const struct msg_host_op
 static int refuse_volume(const struct options *options, const struct msg_host_open_reply *reply, char *why)
 {
 	bool is_local = reply->failed_side == SIDE_LOCAL;
-	const char *detail = detail_of(reply);
+	const char *detail = status_words(reply->status, reply->detail);
 	const char *name = is_local ? options->path_local : options->name_remote;
 	const char *path = is_local ? options->path_local : options->path_remote;
 
@@ -96,7 +92,7 @@ static int refuse_volume(const struct options *options, const struct msg_host_op
 
 static int judge_status(const struct options *options, const struct msg_host_open_reply *reply, char *why)
 {
-	const char *detail = detail_of(reply);
+	const char *detail = status_words(reply->status, reply->detail);
 
 	switch (reply->status) {
 	case STATUS_OK:
@@ -135,9 +131,9 @@ static int judge_tracks(const struct options *options, const struct msg_host_ope
 			options->jobs, options->run_tracks > 0 ? options->run_tracks : 1, reply->track_bytes,
 			HOST_MEMORY_BYTES_MAX);
 	if (options->has_tracks && needed >= tracks)
-		return refuse(why, 2, "--tracks: there is no track %llu; %s has %llu tracks, counted from 0",
+		return refuse(why, 2, "--tracks: there is no track %llu; %s has %llu %s, counted from 0",
 			(unsigned long long)needed, opening_is_common(options, reply) ? "the common part" : "the larger volume",
-			(unsigned long long)tracks);
+			(unsigned long long)tracks, plural(tracks, "track", "tracks"));
 	return 0;
 }
 
@@ -149,7 +145,7 @@ int opening_judge(const struct options *options, const struct msg_host_open_repl
 		return exit_code;
 	if (reply->digest_only)
 		return refuse(why, 2, "the secondary gives this primary digests of %s only (data = never), and this version "
-				      "compares data", options->device ? options->device : PRIVATE_DEVICE);
+				      "compares data", device_of(options));
 	if (opening_total_bytes(options, reply) == 0 && reply->local.size_bytes != reply->remote.size_bytes)
 		return refuse(why, 2, "the two volumes have nothing in common: %s has 0 bytes to compare",
 			reply->local.size_bytes == 0 ? "the local one" : "the remote one");

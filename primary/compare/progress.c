@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/plural.h"
 #include "primary/compare/report.h"
 
 #define PROGRESS_MAGIC 0x50524f47u
@@ -62,8 +63,9 @@ void progress_format(const struct report *report, int64_t elapsed_ms, char line[
 	format_bytes(figures->compared_bytes, compared);
 	format_bytes(elapsed_ms > 0 ? figures->compared_bytes * 1000 / (uint64_t)elapsed_ms : 0, rate);
 	snprintf(line, PROGRESS_LINE_BYTES,
-		"pass %" PRIu64 ": %3.0f %%, %s compared, %s/s, %" PRIu64 " tracks differ, %" PRIu64 " unreadable",
+		"pass %" PRIu64 ": %3.0f %%, %s compared, %s/s, %" PRIu64 " %s, %" PRIu64 " unreadable",
 		figures->setup.pass, share * 100.0, compared, rate, figures->tracks[REPORT_DIFFERENT],
+		plural(figures->tracks[REPORT_DIFFERENT], "track differs", "tracks differ"),
 		figures->tracks[REPORT_UNREADABLE]);
 }
 

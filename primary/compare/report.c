@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plural.h"
 #include "base/post.h"
 
 struct report {
@@ -227,10 +228,8 @@ struct report *report_new(const struct report_setup *setup)
 
 	report->figures.setup = *setup;
 	report->post = post_new();
-	report->smaller_bytes = min_u64(setup->local.size_bytes, setup->remote.size_bytes);
-	report->larger_bytes = max_u64(setup->local.size_bytes, setup->remote.size_bytes);
-	if (setup->is_common)
-		report->larger_bytes = report->smaller_bytes;
+	report->smaller_bytes = volume_info_common_bytes(&setup->local, &setup->remote);
+	report->larger_bytes = volume_info_compared_bytes(&setup->local, &setup->remote, setup->is_common);
 	report->figures.total_tracks = tracks_of(report->larger_bytes, setup->track_bytes);
 	report->tail_track = report->figures.total_tracks;
 	if (report->smaller_bytes != report->larger_bytes)
@@ -340,18 +339,9 @@ void report_not_compared(struct report *report, uint64_t first_track, uint64_t c
 	add_track_range(report, REPORT_NOT_COMPARED, first_track, count);
 }
 
-struct report_outside report_outside(const struct report_setup *setup, const struct volume_info *volume)
+struct volume_outside report_outside(const struct report_setup *setup, const struct volume_info *volume)
 {
-	struct report_outside outside = { .before_bytes = volume->offset_bytes };
-	uint64_t part_bytes = volume->size_bytes;
-
-	if (setup->is_common)
-		part_bytes = min_u64(setup->local.size_bytes, setup->remote.size_bytes);
-	/* A peer that does not say how large the whole is has told its size as part. */
-	outside.after_offset = volume->offset_bytes + part_bytes;
-	outside.after_bytes = max_u64(volume->whole_bytes, volume->offset_bytes + volume->size_bytes);
-	outside.after_bytes -= outside.after_offset;
-	return outside;
+	return volume_info_outside(volume, volume_info_compared_bytes(&setup->local, &setup->remote, setup->is_common));
 }
 
 static void post_size_change(struct report *report, const char *name, uint64_t before, uint64_t after)
@@ -359,9 +349,9 @@ static void post_size_change(struct report *report, const char *name, uint64_t b
 	const struct post_where where = { .peer = NULL };
 
 	if (before != after)
-		post_error(report->post, STATUS_VOLUME_ERROR, &where, "%.128s %s from %llu to %llu bytes during the run%s",
+		post_error(report->post, STATUS_VOLUME_ERROR, &where, "%.128s %s from %llu to %llu %s during the run%s",
 			name, after > before ? "grew" : "shrank", (unsigned long long)before, (unsigned long long)after,
-			after > before ? ", the new part was not compared" : "");
+			plural(after, "byte", "bytes"), after > before ? ", the new part was not compared" : "");
 }
 
 void report_finish(struct report *report, const struct report_end *end)

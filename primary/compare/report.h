@@ -101,13 +101,6 @@ struct report_figures {
 	uint64_t ranges_omitted;
 };
 
-/* What of a volume lies outside the part that is compared. */
-struct report_outside {
-	uint64_t before_bytes; /* from 0 on */
-	uint64_t after_bytes;
-	uint64_t after_offset; /* where those begin */
-};
-
 struct post;
 struct report;
 
@@ -119,7 +112,7 @@ struct report_link *report_link(struct report *report);
 struct post *report_post(const struct report *report);
 /* In order of offset, never overlapping; index < range_count. */
 const struct report_range *report_range(const struct report *report, size_t index);
-struct report_outside report_outside(const struct report_setup *setup, const struct volume_info *volume);
+struct volume_outside report_outside(const struct report_setup *setup, const struct volume_info *volume);
 const char *report_state_name(enum report_state state);
 
 /* The tracks that must be read, [first, end): asked for, and in both volumes at least in part. */

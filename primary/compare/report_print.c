@@ -15,8 +15,9 @@
 
 #include <jansson.h>
 
-#include "base/alloc.h"
+#include "base/plural.h"
 #include "base/post.h"
+#include "local/show.h"
 #include "primary/compare/report.h"
 
 #define TEXT_RANGES_MAX 100u
@@ -59,12 +60,12 @@ static void print_names(const struct report_setup *setup, FILE *out)
 
 static const char *track_word(uint64_t count)
 {
-	return count == 1 ? "track" : "tracks";
+	return plural(count, "track", "tracks");
 }
 
 static const char *byte_word(uint64_t count)
 {
-	return count == 1 ? "byte" : "bytes";
+	return plural(count, "byte", "bytes");
 }
 
 static void print_head(const struct report *report, FILE *out)
@@ -120,8 +121,8 @@ static void print_size_change(const char *name, uint64_t before, uint64_t after,
 		return;
 	fputs(", ", out);
 	print_name(name, out);
-	fprintf(out, " %s from %" PRIu64 " to %" PRIu64 " bytes during the run%s", after > before ? "grew" : "shrank",
-		before, after, after > before ? " and the new part was not compared" : "");
+	fprintf(out, " %s from %" PRIu64 " to %" PRIu64 " %s during the run%s", after > before ? "grew" : "shrank",
+		before, after, byte_word(after), after > before ? " and the new part was not compared" : "");
 }
 
 static uint64_t common_bytes(uint64_t local_bytes, uint64_t remote_bytes)
@@ -151,7 +152,7 @@ static void print_size_changes(const struct report_figures *figures, FILE *out)
 static const char *print_outside(const struct report_setup *setup, const struct volume_info *volume, const char *name,
 	const char *words, FILE *out)
 {
-	const struct report_outside outside = report_outside(setup, volume);
+	const struct volume_outside outside = report_outside(setup, volume);
 
 	if (outside.before_bytes > 0) {
 		fprintf(out, "%sthe first %" PRIu64 " %s of ", words, outside.before_bytes, byte_word(outside.before_bytes));
@@ -227,7 +228,7 @@ static void print_unequal(const struct report_figures *figures, FILE *out)
 		return;
 	fputs("note: unequal sizes: ", out);
 	print_name(setup->name_local, out);
-	fprintf(out, " has %" PRIu64 " bytes, ", setup->local.size_bytes);
+	fprintf(out, " has %" PRIu64 " %s, ", setup->local.size_bytes, byte_word(setup->local.size_bytes));
 	print_name(setup->name_remote, out);
 	fprintf(out, " has %" PRIu64 "\n", setup->remote.size_bytes);
 	if (!figures->is_only_tail || setup->local.size_bytes == 0 || setup->remote.size_bytes == 0)
@@ -254,23 +255,6 @@ void report_print_text(const struct report *report, uint64_t passes, FILE *out)
 	report_print_sentence(report, passes, out);
 }
 
-/* jansson takes UTF-8 only. */
-static json_t *json_text(const char *text)
-{
-	json_t *json = json_string(text);
-	char *copy;
-
-	if (json)
-		return json;
-	copy = xstrdup(text);
-	for (char *at = copy; *at; at++)
-		if ((unsigned char)*at >= 128)
-			*at = '?';
-	json = json_string(copy);
-	free(copy);
-	return json;
-}
-
 static json_t *json_count(uint64_t value)
 {
 	return json_integer((json_int_t)value);
@@ -286,9 +270,9 @@ static json_t *json_time(int64_t wall_s)
 
 static json_t *json_volume(const struct report_setup *setup, const struct volume_info *volume, const char *name)
 {
-	const struct report_outside outside = report_outside(setup, volume);
+	const struct volume_outside outside = report_outside(setup, volume);
 
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o}", "path", json_text(setup->device ? volume->path : name),
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o}", "path", show_text(setup->device ? volume->path : name),
 		"size_bytes", json_count(volume->size_bytes), "kind", volume_kind_name(volume->kind), "io",
 		io_mode_name(volume->io), "offset", json_count(volume->offset_bytes), "outside_before",
 		json_count(outside.before_bytes), "outside_after", json_count(outside.after_bytes));
@@ -316,7 +300,7 @@ static json_t *json_link(const struct report_figures *figures)
 
 static json_t *json_posted(const struct posted_error *error)
 {
-	json_t *json = json_pack("{s:s, s:o}", "status", status_name(error->status), "text", json_text(error->text));
+	json_t *json = json_pack("{s:s, s:o}", "status", status_name(error->status), "text", show_text(error->text));
 
 	if (error->track_count > 0) {
 		json_object_set_new(json, "first_track", json_count(error->first_track));
@@ -359,7 +343,7 @@ static json_t *json_verdict(const struct report *report, uint64_t passes)
 	report_print_sentence(report, passes, out);
 	fclose(out);
 	text[bytes - 1] = '\0'; /* the line feed */
-	json = json_text(text);
+	json = show_text(text);
 	free(text);
 	return json;
 }
@@ -428,7 +412,7 @@ void report_print_json(const struct report *report, uint64_t passes, FILE *out)
 void report_print_json_error(const char *text, FILE *out)
 {
 	json_t *json = json_pack("{s:s, s:s, s:b, s:[{s:o}]}", "format", "ra-compare/1", "result", "error", "complete", 0,
-		"errors", "text", json_text(text));
+		"errors", "text", show_text(text));
 
 	assert(json);
 	json_dumpf(json, out, JSON_INDENT(1));

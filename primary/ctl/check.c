@@ -38,6 +38,27 @@ const json_t *ctl_check_find(const json_t *list, const char *key, const char *na
 	return NULL;
 }
 
+void ctl_check_devices(struct ctl_points *points, const char *socket, const json_t *status, const char *device,
+	void (*check)(void *arg, const json_t *device), void *arg)
+{
+	const char *config = ctl_text_of(status, "config");
+	json_t *answer = ctl_check_ask(points, socket, VERB_DEVICES);
+	const json_t *one;
+	size_t index, found = 0;
+
+	json_array_foreach(json_object_get(answer, "devices"), index, one) {
+		if (device[0] != '\0' && strcmp(ctl_text_of(one, "name"), device) != 0)
+			continue;
+		found++;
+		check(arg, one);
+	}
+	if (answer != NULL && found == 0 && device[0] != '\0')
+		ctl_point_failed(points, CTL_WRONG, device, "%s has no [device %s]", config, device);
+	else if (answer != NULL && found == 0)
+		ctl_point_failed(points, CTL_WRONG, NULL, "%s has no [device]: nothing can be compared", config);
+	json_decref(answer);
+}
+
 /* It was read when the daemon started; what was written since is not in force. */
 static void check_config(struct ctl_points *points, const json_t *status)
 {

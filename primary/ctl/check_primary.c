@@ -19,7 +19,6 @@
 struct check {
 	struct ctl_points *points;
 	const char *socket;
-	const char *config; /* its path */
 	const char *key;    /* of this host */
 	const char *device, *peer, *path; /* its local volume */
 };
@@ -46,28 +45,23 @@ static bool check_link(const struct check *check)
 	return is_up;
 }
 
-static const char *detail_of(const struct msg_host_open_reply *reply)
-{
-	return reply->detail[0] != '\0' ? reply->detail : status_name(reply->status);
-}
-
 static void explain_volume(const struct check *check, const struct msg_host_open_reply *reply)
 {
-	bool is_remote = reply->failed_side == SIDE_REMOTE;
+	const char *detail = status_words(reply->status, reply->detail);
 
-	if (is_remote)
+	if (reply->failed_side == SIDE_REMOTE)
 		ctl_point_failed(check->points, CTL_WRONG, check->device, "the remote volume cannot be opened: %s. Look at "
-			"volume in [device %s] on %s", detail_of(reply), check->device, check->peer);
+			"volume in [device %s] on %s", detail, check->device, check->peer);
 	else
 		ctl_point_failed(check->points, CTL_WRONG, check->device, "the local volume %s cannot be opened: %s. Look at "
-			"volume in [device %s]", check->path, detail_of(reply), check->device);
+			"volume in [device %s]", check->path, detail, check->device);
 }
 
 /* Why the device cannot be opened, and what to do. */
 static void explain(const struct check *check, const struct msg_host_open_reply *reply)
 {
 	struct ctl_points *points = check->points;
-	const char *device = check->device, *detail = detail_of(reply);
+	const char *device = check->device, *detail = status_words(reply->status, reply->detail);
 
 	switch (reply->status) {
 	case STATUS_NO_SUCH_DEVICE:
@@ -217,13 +211,14 @@ static void check_open(const struct check *check, struct ctl_host *host)
 	else
 		ctl_point_good(check->points, check->device, "%s lets this host read it", check->peer);
 	ctl_check_geometry(check->points, check->device, &reply->local, &reply->remote, reply->track_bytes);
-	bytes = ctl_smaller_bytes(&reply->local, &reply->remote); /* of a longer one the rest is not read */
+	bytes = volume_info_common_bytes(&reply->local, &reply->remote); /* of a longer one the rest is not read */
 	if (!reply->digest_only && bytes > 0)
 		check_speed(check, host, bytes);
 }
 
-static void check_device(struct check *check, const json_t *device)
+static void check_device(void *arg, const json_t *device)
 {
+	struct check *check = arg;
 	char why[CTL_WHY_BYTES] = "";
 	struct ctl_host *host;
 
@@ -240,21 +235,7 @@ static void check_device(struct check *check, const json_t *device)
 
 void ctl_check_primary(struct ctl_points *points, const char *socket, const json_t *status, const char *device)
 {
-	struct check check = { .points = points, .socket = socket, .config = ctl_text_of(status, "config"),
-		.key = ctl_text_of(status, "key") };
-	json_t *answer = ctl_check_ask(points, socket, VERB_DEVICES);
-	const json_t *devices = json_object_get(answer, "devices"), *one;
-	size_t index, found = 0;
+	struct check check = { .points = points, .socket = socket, .key = ctl_text_of(status, "key") };
 
-	json_array_foreach((json_t *)devices, index, one) {
-		if (device[0] != '\0' && strcmp(ctl_text_of(one, "name"), device) != 0)
-			continue;
-		found++;
-		check_device(&check, one);
-	}
-	if (answer != NULL && found == 0 && device[0] != '\0')
-		ctl_point_failed(points, CTL_WRONG, device, "%s has no [device %s]", check.config, device);
-	else if (answer != NULL && found == 0)
-		ctl_point_failed(points, CTL_WRONG, NULL, "%s has no [device]: nothing can be compared", check.config);
-	json_decref(answer);
+	ctl_check_devices(points, socket, status, device, check_device, &check);
 }

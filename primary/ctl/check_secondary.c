@@ -11,6 +11,11 @@
 
 #define PROBE_MS 90000 /* two seconds of reading, and a disk that takes its time */
 
+struct check {
+	struct ctl_points *points;
+	const char *socket;
+};
+
 static void check_listen(struct ctl_points *points, const json_t *status)
 {
 	const json_t *address;
@@ -71,8 +76,10 @@ static void judge_probe(struct ctl_points *points, const json_t *about, const js
 			ctl_bytes(ctl_number_of(probe, "bytes_read")), ctl_age(ctl_number_of(probe, "seconds")));
 }
 
-static void check_device(struct ctl_points *points, const char *socket, const json_t *device)
+static void check_device(void *arg, const json_t *device)
 {
+	const struct check *check = arg;
+	struct ctl_points *points = check->points;
 	struct msg_control request = { .verb = VERB_PROBE };
 	const char *name = ctl_text_of(device, "name");
 	char why[CTL_WHY_BYTES] = "";
@@ -80,7 +87,7 @@ static void check_device(struct ctl_points *points, const char *socket, const js
 	enum status status;
 
 	strncat(request.name, name, sizeof(request.name) - 1);
-	status = ctl_call(socket, &request, PROBE_MS, &answer, why);
+	status = ctl_call(check->socket, &request, PROBE_MS, &answer, why);
 	if (status != STATUS_OK) {
 		ctl_point_failed(points, ctl_exit_of(status), name, "%s", why);
 		return;
@@ -91,23 +98,9 @@ static void check_device(struct ctl_points *points, const char *socket, const js
 
 void ctl_check_secondary(struct ctl_points *points, const char *socket, const json_t *status, const char *device)
 {
-	const char *config = ctl_text_of(status, "config");
-	json_t *answer;
-	const json_t *one;
-	size_t index, found = 0;
+	struct check check = { points, socket };
 
 	check_listen(points, status);
 	check_peers(points, socket, status);
-	answer = ctl_check_ask(points, socket, VERB_DEVICES);
-	json_array_foreach(json_object_get(answer, "devices"), index, one) {
-		if (device[0] != '\0' && strcmp(ctl_text_of(one, "name"), device) != 0)
-			continue;
-		found++;
-		check_device(points, socket, one);
-	}
-	if (answer != NULL && found == 0 && device[0] != '\0')
-		ctl_point_failed(points, CTL_WRONG, device, "%s has no [device %s]", config, device);
-	else if (answer != NULL && found == 0)
-		ctl_point_failed(points, CTL_WRONG, NULL, "%s has no [device]: nothing can be read", config);
-	json_decref(answer);
+	ctl_check_devices(points, socket, status, device, check_device, &check);
 }

@@ -9,40 +9,17 @@
 
 #include "primary/ctl/words.h"
 
-uint64_t ctl_smaller_bytes(const struct volume_info *local, const struct volume_info *remote)
-{
-	return local->size_bytes < remote->size_bytes ? local->size_bytes : remote->size_bytes;
-}
-
-uint64_t ctl_compared_bytes(const struct volume_info *local, const struct volume_info *remote)
-{
-	uint64_t smaller = ctl_smaller_bytes(local, remote);
-	uint64_t larger = local->size_bytes + remote->size_bytes - smaller;
-
-	return local->is_common || remote->is_common ? smaller : larger;
-}
-
-struct ctl_outside ctl_outside(const struct volume_info *info, uint64_t compared_bytes)
-{
-	uint64_t end = info->offset_bytes + (info->size_bytes < compared_bytes ? info->size_bytes : compared_bytes);
-
-	return (struct ctl_outside){
-		.before = info->offset_bytes,
-		.behind = info->whole_bytes > end ? info->whole_bytes - end : 0, /* 0: the whole is not known */
-	};
-}
-
 static void check_outside(struct ctl_points *points, const char *device, const char *side,
 	const struct volume_info *info, uint64_t compared_bytes)
 {
-	struct ctl_outside outside = ctl_outside(info, compared_bytes);
+	struct volume_outside outside = volume_info_outside(info, compared_bytes);
 
-	if (outside.before != 0)
+	if (outside.before_bytes != 0)
 		ctl_point_good(points, device, "not compared: the first %s of the %s volume",
-			ctl_count(outside.before, "byte", "bytes"), side);
-	if (outside.behind != 0)
+			ctl_count(outside.before_bytes, "byte", "bytes"), side);
+	if (outside.after_bytes != 0)
 		ctl_point_good(points, device, "not compared: the last %s of the %s volume",
-			ctl_count(outside.behind, "byte", "bytes"), side);
+			ctl_count(outside.after_bytes, "byte", "bytes"), side);
 }
 
 static void check_volume(struct ctl_points *points, const char *device, const char *side,
@@ -62,7 +39,9 @@ static void check_volume(struct ctl_points *points, const char *device, const ch
 void ctl_check_geometry(struct ctl_points *points, const char *device, const struct volume_info *local,
 	const struct volume_info *remote, uint32_t track_bytes)
 {
-	uint64_t compared = ctl_compared_bytes(local, remote);
+	bool is_common = local->is_common || remote->is_common;
+	uint64_t smaller = volume_info_common_bytes(local, remote);
+	uint64_t compared = volume_info_compared_bytes(local, remote, is_common);
 	bool is_local_larger = local->size_bytes > remote->size_bytes;
 
 	check_volume(points, device, "local", local);
@@ -70,9 +49,9 @@ void ctl_check_geometry(struct ctl_points *points, const char *device, const str
 	if (volume_info_is_same(local, remote))
 		ctl_point_failed(points, CTL_WRONG, device,
 			"both sides are one and the same volume: change volume on one of them");
-	if (ctl_smaller_bytes(local, remote) == 0)
+	if (smaller == 0)
 		return; /* nothing that could be made to fit */
-	if (local->size_bytes == remote->size_bytes || local->is_common || remote->is_common)
+	if (local->size_bytes == remote->size_bytes || is_common)
 		ctl_point_good(points, device, "%s %s compared, %s of %s", ctl_count(compared, "byte", "bytes"),
 			compared == 1 ? "is" : "are",
 			ctl_count(compared / track_bytes + (compared % track_bytes != 0), "track", "tracks"),
@@ -81,8 +60,8 @@ void ctl_check_geometry(struct ctl_points *points, const char *device, const str
 		ctl_point_failed(points, CTL_WRONG, device, "the %s volume is %s longer, which is a difference: "
 			"length = common in [device %s] leaves that out, or length = %" PRIu64 " on the %s side",
 			is_local_larger ? "local" : "remote",
-			ctl_count(compared - ctl_smaller_bytes(local, remote), "byte", "bytes"), device,
-			ctl_smaller_bytes(local, remote), is_local_larger ? "local" : "remote");
+			ctl_count(compared - smaller, "byte", "bytes"), device,
+			smaller, is_local_larger ? "local" : "remote");
 	check_outside(points, device, "local", local, compared);
 	check_outside(points, device, "remote", remote, compared);
 }

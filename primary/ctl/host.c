@@ -161,12 +161,10 @@ static void on_opened(void *arg, const struct msg_host_open_reply *reply)
 const struct msg_host_open_reply *ctl_host_open(struct ctl_host *host, const char *device, uint32_t link_timeout_ms)
 {
 	struct msg_host_open request = { .link_timeout_ms = link_timeout_ms };
-	char name[65] = "";
 
 	assert(!host->is_lost && host->volumes.status == STATUS_UNSET);
-	gethostname(name, sizeof(name) - 1);
 	snprintf(request.device, sizeof(request.device), "%s", device);
-	snprintf(request.owner, sizeof(request.owner), "ra-ctl[%d] on %s", (int)getpid(), name);
+	client_owner("ra-ctl", request.owner);
 	client_open(host->client, &request, on_opened, host);
 	timer_set(&host->timer, ANSWER_MS);
 	run(host);
@@ -224,8 +222,7 @@ static void count_failure(struct ctl_host *host, const struct msg_host_read_repl
 
 	if (measure->status == STATUS_OK) {
 		measure->status = reply->status;
-		snprintf(measure->detail, sizeof(measure->detail), "%s",
-			reply->detail[0] != '\0' ? reply->detail : status_name(reply->status));
+		snprintf(measure->detail, sizeof(measure->detail), "%s", status_words(reply->status, reply->detail));
 	}
 	if (!host->is_over)
 		end_measure(host);

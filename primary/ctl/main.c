@@ -14,6 +14,7 @@
 #include "primary/ctl/keygen.h"
 #include "primary/ctl/options.h"
 #include "primary/ctl/show.h"
+#include "primary/ctl/words.h"
 
 static const struct {
 	enum control_verb verb;
@@ -27,12 +28,6 @@ static const struct {
 	[CTL_LINKS] = { VERB_LINKS, ctl_show_links },
 	[CTL_LIMIT] = { VERB_LIMIT, ctl_show_limit },
 };
-
-static void print_json(const json_t *answer)
-{
-	json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-	fputc('\n', stdout);
-}
 
 static enum ctl_exit ask_and_show(const struct ctl_options *options)
 {
@@ -52,7 +47,7 @@ static enum ctl_exit ask_and_show(const struct ctl_options *options)
 	if (code != CTL_GOOD)
 		return code;
 	if (options->json)
-		print_json(answer);
+		ctl_print_json(answer, stdout);
 	else
 		questions[options->verb].show(answer, stdout);
 	json_decref(answer);

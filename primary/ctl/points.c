@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "local/show.h"
 #include "primary/ctl/table.h"
+#include "primary/ctl/words.h"
 
 #define TEXT_BYTES 8192u /* a path may stand in it */
 
@@ -103,8 +104,7 @@ enum ctl_exit ctl_points_end(const struct ctl_points *points)
 	if (points->is_json) {
 		document = json_pack("{s:s, s:b, s:O, s:O}", "format", "ra-ctl/1", "ok", code == CTL_GOOD, "points",
 			points->points, "devices", points->devices);
-		json_dumpf(document, points->out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-		fputc('\n', points->out);
+		ctl_print_json(document, points->out);
 		json_decref(document);
 	}
 	return code;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plural.h"
+
 #define TEXTS 8u
 #define TEXT_BYTES 96u
 
@@ -72,7 +74,7 @@ const char *ctl_count(uint64_t number, const char *one, const char *many)
 {
 	char *text = next_text();
 
-	snprintf(text, TEXT_BYTES, "%" PRIu64 " %s", number, number == 1 ? one : many);
+	snprintf(text, TEXT_BYTES, "%" PRIu64 " %s", number, plural(number, one, many));
 	return text;
 }
 
@@ -87,6 +89,12 @@ const char *ctl_tracks(uint64_t first, uint64_t count)
 	else
 		snprintf(text, TEXT_BYTES, "%" PRIu64 "-%" PRIu64, first, first + count - 1);
 	return text;
+}
+
+void ctl_print_json(const json_t *json, FILE *out)
+{
+	json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+	fputc('\n', out);
 }
 
 const char *ctl_text_of(const json_t *object, const char *key)
@@ -124,6 +132,7 @@ const char *ctl_limit_of(const json_t *object)
 	if (bytes != 0)
 		write_size(text, (double)bytes, reads != 0 ? "/s, " : "/s");
 	if (reads != 0)
-		snprintf(text + strlen(text), TEXT_BYTES - strlen(text), "%" PRIu64 " read%s/s", reads, reads == 1 ? "" : "s");
+		snprintf(text + strlen(text), TEXT_BYTES - strlen(text), "%" PRIu64 " %s/s", reads,
+			plural(reads, "read", "reads"));
 	return text;
 }

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 const char *ctl_bytes(double bytes);    /* "64 KiB", "1.25 GiB" */
 const char *ctl_rate(double bytes);     /* "100 MiB/s" */
@@ -16,6 +17,7 @@ const char *ctl_age(double seconds);    /* "0.3 s", "12 s", "5 min", "3 h", "4 d
 const char *ctl_count(uint64_t number, const char *one, const char *many); /* "1 read", "2 reads" */
 const char *ctl_tracks(uint64_t first, uint64_t count); /* "5", "5-20"; "" for none */
 
+void ctl_print_json(const json_t *json, FILE *out);
 const char *ctl_text_of(const json_t *object, const char *key); /* "" when it is not there */
 double ctl_number_of(const json_t *object, const char *key);    /* 0 when it is not there */
 uint64_t ctl_integer_of(const json_t *object, const char *key);

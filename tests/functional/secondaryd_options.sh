@@ -73,7 +73,7 @@ rm -r conf.d
 
 start b
 for words in '^ra-secondaryd: info: version [0-9].* configuration .*/b\.conf' "info: key ${key[b]}" \
-	"info: listening on 127\.0\.0\.1:$port\$" "info: socket $T/b\.sock" 'info: 1 devices, 1 peers'; do
+	"info: listening on 127\.0\.0\.1:$port\$" "info: socket $T/b\.sock" 'info: 1 device, 1 peer$'; do
 	grep -q "$words" b.log || die "the log does not say $words"
 done
 expect 1 --config "$conf" # a second one

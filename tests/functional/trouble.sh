@@ -51,6 +51,9 @@ for bad in --jobs=0 --jobs=65 --jobs=x --run=65 --delivery=never --retry-delay=1
 	says "$(cut -d= -f1 <<<"${bad#--}")"
 	[ "$(tail -n 1 err)" = "Try 'ra-compare --help'." ] && [ "$(wc -l <err)" = 2 ] || die "no hint after the error"
 done
+head -c 100 a >small
+expect 2 --tracks 1 small small
+says 'there is no track 1; the larger volume has 1 track, counted from 0'
 expect 2 --json --jobs=0 a a
 json .result error
 expect 0 --help

@@ -68,6 +68,11 @@ void client_free(struct client *client)
 	free(client);
 }
 
+void client_owner(const char *program, char owner[OWNER_MAX + 1])
+{
+	snprintf(owner, OWNER_MAX + 1, "%s[%d] on a host", program, (int)getpid());
+}
+
 void client_open(struct client *client, const struct msg_host_open *open,
 	void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg)
 {

@@ -192,8 +192,8 @@ static void jobs_show_the_ring_of_a_secondary_and_the_streams_of_a_primary(void 
 		"      12  fetch  queued   32      0.1 s  a\n");
 	assert_shown(ctl_show_jobs,
 		"{'devices':[{'name':'web1','jobs':[{'host':'ra-compare[5] on a','state':'ready','read':'sent',"
-		"'link_id':'0x1','first_track':0,'tracks':16,'age_seconds':12,'limit':{'bytes_per_second':5242880}},{'host':'x','state':'new',"
-		"'read':'none','age_seconds':1}]}]}",
+		"'link_id':'0x1','first_track':0,'tracks':16,'age_seconds':12,"
+		"'limit':{'bytes_per_second':5242880}},{'host':'x','state':'new','read':'none','age_seconds':1}]}]}",
 		"web1: 2 jobs\n"
 		"  HOST                STATE  READ  TRACKS    AGE  LIMIT    LINK ID\n"
 		"  ra-compare[5] on a  ready  sent  0-15     12 s  5 MiB/s  0x1\n"
