@@ -22,20 +22,20 @@ struct command {
 	int verbose; /* how often -v */
 };
 
-static void usage(FILE *out)
+static void print_help(void)
 {
-	fprintf(out, "Usage: ra-primaryd [--config FILE] [--check-config | --dump-config] [-v]\n"
-		     "       ra-primaryd --once\n"
-		     "Reads local volumes and their remote copies for ra-compare.\n"
-		     "  --config FILE   read the configuration from FILE and from conf.d beside it\n"
-		     "                  (default: " CONFIG_DEFAULT ")\n"
-		     "  --check-config  say what is wrong with the configuration, and end\n"
-		     "  --dump-config   print every key with the value in force, and end\n"
-		     "  -v, --verbose   log one level more than the configuration says; may be repeated\n"
-		     "  --once          serve one host on standard input over one link on descriptor 3;\n"
-		     "                  ra-compare starts it so\n"
-		     "  --help          show this text\n"
-		     "  --version       show the version\n");
+	printf("Usage: ra-primaryd [--config FILE] [--check-config | --dump-config] [-v]\n"
+	       "       ra-primaryd --once\n"
+	       "Reads local volumes and their remote copies for ra-compare.\n"
+	       "  --config FILE   read the configuration from FILE and from conf.d beside it\n"
+	       "                  (default: " CONFIG_DEFAULT ")\n"
+	       "  --check-config  say what is wrong with the configuration, and end\n"
+	       "  --dump-config   print every key with the value in force, and end\n"
+	       "  -v, --verbose   log one level more than the configuration says; may be repeated\n"
+	       "  --once          serve one host on standard input over one link on descriptor 3;\n"
+	       "                  ra-compare starts it so\n"
+	       "  --help          show this text\n"
+	       "  --version       show the version\n");
 }
 
 /* -1: go on; else the exit code. */
@@ -70,13 +70,13 @@ static int parse(int argc, char **argv, struct command *command)
 			command->verbose++;
 			break;
 		case 'h':
-			usage(stdout);
+			print_help();
 			return 0;
 		case 'V':
 			printf("ra-primaryd %s\n", RA_VERSION);
 			return 0;
 		default:
-			usage(stderr);
+			fputs("Try 'ra-primaryd --help'.\n", stderr);
 			return 2;
 		}
 	}
@@ -84,9 +84,11 @@ static int parse(int argc, char **argv, struct command *command)
 		log_error("unexpected argument '%s'", argv[optind]);
 	else if (command->is_once && (command->config || command->checks || command->dumps))
 		log_error("--once has no configuration");
+	else if (command->checks && command->dumps)
+		log_error("--check-config and --dump-config exclude each other");
 	else
 		return -1;
-	usage(stderr);
+	fputs("Try 'ra-primaryd --help'.\n", stderr);
 	return 2;
 }
 
@@ -100,15 +102,14 @@ static int run_configured(const struct command *command)
 		log_error("%s", why);
 		goto out;
 	}
-	if (command->dumps)
-		config_dump(settings->config, stdout);
-	if (command->dumps || command->checks) {
-		code = fflush(stdout) == 0 ? 0 : 1;
-		goto out;
-	}
 	int level = (int)settings->log_level + command->verbose;
 	log_start("ra-primaryd", level < LOG_LEVEL_DEBUG ? (enum log_level)level : LOG_LEVEL_DEBUG);
-	code = service_run(settings);
+	if (command->dumps) {
+		config_dump(settings->config, stdout);
+		code = fflush(stdout) == 0 ? 0 : 1;
+	} else {
+		code = command->checks ? service_check(settings) : service_run(settings);
+	}
 out:
 	primary_settings_free(settings);
 	free(why);

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,9 @@
 #include "primary/remote.h"
 #include "primary/service_parts.h"
 #include "wire/tls.h"
+
+#define EXIT_NOT_STARTED 1
+#define EXIT_SETTINGS 2
 
 static struct service *service_of(void *arg)
 {
@@ -110,21 +114,7 @@ static void on_dump(int signal_number, void *arg)
 		remote_dump(service->peers[i].remote);
 }
 
-/* ---- Parts ---- */
-
-static struct limit_pair limit_new(struct service *service, const struct rate_limit *limit, bool is_local)
-{
-	return (struct limit_pair){
-		.local = is_local ? rate_new(service->core.throttle, limit) : NULL,
-		.remote = rate_new(service->core.throttle, limit),
-	};
-}
-
-static void limit_free(struct limit_pair *limit)
-{
-	rate_free(limit->local);
-	rate_free(limit->remote);
-}
+/* ---- What the settings name ---- */
 
 static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {
@@ -149,6 +139,74 @@ static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 	return NULL;
 }
 
+/* Logs where the key stands and why its value is not usable; the exit code. */
+static int refuse(const struct primary_settings *settings, const char *key, const char *words)
+{
+	log_error("%s: %s: %s", config_where(settings->config, "primary", NULL, key), key, words);
+	return EXIT_SETTINGS;
+}
+
+static int check_group(const struct primary_settings *settings, const char *key, const char *group)
+{
+	char words[DETAIL_MAX + 1];
+	if (group[0] == '\0' || getgrnam(group))
+		return 0;
+	snprintf(words, sizeof(words), "there is no group %s", group);
+	return refuse(settings, key, words);
+}
+
+static int check_ca(const struct primary_settings *settings, const struct tls_identity *identity)
+{
+	char why[DETAIL_MAX + 1];
+	struct tls_context *tls = tls_context_new(identity, TLS_CLIENT, admit, NULL);
+	int code = 0;
+	if (!tls)
+		code = refuse(settings, "identity", "TLS does not take it");
+	else if (settings->ca[0] && tls_context_trust(tls, settings->ca, why) != 0)
+		code = refuse(settings, "ca", why);
+	tls_context_free(tls);
+	return code;
+}
+
+/* 0 and the identity, the caller's; or the exit code (logged). */
+static int read_named(const struct primary_settings *settings, struct tls_identity **identity)
+{
+	char why[DETAIL_MAX + 1];
+	int code = check_group(settings, "socket-group", settings->socket_group);
+	*identity = NULL;
+	if (code == 0)
+		code = check_group(settings, "admin-group", settings->admin_group);
+	if (code == 0 && tls_identity_from_file(settings->identity, identity, why) != 0)
+		code = refuse(settings, "identity", why);
+	if (code == 0)
+		code = check_ca(settings, *identity);
+	return code;
+}
+
+int service_check(const struct primary_settings *settings)
+{
+	struct tls_identity *identity;
+	int code = read_named(settings, &identity);
+	tls_identity_free(identity);
+	return code;
+}
+
+/* ---- Parts ---- */
+
+static struct limit_pair limit_new(struct service *service, const struct rate_limit *limit, bool is_local)
+{
+	return (struct limit_pair){
+		.local = is_local ? rate_new(service->core.throttle, limit) : NULL,
+		.remote = rate_new(service->core.throttle, limit),
+	};
+}
+
+static void limit_free(struct limit_pair *limit)
+{
+	rate_free(limit->local);
+	rate_free(limit->remote);
+}
+
 /* false (logged) when the configuration is to blame. */
 static bool build_peer(struct service *service, const struct tls_identity *identity, unsigned index)
 {
@@ -162,7 +220,7 @@ static bool build_peer(struct service *service, const struct tls_identity *ident
 	if (!peer->tls)
 		return false;
 	if (settings->ca[0] && tls_context_trust(peer->tls, settings->ca, why) != 0) {
-		log_error("%s: ca: %s", config_where(settings->config, "primary", NULL, "ca"), why);
+		refuse(settings, "ca", why);
 		return false;
 	}
 	return true;
@@ -227,19 +285,18 @@ static void build_links(struct service *service)
 static int build(struct service *service)
 {
 	const struct primary_settings *settings = service->settings;
-	struct tls_identity *identity = NULL;
-	char why[DETAIL_MAX + 1];
-	int error = tls_identity_from_file(settings->identity, &identity, why);
+	struct tls_identity *identity;
+	int error = read_named(settings, &identity);
 	if (error) {
-		log_error("%s: identity: %s", config_where(settings->config, "primary", NULL, "identity"), why);
-		return 2;
+		tls_identity_free(identity);
+		return error;
 	}
 	tls_identity_key(identity, service->key);
 	error = core_start(&service->core, settings->da_threads);
 	if (error) {
 		log_error("the disk adapter cannot be started: %s", strerror(-error));
 		tls_identity_free(identity);
-		return 1;
+		return EXIT_NOT_STARTED;
 	}
 	service->started_ms = clock_now_ms(service->core.clock);
 	service->limit = limit_new(service, &settings->limit, true);
@@ -250,9 +307,9 @@ static int build(struct service *service)
 		is_built = build_peer(service, identity, i);
 	tls_identity_free(identity);
 	if (!is_built)
-		return 2;
+		return EXIT_SETTINGS;
 	if (!build_server(service))
-		return 1;
+		return EXIT_NOT_STARTED;
 	build_links(service);
 	daemon_on_signal(service->core.daemon, SIGTERM, on_stop, service);
 	daemon_on_signal(service->core.daemon, SIGINT, on_stop, service);

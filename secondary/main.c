@@ -23,20 +23,20 @@ struct options {
 	int verbose; /* how often -v */
 };
 
-static void usage(FILE *out)
+static void print_help(void)
 {
-	fprintf(out, "Usage: ra-secondaryd [--config FILE] [--check-config | --dump-config] [-v]\n"
-		     "       ra-secondaryd --once\n"
-		     "Serves the volumes of this host to the primaries that its configuration names.\n"
-		     "  --config FILE   read the configuration from FILE and from conf.d beside it\n"
-		     "                  (default: " CONFIG_DEFAULT ")\n"
-		     "  --check-config  say what is wrong with the configuration, and end\n"
-		     "  --dump-config   print every key with the value in force, and end\n"
-		     "  -v, --verbose   log one level more than the configuration says; may be repeated\n"
-		     "  --once          serve one primary on standard input and output;\n"
-		     "                  ra-compare starts it so\n"
-		     "  --help          show this text\n"
-		     "  --version       show the version\n");
+	printf("Usage: ra-secondaryd [--config FILE] [--check-config | --dump-config] [-v]\n"
+	       "       ra-secondaryd --once\n"
+	       "Serves the volumes of this host to the primaries that its configuration names.\n"
+	       "  --config FILE   read the configuration from FILE and from conf.d beside it\n"
+	       "                  (default: " CONFIG_DEFAULT ")\n"
+	       "  --check-config  say what is wrong with the configuration, and end\n"
+	       "  --dump-config   print every key with the value in force, and end\n"
+	       "  -v, --verbose   log one level more than the configuration says; may be repeated\n"
+	       "  --once          serve one primary on standard input and output;\n"
+	       "                  ra-compare starts it so\n"
+	       "  --help          show this text\n"
+	       "  --version       show the version\n");
 }
 
 /* -1: go on; else the exit code. */
@@ -66,13 +66,13 @@ static int parse(int argc, char **argv, struct options *options)
 			options->verbose++;
 			break;
 		case 'h':
-			usage(stdout);
+			print_help();
 			return 0;
 		case 'V':
 			printf("ra-secondaryd %s\n", RA_VERSION);
 			return 0;
 		default:
-			usage(stderr);
+			fputs("Try 'ra-secondaryd --help'.\n", stderr);
 			return EXIT_USAGE;
 		}
 	}
@@ -84,7 +84,7 @@ static int parse(int argc, char **argv, struct options *options)
 		log_error("--check-config and --dump-config exclude each other");
 	else
 		return -1;
-	usage(stderr);
+	fputs("Try 'ra-secondaryd --help'.\n", stderr);
 	return EXIT_USAGE;
 }
 

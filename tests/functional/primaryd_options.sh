@@ -14,6 +14,7 @@ says '^ra-primaryd [0-9]'
 expect 2 --bogus
 expect 2 word
 says "unexpected argument 'word'"
+[ "$(tail -n 1 err)" = "Try 'ra-primaryd --help'." ] && [ "$(wc -l <err)" = 2 ] || die "no hint after the error"
 expect 2 --once --config x
 says '^ra-primaryd: error: --once'
 expect 2 --config "$T/none.conf"
@@ -25,6 +26,8 @@ expect 0 --config "$T/a.conf" --check-config
 [ ! -s out ] && [ ! -s err ] || die "it says something"
 expect 0 --config "$T/a.conf" --dump-config
 says 'track-size'
+expect 2 --config "$T/a.conf" --check-config --dump-config
+says 'exclude each other'
 expect 2 --config "$T/b.conf" --check-config # of a secondary
 says 'b\.conf:1'
 
@@ -33,14 +36,20 @@ line=$(wc -l <a.conf)
 expect 2 --config "$T/a.conf"
 says "^ra-primaryd: error: $T/a\.conf:$line: .*peeer"
 sed -i '$d' a.conf
-chmod 640 a.pem
-expect 2 --config "$T/a.conf"
-says "a\.conf:2: identity: .*a\.pem"
-chmod 600 a.pem
-sed -i "s|^identity = .*|&\nca = $T/none.pem|" a.conf
-expect 2 --config "$T/a.conf"
-says 'a\.conf:3: ca: .*none\.pem'
-sed -i '/^ca =/d' a.conf
+# What it names: said before it runs, and by --check-config in the same words.
+for check in --check-config ''; do
+	chmod 640 a.pem
+	expect 2 --config "$T/a.conf" $check
+	says "a\.conf:2: identity: .*a\.pem"
+	chmod 600 a.pem
+	sed -i "s|^identity = .*|&\nca = $T/none.pem|" a.conf
+	expect 2 --config "$T/a.conf" $check
+	says 'a\.conf:3: ca: .*none\.pem'
+	sed -i "s|^ca = .*|socket-group = no-such-group|" a.conf
+	expect 2 --config "$T/a.conf" $check
+	says 'a\.conf:3: socket-group: there is no group no-such-group'
+	sed -i '/^socket-group =/d' a.conf
+done
 mkdir dir
 sed -i.good "s|^socket = .*|socket = $T/dir|" a.conf
 expect 1 --config "$T/a.conf"
