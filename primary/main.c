@@ -82,8 +82,8 @@ static int parse(int argc, char **argv, struct command *command)
 	}
 	if (optind != argc)
 		log_error("unexpected argument '%s'", argv[optind]);
-	else if (command->is_once && (command->config || command->checks || command->dumps))
-		log_error("--once has no configuration");
+	else if (command->is_once && (command->config || command->checks || command->dumps || command->verbose > 0))
+		log_error("--once goes with no other option");
 	else if (command->checks && command->dumps)
 		log_error("--check-config and --dump-config exclude each other");
 	else

@@ -78,8 +78,8 @@ static int parse(int argc, char **argv, struct options *options)
 	}
 	if (optind != argc)
 		log_error("unexpected argument '%s'", argv[optind]);
-	else if (options->is_once && (options->config || options->checks || options->dumps))
-		log_error("--once has no configuration");
+	else if (options->is_once && (options->config || options->checks || options->dumps || options->verbose > 0))
+		log_error("--once goes with no other option");
 	else if (options->checks && options->dumps)
 		log_error("--check-config and --dump-config exclude each other");
 	else

@@ -36,7 +36,7 @@ const char options_help[] =
 	"  --json                one JSON document on standard output, nothing else\n"
 	"  --progress[=WHEN]     auto, always or never; alone: always (auto)\n"
 	"  -q, --quiet           only errors and warnings, and the exit status tells\n"
-	"  -v, --verbose         also what the daemons log\n"
+	"  -v, --verbose         also what the daemons of this run log\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit status: 0 identical, 1 different, 2 usage or configuration, 3 not proven, 4 a daemon or the link was lost,\n"

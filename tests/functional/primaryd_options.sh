@@ -15,6 +15,7 @@ expect 2 --bogus
 expect 2 word
 says "unexpected argument 'word'"
 [ "$(tail -n 1 err)" = "Try 'ra-primaryd --help'." ] && [ "$(wc -l <err)" = 2 ] || die "no hint after the error"
+expect 2 --once -v
 expect 2 --once --config x
 says '^ra-primaryd: error: --once'
 expect 2 --config "$T/none.conf"
