@@ -34,6 +34,30 @@ json_t *show_text(const char *text)
 	return json;
 }
 
+/* U+0080 to U+009F are control characters too. */
+void show_clean(const char *text, FILE *out)
+{
+	for (; *text != '\0'; text++) {
+		unsigned char byte = (unsigned char)*text, next = (unsigned char)text[1];
+
+		if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+			fputc('?', out);
+			text++;
+		} else {
+			fputc(byte < ' ' || byte == 0x7f ? '?' : byte, out);
+		}
+	}
+}
+
+void show_utc(int64_t wall_s, char text[SHOW_UTC_CHARS])
+{
+	time_t when = (time_t)wall_s;
+	struct tm parts;
+
+	if (!gmtime_r(&when, &parts) || strftime(text, SHOW_UTC_CHARS, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+		snprintf(text, SHOW_UTC_CHARS, "an unknown time");
+}
+
 static void set_count(json_t *object, const char *key, uint64_t value)
 {
 	json_object_set_new(object, key, json_integer((json_int_t)value));
@@ -42,13 +66,11 @@ static void set_count(json_t *object, const char *key, uint64_t value)
 static json_t *show_error(const struct posted_error *error)
 {
 	json_t *json = json_object();
-	time_t wall_s = error->wall_s;
-	char text[32];
-	struct tm tm;
+	char text[SHOW_UTC_CHARS];
 
 	set_count(json, "number", error->number);
-	if (gmtime_r(&wall_s, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
-		json_object_set_new(json, "time", json_string(text));
+	show_utc(error->wall_s, text);
+	json_object_set_new(json, "time", json_string(text));
 	json_object_set_new(json, "status", json_string(status_name(error->status)));
 	if (error->device[0])
 		json_object_set_new(json, "device", show_text(error->device));

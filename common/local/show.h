@@ -7,10 +7,13 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include "base/volume_info.h"
 
-struct da;
+#define SHOW_UTC_CHARS 32u
+
 struct post;
 struct rate;
 
@@ -26,6 +29,10 @@ json_t *show_volume(const struct volume_info *info);
 
 /* Words or a path of any bytes; jansson itself takes UTF-8 only. */
 json_t *show_text(const char *text);
+/* For a terminal: control characters as '?'. */
+void show_clean(const char *text, FILE *out);
+/* "2026-11-24T12:00:00Z" */
+void show_utc(int64_t wall_s, char text[SHOW_UTC_CHARS]);
 /* Compact text of at most bytes_max bytes, to be freed. What is longer gets shorter lists, all to the same length, and
  * each cut list has a "…_left_out" beside it that says how many are missing. NULL when that does not help. */
 char *show_dump(json_t *json, size_t bytes_max);

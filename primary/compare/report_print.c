@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Text and JSON of a finished report. Reads figures only, decides nothing: the result comes from report_exit_code.
- * Ranges are printed one by one and not as jansson objects: 262144 of those would take 200 MB. Paths are bytes: what is
- * no UTF-8 or would move a terminal's cursor is shown as '?'.
+ * Ranges are printed one by one and not as jansson objects: 262144 of those would take 200 MB.
  */
 #include "primary/compare/report_print.h"
 
@@ -11,7 +10,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
@@ -21,7 +19,6 @@
 #include "primary/compare/report.h"
 
 #define TEXT_RANGES_MAX 100u
-#define TIME_CHARS 32u
 
 static const char *const reason_words[REASON_COUNT] = {
 	[REASON_NOT_ASKED] = "outside --tracks",
@@ -36,26 +33,11 @@ static const char *const reason_words[REASON_COUNT] = {
 	[REASON_BUSY] = "because somebody else had the device",
 };
 
-static void format_time(int64_t wall_s, char out[TIME_CHARS])
-{
-	time_t when = (time_t)wall_s;
-	struct tm parts;
-
-	if (!gmtime_r(&when, &parts) || strftime(out, TIME_CHARS, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
-		snprintf(out, TIME_CHARS, "an unknown time");
-}
-
-static void print_name(const char *name, FILE *out)
-{
-	for (; *name; name++)
-		fputc((unsigned char)*name < 32 || *name == 127 ? '?' : *name, out);
-}
-
 static void print_names(const struct report_setup *setup, FILE *out)
 {
-	print_name(setup->name_local, out);
+	show_clean(setup->name_local, out);
 	fputs(" and ", out);
-	print_name(setup->name_remote, out);
+	show_clean(setup->name_remote, out);
 }
 
 static const char *track_word(uint64_t count)
@@ -120,7 +102,7 @@ static void print_size_change(const char *name, uint64_t before, uint64_t after,
 	if (before == after)
 		return;
 	fputs(", ", out);
-	print_name(name, out);
+	show_clean(name, out);
 	fprintf(out, " %s from %" PRIu64 " to %" PRIu64 " %s during the run%s", after > before ? "grew" : "shrank",
 		before, after, byte_word(after), after > before ? " and the new part was not compared" : "");
 }
@@ -156,12 +138,12 @@ static const char *print_outside(const struct report_setup *setup, const struct 
 
 	if (outside.before_bytes > 0) {
 		fprintf(out, "%sthe first %" PRIu64 " %s of ", words, outside.before_bytes, byte_word(outside.before_bytes));
-		print_name(name, out);
+		show_clean(name, out);
 		words = " and ";
 	}
 	if (outside.after_bytes > 0) {
 		fprintf(out, "%sthe last %" PRIu64 " %s of ", words, outside.after_bytes, byte_word(outside.after_bytes));
-		print_name(name, out);
+		show_clean(name, out);
 		fprintf(out, " (from offset %" PRIu64 ")", outside.after_offset);
 		words = " and ";
 	}
@@ -188,10 +170,10 @@ void report_print_sentence(const struct report *report, uint64_t passes, FILE *o
 {
 	const struct report_figures *figures = report_figures(report);
 	const struct report_setup *setup = &figures->setup;
-	char started[TIME_CHARS], ended[TIME_CHARS];
+	char started[SHOW_UTC_CHARS], ended[SHOW_UTC_CHARS];
 
-	format_time(setup->started_wall_s, started);
-	format_time(figures->end.ended_wall_s, ended);
+	show_utc(setup->started_wall_s, started);
+	show_utc(figures->end.ended_wall_s, ended);
 	print_head(report, out);
 	print_parts(report, out);
 	fprintf(out, ", each track read between %s and %s (%s%slocal %s, remote %s", started, ended,
@@ -227,14 +209,14 @@ static void print_unequal(const struct report_figures *figures, FILE *out)
 	if (setup->is_common || setup->local.size_bytes == setup->remote.size_bytes)
 		return;
 	fputs("note: unequal sizes: ", out);
-	print_name(setup->name_local, out);
+	show_clean(setup->name_local, out);
 	fprintf(out, " has %" PRIu64 " %s, ", setup->local.size_bytes, byte_word(setup->local.size_bytes));
-	print_name(setup->name_remote, out);
+	show_clean(setup->name_remote, out);
 	fprintf(out, " has %" PRIu64 "\n", setup->remote.size_bytes);
 	if (!figures->is_only_tail || setup->local.size_bytes == 0 || setup->remote.size_bytes == 0)
 		return;
 	fputs("note: no difference was found but the tail of ", out);
-	print_name(is_local_larger ? setup->name_local : setup->name_remote, out);
+	show_clean(is_local_larger ? setup->name_local : setup->name_remote, out);
 	fputs(": it may be metadata of the replication (DRBD keeps it at the end of a disk) or a size that was rounded up "
 	      "(LVM, ZFS); --common-size leaves it out\n", out);
 }
@@ -262,9 +244,9 @@ static json_t *json_count(uint64_t value)
 
 static json_t *json_time(int64_t wall_s)
 {
-	char text[TIME_CHARS];
+	char text[SHOW_UTC_CHARS];
 
-	format_time(wall_s, text);
+	show_utc(wall_s, text);
 	return json_string(text);
 }
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "local/show.h"
 #include "primary/ctl/table.h"
 #include "primary/ctl/words.h"
 
@@ -50,7 +51,7 @@ static bool show_device(const json_t *device, FILE *out)
 		add_job(table, job);
 	count = ctl_table_rows(table);
 	if (count > 0) {
-		ctl_print_clean(ctl_text_of(device, "name"), out);
+		show_clean(ctl_text_of(device, "name"), out);
 		fprintf(out, ": %s\n", ctl_count(count + ctl_integer_of(device, "jobs_left_out"), "job", "jobs"));
 		ctl_table_print(table, "  ", out);
 	}

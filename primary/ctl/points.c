@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "local/show.h"
-#include "primary/ctl/table.h"
 #include "primary/ctl/words.h"
 
 #define TEXT_BYTES 8192u /* a path may stand in it */
@@ -53,7 +52,7 @@ static void add(struct ctl_points *points, bool is_good, const char *device, con
 		return;
 	fprintf(points->out, "%s%s%s", is_good ? "ok      " : "FAILED  ", device != NULL ? device : "",
 		device != NULL ? ": " : "");
-	ctl_print_clean(text, points->out);
+	show_clean(text, points->out);
 	fputc('\n', points->out);
 	fflush(points->out);
 }

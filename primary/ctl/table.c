@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "local/show.h"
 
 struct ctl_table {
 	const char *const *headings;
@@ -71,21 +72,6 @@ static unsigned width_of(const char *text)
 	return width;
 }
 
-/* U+0080 to U+009F are control characters too. */
-void ctl_print_clean(const char *text, FILE *out)
-{
-	for (; *text != '\0'; text++) {
-		unsigned char byte = (unsigned char)*text, next = (unsigned char)text[1];
-
-		if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
-			fputc('?', out);
-			text++;
-		} else {
-			fputc(byte < ' ' || byte == 0x7f ? '?' : byte, out);
-		}
-	}
-}
-
 static const char *heading_of(const struct ctl_table *table, unsigned column)
 {
 	return table->headings[column] + (table->headings[column][0] == '>');
@@ -126,7 +112,7 @@ static void print_row(const struct ctl_table *table, char *const *cells, const u
 		if (text[0] != '\0') {
 			print_blanks(owed + (is_right ? gap : 0), out);
 			owed = 0;
-			ctl_print_clean(text, out);
+			show_clean(text, out);
 		}
 		owed += (is_right && text[0] != '\0' ? 0 : gap) + 2;
 	}

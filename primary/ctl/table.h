@@ -19,7 +19,4 @@ unsigned ctl_table_rows(const struct ctl_table *table);
 /* Every line after indent. Rows must be whole (asserted). */
 void ctl_table_print(const struct ctl_table *table, const char *indent, FILE *out);
 
-/* Control characters as '?'. */
-void ctl_print_clean(const char *text, FILE *out);
-
 #endif

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "local/show.h"
 #include "primary/ctl/table.h"
 #include "primary/ctl/words.h"
 
@@ -123,7 +124,7 @@ static void a_daemon_cannot_steer_the_terminal(void **state)
 	FILE *out = begin();
 
 	(void)state;
-	ctl_print_clean("a\x1b[2J\n\x7f\xc2\x9b\xc2\xa0\xc3\xa4", out);
+	show_clean("a\x1b[2J\n\x7f\xc2\x9b\xc2\xa0\xc3\xa4", out);
 	fclose(out);
 	assert_string_equal(printed, "a?[2J???\xc2\xa0\xc3\xa4");
 }

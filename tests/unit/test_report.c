@@ -708,15 +708,16 @@ static void json_survives_names_that_are_no_text(void **state)
 	char *text;
 
 	(void)state;
-	strcpy(setup.local.path, "bad\xff\"\n\x1b[2J");
+	strcpy(setup.local.path, "bad\xff\"\n\x1b[2J\xc2\x9b");
 	setup.name_local = setup.local.path;
 	report = report_new(&setup);
 	finish(report);
 	json = load(report, 1);
-	assert_string_equal(string(json_object_get(json, "local"), "path"), "bad?\"\n\x1b[2J");
+	assert_string_equal(string(json_object_get(json, "local"), "path"), "bad?\"\n\x1b[2J??");
 	json_decref(json);
 	text = print(report, 1, report_print_text);
 	assert_null(strchr(text, '\x1b'));
+	assert_null(strstr(text, "\xc2\x9b"));
 	assert_int_equal(strcspn(text, "\n"), strlen(text) - 1);
 	free(text);
 	report_free(report);
