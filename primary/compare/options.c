@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Command line of ra-compare: getopt_long and one small parser per kind of value. A wrong option does not end the
- * parsing: the rest is still read, so that a --json that comes later is known when the error is told.
+ * Command line of ra-compare: getopt_long, one table of the options, and one small parser per kind of value. A wrong
+ * option does not end the parsing: the rest is still read, so that a --json that comes later is known when the error is
+ * told.
  */
 #include "primary/compare/options.h"
 
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,62 +27,14 @@
 #define REPEAT_MAX 1000000000ull
 #define EXACT_MAX 1000000000ull
 
-enum option_code {
-	OPTION_FIRST = 256,
-	OPTION_DELIVERY = OPTION_FIRST,
-	OPTION_JOBS,
-	OPTION_RUN,
-	OPTION_RETRY_DELAY,
-	OPTION_READ_TIMEOUT,
-	OPTION_TRACKS,
-	OPTION_REPEAT,
-	OPTION_TRACK_SIZE,
-	OPTION_CACHE,
-	OPTION_IO,
-	OPTION_SOCKET,
-	OPTION_LIMIT,
-	OPTION_LINK_TIMEOUT,
-	OPTION_COMMON_SIZE,
-	OPTION_RESERVE,
-	OPTION_EXACT,
-	OPTION_JSON,
-	OPTION_PROGRESS,
-	OPTION_HELP,
-	OPTION_VERSION,
-};
-
-static const struct option long_options[] = {
-	{ "delivery", required_argument, NULL, OPTION_DELIVERY },
-	{ "jobs", required_argument, NULL, OPTION_JOBS },
-	{ "run", required_argument, NULL, OPTION_RUN },
-	{ "retry-delay", required_argument, NULL, OPTION_RETRY_DELAY },
-	{ "read-timeout", required_argument, NULL, OPTION_READ_TIMEOUT },
-	{ "tracks", required_argument, NULL, OPTION_TRACKS },
-	{ "repeat", required_argument, NULL, OPTION_REPEAT },
-	{ "track-size", required_argument, NULL, OPTION_TRACK_SIZE },
-	{ "cache", required_argument, NULL, OPTION_CACHE },
-	{ "io", required_argument, NULL, OPTION_IO },
-	{ "socket", required_argument, NULL, OPTION_SOCKET },
-	{ "limit", required_argument, NULL, OPTION_LIMIT },
-	{ "link-timeout", required_argument, NULL, OPTION_LINK_TIMEOUT },
-	{ "common-size", no_argument, NULL, OPTION_COMMON_SIZE },
-	{ "reserve", optional_argument, NULL, OPTION_RESERVE },
-	{ "exact", required_argument, NULL, OPTION_EXACT },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "progress", optional_argument, NULL, OPTION_PROGRESS },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "version", no_argument, NULL, OPTION_VERSION },
-	{ NULL, 0, NULL, 0 },
-};
+#define RULES_MAX 32u
 
 /* The first error is kept: those after it may be its consequence. */
 struct parser {
 	struct options *options;
 	char *why;
 	bool is_bad;
-	bool is_given[OPTION_VERSION - OPTION_FIRST + 1]; /* by option code */
+	bool is_given[RULES_MAX]; /* by rule */
 };
 
 __attribute__((format(printf, 2, 3))) static void refuse(struct parser *parser, const char *format, ...)
@@ -238,6 +192,11 @@ static void parse_repeat(struct parser *parser, const char *text)
 		parse_number(parser, "repeat", text, 1, REPEAT_MAX, &parser->options->repeat);
 }
 
+static void parse_exact(struct parser *parser, const char *text)
+{
+	parse_number(parser, "exact", text, 0, EXACT_MAX, &parser->options->exact_tracks);
+}
+
 static void parse_socket(struct parser *parser, const char *text)
 {
 	if (text[0] == '\0' || strlen(text) >= SOCKET_PATH_BYTES)
@@ -265,75 +224,101 @@ static void refuse_option(struct parser *parser, int code, char *const argv[])
 		refuse(parser, "%.80s: unknown option, or one that takes no value", argv[optind - 1]);
 }
 
+/* ---- Rules ---- */
+
+enum kind {
+	KIND_FLAG,     /* bool */
+	KIND_COUNT,    /* uint32_t from 1 to max */
+	KIND_TIME,     /* int64_t, in ms */
+	KIND_OWN,      /* parse */
+	KIND_OPTIONAL, /* parse, perhaps with NULL */
+};
+
+static const struct rule {
+	const char *name;
+	enum kind kind;
+	char letter;
+	uint32_t max;
+	size_t offset; /* in struct options; not with parse */
+	void (*parse)(struct parser *parser, const char *text);
+	const char *not_of_device, *of_device; /* words for those who give it for the other forms */
+} rules[] = {
+	{ "delivery", KIND_OWN, .parse = parse_delivery },
+	{ "jobs", KIND_COUNT, .max = STREAMS_MAX, .offset = offsetof(struct options, jobs) },
+	{ "run", KIND_COUNT, .max = RUN_TRACKS_MAX, .offset = offsetof(struct options, run_tracks) },
+	{ "retry-delay", KIND_TIME, .offset = offsetof(struct options, retry_delay_ms) },
+	{ "read-timeout", KIND_TIME, .offset = offsetof(struct options, read_timeout_ms) },
+	{ "tracks", KIND_OWN, .parse = parse_tracks },
+	{ "repeat", KIND_OWN, .parse = parse_repeat },
+	{ "track-size", KIND_OWN, .parse = parse_track_size, .not_of_device = "both daemons' configuration says it" },
+	{ "cache", KIND_OWN, .parse = parse_cache, .not_of_device = "the secondary's configuration says it" },
+	{ "io", KIND_OWN, .parse = parse_io, .not_of_device = "the configuration says it for each side" },
+	{ "socket", KIND_OWN, .parse = parse_socket, .of_device = "two volumes need no configured primary" },
+	{ "limit", KIND_OWN, .parse = parse_limit },
+	{ "link-timeout", KIND_TIME, .offset = offsetof(struct options, link_timeout_ms),
+		.of_device = "only its link is made again" },
+	{ "common-size", KIND_FLAG, .offset = offsetof(struct options, common_size) },
+	{ "reserve", KIND_OPTIONAL, .parse = parse_reserve, .of_device = "no other user of RA meets these two volumes" },
+	{ "exact", KIND_OWN, .parse = parse_exact },
+	{ "json", KIND_FLAG, .offset = offsetof(struct options, json) },
+	{ "progress", KIND_OPTIONAL, .parse = parse_progress },
+	{ "quiet", KIND_FLAG, .letter = 'q', .offset = offsetof(struct options, quiet) },
+	{ "verbose", KIND_FLAG, .letter = 'v', .offset = offsetof(struct options, verbose) },
+};
+
+#define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
+#define OPTION_HELP 256
+#define OPTION_VERSION 257
+#define OPTION_FIRST 258 /* of the first rule without a letter */
+_Static_assert(RULE_COUNT <= RULES_MAX, "each rule has its is_given");
+
+static int code_of(size_t rule)
+{
+	return rules[rule].letter ? rules[rule].letter : OPTION_FIRST + (int)rule;
+}
+
+static void list_options(struct option out[RULE_COUNT + 3])
+{
+	size_t count = 0;
+
+	for (; count < RULE_COUNT; count++) {
+		enum kind kind = rules[count].kind;
+
+		out[count] = (struct option){ rules[count].name, kind == KIND_FLAG ? no_argument :
+			kind == KIND_OPTIONAL ? optional_argument : required_argument, NULL, code_of(count) };
+	}
+	out[count++] = (struct option){ "help", no_argument, NULL, OPTION_HELP };
+	out[count++] = (struct option){ "version", no_argument, NULL, OPTION_VERSION };
+	out[count] = (struct option){ NULL, 0, NULL, 0 };
+}
+
 static void take_option(struct parser *parser, int code, char *const argv[])
 {
-	struct options *options = parser->options;
+	const struct rule *rule = rules;
+	void *field;
 
-	if (code >= OPTION_FIRST)
-		parser->is_given[code - OPTION_FIRST] = true;
-	switch (code) {
-	case OPTION_DELIVERY:
-		parse_delivery(parser, optarg);
-		break;
-	case OPTION_JOBS:
-		parse_count(parser, "jobs", optarg, STREAMS_MAX, &options->jobs);
-		break;
-	case OPTION_RUN:
-		parse_count(parser, "run", optarg, RUN_TRACKS_MAX, &options->run_tracks);
-		break;
-	case OPTION_RETRY_DELAY:
-		parse_time(parser, "retry-delay", optarg, &options->retry_delay_ms);
-		break;
-	case OPTION_READ_TIMEOUT:
-		parse_time(parser, "read-timeout", optarg, &options->read_timeout_ms);
-		break;
-	case OPTION_TRACKS:
-		parse_tracks(parser, optarg);
-		break;
-	case OPTION_REPEAT:
-		parse_repeat(parser, optarg);
-		break;
-	case OPTION_TRACK_SIZE:
-		parse_track_size(parser, optarg);
-		break;
-	case OPTION_CACHE:
-		parse_cache(parser, optarg);
-		break;
-	case OPTION_IO:
-		parse_io(parser, optarg);
-		break;
-	case OPTION_SOCKET:
-		parse_socket(parser, optarg);
-		break;
-	case OPTION_LIMIT:
-		parse_limit(parser, optarg);
-		break;
-	case OPTION_LINK_TIMEOUT:
-		parse_time(parser, "link-timeout", optarg, &options->link_timeout_ms);
-		break;
-	case OPTION_COMMON_SIZE:
-		options->common_size = true;
-		break;
-	case OPTION_RESERVE:
-		parse_reserve(parser, optarg);
-		break;
-	case OPTION_EXACT:
-		parse_number(parser, "exact", optarg, 0, EXACT_MAX, &options->exact_tracks);
-		break;
-	case OPTION_JSON:
-		options->json = true;
-		break;
-	case OPTION_PROGRESS:
-		parse_progress(parser, optarg);
-		break;
-	case 'q':
-		options->quiet = true;
-		break;
-	case 'v':
-		options->verbose = true;
-		break;
-	default:
+	while (rule < rules + RULE_COUNT && code_of((size_t)(rule - rules)) != code)
+		rule++;
+	if (rule == rules + RULE_COUNT) {
 		refuse_option(parser, code, argv);
+		return;
+	}
+	parser->is_given[rule - rules] = true;
+	field = (char *)parser->options + rule->offset;
+	switch (rule->kind) {
+	case KIND_FLAG:
+		*(bool *)field = true;
+		break;
+	case KIND_COUNT:
+		parse_count(parser, rule->name, optarg, rule->max, field);
+		break;
+	case KIND_TIME:
+		parse_time(parser, rule->name, optarg, field);
+		break;
+	case KIND_OWN:
+	case KIND_OPTIONAL:
+		rule->parse(parser, optarg);
+		break;
 	}
 }
 
@@ -386,23 +371,14 @@ static void take_operands(struct parser *parser, int count, char *const operands
 /* Options that mean nothing for a form are no harmless extra: somebody believes in their effect. */
 static void check_form(struct parser *parser)
 {
-	static const struct {
-		enum option_code code;
-		bool is_of_device;
-		const char *words;
-	} cases[] = {
-		{ OPTION_TRACK_SIZE, false, "--track-size does not go with a DEVICE: both daemons' configuration says it" },
-		{ OPTION_CACHE, false, "--cache does not go with a DEVICE: the secondary's configuration says it" },
-		{ OPTION_IO, false, "--io does not go with a DEVICE: the configuration says it for each side" },
-		{ OPTION_SOCKET, true, "--socket goes with a DEVICE only: two volumes need no configured primary" },
-		{ OPTION_LINK_TIMEOUT, true, "--link-timeout goes with a DEVICE only: only its link is made again" },
-		{ OPTION_RESERVE, true, "--reserve goes with a DEVICE only: no other user of RA meets these two volumes" },
-	};
+	bool is_device = parser->options->form == FORM_DEVICE;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (parser->is_given[cases[i].code - OPTION_FIRST] &&
-			cases[i].is_of_device != (parser->options->form == FORM_DEVICE))
-			refuse(parser, "%s", cases[i].words);
+	for (size_t i = 0; i < RULE_COUNT; i++) {
+		if (parser->is_given[i] && is_device && rules[i].not_of_device)
+			refuse(parser, "--%s does not go with a DEVICE: %s", rules[i].name, rules[i].not_of_device);
+		if (parser->is_given[i] && !is_device && rules[i].of_device)
+			refuse(parser, "--%s goes with a DEVICE only: %s", rules[i].name, rules[i].of_device);
+	}
 }
 
 /* Not for DEVICE: its track size comes later, and options_run_tracks judges then. */
@@ -438,6 +414,7 @@ static void check_together(struct parser *parser)
 enum options_result options_parse(int argc, char *argv[], struct options *options, char why[OPTIONS_WHY_BYTES])
 {
 	struct parser parser = { .options = options, .why = why };
+	struct option long_options[RULE_COUNT + 3];
 	int code;
 
 	*options = (struct options){
@@ -454,6 +431,7 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 		.exact_tracks = 1024,
 	};
 	why[0] = '\0';
+	list_options(long_options);
 	opterr = 0;
 	optind = 0; /* GNU: a full restart, also after an earlier call */
 	while ((code = getopt_long(argc, argv, ":qv", long_options, NULL)) != -1) {
