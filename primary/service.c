@@ -48,7 +48,7 @@ static void on_host_gone(void *arg, bool clean)
 	free(host);
 }
 
-static int on_host(void *arg, struct conn *conn, const struct msg_host_hello *hello)
+static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_host_hello *hello)
 {
 	static const struct host_ops ops = { .gone = on_host_gone };
 	struct service *service = service_of(arg);
@@ -62,12 +62,22 @@ static int on_host(void *arg, struct conn *conn, const struct msg_host_hello *he
 	struct service_host *host = xcalloc(1, sizeof(*host));
 	host->magic = SERVICE_HOST_MAGIC;
 	host->service = service;
+	host->uid = uid;
 	int error = host_adopt(&config, conn, hello, &ops, host, &host->host);
 	if (error)
 		free(host);
 	else
 		DL_APPEND(service->hosts, host);
 	return error;
+}
+
+static unsigned count_hosts(void *arg, uid_t uid)
+{
+	const struct service_host *host;
+	unsigned count = 0;
+	DL_FOREACH(service_of(arg)->hosts, host)
+		count += uid == SERVER_ANYBODY || host->uid == uid;
+	return count;
 }
 
 static void on_control(void *arg, struct control_request *request)
@@ -184,7 +194,7 @@ static void build_device(struct service *service, unsigned index)
 
 static bool build_server(struct service *service)
 {
-	static const struct server_ops ops = { .host = on_host, .control = on_control };
+	static const struct server_ops ops = { .host = on_host, .hosts = count_hosts, .control = on_control };
 	const struct primary_settings *settings = service->settings;
 	char why[DETAIL_MAX + 1];
 	struct server_config config = {

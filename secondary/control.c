@@ -6,7 +6,6 @@
 #include "secondary/control.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +16,7 @@
 #include "base/log.h"
 #include "base/post.h"
 #include "base/rate.h"
+#include "local/limit.h"
 #include "local/server.h"
 #include "local/show.h"
 #include "secondary/accept.h"
@@ -175,23 +175,13 @@ static struct rate *find_rate(const struct control *control, struct control_requ
 
 static void on_limit(struct control *control, struct control_request *request)
 {
-	static const char *const scopes[] = { [SCOPE_TOTAL] = "total", [SCOPE_DEVICE] = "device ", [SCOPE_PEER] = "peer " };
-	const struct msg_control *message = control_message(request);
-	struct rate_limit limit;
 	struct rate *rate;
 
-	if (message->scope != SCOPE_UNSET) {
+	if (control_message(request)->scope != SCOPE_UNSET) {
 		rate = find_rate(control, request);
 		if (rate == NULL)
 			return;
-		limit = rate_limit(rate);
-		if (message->sets_bytes)
-			limit.bytes_per_s = message->bytes_per_s;
-		if (message->sets_reads)
-			limit.reads_per_s = message->reads_per_s;
-		rate_set(rate, &limit);
-		log_info("limit of %s%s: %" PRIu64 " bytes/s and %" PRIu64 " reads/s (0: none)", scopes[message->scope],
-			message->scope == SCOPE_TOTAL ? "" : message->name, limit.bytes_per_s, limit.reads_per_s);
+		control_set_limit(request, rate, NULL);
 	}
 	control_answer(request, secondary_show_limits(control->service->ra, control->service->peers));
 }

@@ -42,6 +42,7 @@ struct client {
 	struct shm *shm;
 	const struct client_ops *ops;
 	void *arg;
+	char refusal[DETAIL_MAX + 1]; /* of the HostHello; "": none */
 	uint32_t last_tag;
 	struct request *requests; /* by tag */
 	struct message out;
@@ -75,6 +76,8 @@ static int accept_hello(struct client *client, const struct msg_host_hello_reply
 	if (reply->status != STATUS_OK || reply->protocol != RA_PROTOCOL_VERSION) {
 		log_warning("the primary (%s) refused HostHello: %s, protocol %u", reply->software,
 			status_name(reply->status), reply->protocol);
+		if (reply->detail[0])
+			snprintf(client->refusal, sizeof(client->refusal), "it was refused: %.220s", reply->detail);
 		return -EPROTO;
 	}
 	conn_accept(client->conn);
@@ -150,7 +153,7 @@ static void on_closed(void *arg, const char *reason, bool clean)
 	(void)clean;
 	set_state(client, CLIENT_LOST, reason);
 	char words[DETAIL_MAX + 1];
-	snprintf(words, sizeof(words), "%s", reason);
+	snprintf(words, sizeof(words), "%s", client->refusal[0] ? client->refusal : reason);
 	conn_free(client->conn);
 	client->conn = NULL;
 	forget_requests(client);

@@ -191,6 +191,7 @@ static const struct message_field host_hello_reply_fields[] = {
 	STATUS(msg_host_hello_reply),
 	U32(msg_host_hello_reply, protocol),
 	TEXT(msg_host_hello_reply, software),
+	TEXT(msg_host_hello_reply, detail),
 };
 
 static const struct message_field host_open_fields[] = {

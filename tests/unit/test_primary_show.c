@@ -42,6 +42,12 @@ const struct msg_control *control_message(const struct control_request *request)
 	return &request->message;
 }
 
+uid_t control_uid(const struct control_request *request)
+{
+	(void)request;
+	return 0;
+}
+
 void control_answer(struct control_request *request, json_t *json)
 {
 	request->answers++;

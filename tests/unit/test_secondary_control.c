@@ -19,6 +19,7 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
+#include "base/log.h"
 #include "local/control_client.h"
 #include "secondary/accept.h"
 #include "secondary/device.h"
@@ -27,6 +28,7 @@
 #include "secondary/settings.h"
 #include "storage/volume.h"
 #include "tests/support/bed.h"
+#include "tests/support/pair.h"
 #include "wire/conn.h"
 
 #define TRACKS 64u
@@ -287,6 +289,29 @@ static void a_limit_is_changed_one_value_at_a_time(void **state)
 	assert_int_equal(number_at(json, "total", "reads_per_second"), 0);
 }
 
+static void a_change_is_logged_once_it_was_made(void **state)
+{
+	char *log, expected[160];
+
+	(void)state;
+	snprintf(expected, sizeof(expected), "uid %u sets the limit of device d1: 1000 bytes/s and 0 reads/s (0: none)",
+		getuid());
+	log_start("ra", LOG_LEVEL_INFO);
+	capture_start();
+	assert_refused((struct msg_control){ .verb = VERB_LIMIT, .scope = SCOPE_DEVICE, .name = "d9", .sets_bytes = true },
+		STATUS_NO_SUCH_DEVICE, "no device d9");
+	log = capture_end();
+	assert_null(strstr(log, "limit"));
+	free(log);
+	capture_start();
+	answer((struct msg_control){ .verb = VERB_LIMIT, .scope = SCOPE_DEVICE, .name = "d1", .sets_bytes = true,
+		.bytes_per_s = 1000 });
+	log = capture_end();
+	log_start("ra", LOG_LEVEL_WARNING);
+	assert_non_null(strstr(log, expected));
+	free(log);
+}
+
 static void a_limit_frees_a_read_that_waits_for_it(void **state)
 {
 	struct primary *primary = primary_new(bed);
@@ -404,6 +429,7 @@ int main(void)
 		TEST(jobs_are_of_one_device_or_of_all),
 		TEST(names_that_are_not_known_are_refused),
 		TEST(a_limit_is_changed_one_value_at_a_time),
+		TEST(a_change_is_logged_once_it_was_made),
 		TEST(a_limit_frees_a_read_that_waits_for_it),
 		TEST(a_probe_tells_the_volume_and_its_speed),
 		TEST(a_probe_tells_why_a_volume_cannot_be_opened),
