@@ -100,13 +100,6 @@ static void on_stop(int signal_number, void *arg)
 	core_end(&service->core, 0);
 }
 
-static void on_hangup(int signal_number, void *arg)
-{
-	(void)signal_number;
-	(void)arg;
-	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
-}
-
 static void on_dump(int signal_number, void *arg)
 {
 	const struct service *service = service_of(arg);
@@ -250,6 +243,7 @@ static int build(struct service *service)
 		tls_identity_free(identity);
 		return 1;
 	}
+	daemon_prepare_service(service->core.daemon);
 	service->started_ms = clock_now_ms(service->core.clock);
 	service->limit = limit_new(service, &settings->limit, true);
 	for (unsigned i = 0; i < settings->device_count; i++)
@@ -265,7 +259,6 @@ static int build(struct service *service)
 	build_links(service);
 	daemon_on_signal(service->core.daemon, SIGTERM, on_stop, service);
 	daemon_on_signal(service->core.daemon, SIGINT, on_stop, service);
-	daemon_on_signal(service->core.daemon, SIGHUP, on_hangup, service);
 	daemon_on_signal(service->core.daemon, SIGUSR2, on_dump, service);
 	return 0;
 }

@@ -8,13 +8,11 @@
  */
 #include "secondary/service.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -171,18 +169,6 @@ static bool open_doors(struct service *service)
 	return service->control != NULL;
 }
 
-/* A connection, a volume: each takes a descriptor. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		log_warning("the limit of descriptors stays as it was: %s", strerror(errno));
-}
-
 static void log_begin(const struct service *service)
 {
 	const struct secondary_settings *settings = service->settings;
@@ -212,13 +198,6 @@ static void on_dump(int signal_number, void *arg)
 
 	(void)signal_number;
 	ra_dump(service->ra);
-}
-
-static void on_hangup(int signal_number, void *arg)
-{
-	(void)signal_number;
-	(void)arg;
-	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
 }
 
 /* ---- Life ---- */
@@ -251,11 +230,10 @@ int secondary_service_run(const struct secondary_settings *settings)
 	service.post = post_new();
 	daemon_on_signal(service.daemon, SIGTERM, on_stop, &service);
 	daemon_on_signal(service.daemon, SIGINT, on_stop, &service);
-	daemon_on_signal(service.daemon, SIGHUP, on_hangup, &service);
+	daemon_prepare_service(service.daemon);
 	code = check_named(&service);
 	if (code != 0)
 		return end(&service, code);
-	raise_descriptor_limit();
 	if (!build_ra(&service) || !open_doors(&service))
 		return end(&service, EXIT_NOT_STARTED);
 	daemon_on_signal(service.daemon, SIGUSR2, on_dump, &service);
