@@ -72,7 +72,7 @@ struct server {
 	struct visitor *visitors; /* oldest first */
 	unsigned silent_count;
 	bool is_crowd_told;     /* false again when nobody is silent */
-	struct log_quota refused;
+	struct log_quota refused; /* and those that failed */
 	unsigned request_count; /* without an answer */
 	struct message out;
 };
@@ -142,6 +142,7 @@ static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello
 			hello->software);
 		return -EPROTO;
 	}
+	conn_set_quota(visitor->conn, NULL);
 	rc = server->ops->host(server->arg, visitor->conn, visitor->uid, hello);
 	if (rc == 0)
 		forget_visitor(visitor); /* the connection has another owner */
@@ -277,6 +278,7 @@ static int on_first_frame(struct visitor *visitor, const struct message *message
 	if (is_host)
 		return hand_over(visitor, &message->host_hello);
 	conn_accept(visitor->conn);
+	conn_set_quota(visitor->conn, &visitor->server->refused);
 	serve(visitor, &message->control);
 	return 0;
 }
@@ -415,6 +417,7 @@ static void on_visitor(void *arg, int fd, const char *from)
 	visitor->magic = VISITOR_MAGIC;
 	visitor->server = server;
 	visitor->conn = conn_new_plain(server->base, server->clock, fd, from, &conn_ops, visitor);
+	conn_set_quota(visitor->conn, &server->refused);
 	visitor->uid = conn_credentials(visitor->conn, &peer) == 0 ? peer.uid : SERVER_ANYBODY;
 	timer_init(&visitor->idle, server->clock, on_idle, visitor);
 	make_room(server, visitor->uid);

@@ -223,6 +223,18 @@ static void errors_are_counted_by_status(void **state)
 	primary_drop(primary);
 }
 
+static void a_volume_that_cannot_be_opened_is_posted_with_its_path(void **state)
+{
+	json_t *errors;
+
+	(void)state;
+	assert_true(device_array_add(bed->ra->devices, "gone", volume_new("/no/such/volume", IO_MODE_AUTO)) >= 0);
+	answer((struct msg_control){ .verb = VERB_PROBE, .name = "gone" });
+	errors = json_object_get(answer((struct msg_control){ .verb = VERB_ERRORS }), "errors");
+	assert_int_equal(json_array_size(errors), 1);
+	assert_text(json_array_get(errors, 0), "text", "cannot open /no/such/volume: No such file or directory");
+}
+
 static void each_verb_has_its_answer(void **state)
 {
 	(void)state;
@@ -425,6 +437,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(status_says_who_it_is_and_what_is_in_use),
 		TEST(errors_are_counted_by_status),
+		TEST(a_volume_that_cannot_be_opened_is_posted_with_its_path),
 		TEST(each_verb_has_its_answer),
 		TEST(jobs_are_of_one_device_or_of_all),
 		TEST(names_that_are_not_known_are_refused),

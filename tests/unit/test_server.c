@@ -731,6 +731,40 @@ static void hundred_that_are_turned_away_are_a_few_lines(void **state)
 	free(log);
 }
 
+static void clients_that_come_and_go_are_no_lines(void **state)
+{
+	struct fixture *fixture = *state;
+	char *log;
+
+	log_level_max = LOG_LEVEL_INFO;
+	capture_start();
+	expect_served(fixture, connect_and_ask(fixture, some_user()));
+	close(connect_to(fixture));
+	settle(fixture);
+	log = capture_end();
+	log_level_max = LOG_LEVEL_WARNING;
+	assert_string_equal(log, "");
+	free(log);
+}
+
+static void clients_that_fail_are_a_few_lines(void **state)
+{
+	struct fixture *fixture = *state;
+	char *log;
+	int fd;
+
+	capture_start();
+	for (unsigned i = 0; i < 2 * LOG_QUOTA_LINES; i++) {
+		fd = i % 2 == 0 ? connect_and_ask(fixture, some_user()) : connect_to(fixture);
+		assert_int_equal(write(fd, "this is no frame", 16), 16);
+		settle(fixture);
+		close(fd);
+	}
+	log = capture_end();
+	assert_int_equal(line_count(log), LOG_QUOTA_LINES);
+	free(log);
+}
+
 /* ---- Somebody else ---- */
 
 struct asked {
@@ -952,6 +986,8 @@ int main(void)
 		TEST(host_without_a_place_is_told),
 		TEST(root_has_places_of_its_own),
 		TEST(hundred_that_are_turned_away_are_a_few_lines),
+		TEST(clients_that_come_and_go_are_no_lines),
+		TEST(clients_that_fail_are_a_few_lines),
 		TEST(long_list_is_cut_to_fit_and_says_so),
 		TEST(answer_that_cannot_be_cut_is_refused),
 		TEST(everybody_may_read_and_only_some_may_change),
