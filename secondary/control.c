@@ -200,18 +200,31 @@ static struct control_request *asked_free(struct asked *asked)
 	return request;
 }
 
-static json_t *describe_probe(const char *device, const struct probe_result *result)
+/* Bytes per second. What a limit lets through at once counts for little, but it is more than the limit. */
+static uint64_t probe_speed(const struct probe_result *result)
+{
+	uint64_t speed = (uint64_t)((double)result->bytes_read * 1000 / (double)result->elapsed_ms);
+	uint64_t limit = result->held_by != NULL ? rate_limit(result->held_by).bytes_per_s : 0;
+
+	return limit > 0 && limit < speed ? limit : speed;
+}
+
+static json_t *describe_probe(const struct ra *ra, const char *device, const struct probe_result *result)
 {
 	json_t *json = json_pack("{s:s}", "device", device);
 	double seconds = (double)result->elapsed_ms / 1000;
+	bool is_held = result->throttled_ms > result->elapsed_ms; /* by a limit, not by chance */
 
 	if (result->is_open) {
 		json_object_set_new(json, "volume", show_volume(&result->info));
 		json_object_set_new(json, "bytes_read", integer(result->bytes_read));
 		json_object_set_new(json, "seconds", json_real(seconds));
 		if (result->elapsed_ms > 0)
-			json_object_set_new(json, "bytes_per_second", integer((uint64_t)((double)result->bytes_read / seconds)));
+			json_object_set_new(json, "bytes_per_second", integer(probe_speed(result)));
 		json_object_set_new(json, "unreadable_tracks", integer(result->unreadable_tracks));
+		if (is_held)
+			json_object_set_new(json, "binds", json_string(result->held_by == ra->total_rate ?
+				"the limit of this daemon (total)" : "the limit of the device"));
 	}
 	if (result->status != STATUS_OK)
 		json_object_set_new(json, "error", show_text(result->detail));
@@ -225,7 +238,7 @@ static void on_probe_done(void *arg, const struct probe_result *result)
 	uint32_t device = asked->device;
 
 	assert(asked->magic == ASKED_MAGIC);
-	control_answer(asked_free(asked), describe_probe(device_array_name(ra->devices, device), result));
+	control_answer(asked_free(asked), describe_probe(ra, device_array_name(ra->devices, device), result));
 }
 
 static void on_probe(struct control *control, struct control_request *request)

@@ -62,8 +62,10 @@ static void judge_probe(struct ctl_points *points, const json_t *about, const js
 		ctl_point_failed(points, CTL_WRONG, device, "%s cannot be read: look at its disk",
 			ctl_count(unreadable, "track", "tracks"));
 	else
-		ctl_point_good(points, device, "it is read at %s: %s in %s", ctl_rate(ctl_number_of(probe, "bytes_per_second")),
-			ctl_bytes(ctl_number_of(probe, "bytes_read")), ctl_age(ctl_number_of(probe, "seconds")));
+		ctl_point_good(points, device, "it is read at %s: %s in %s%s%s%s",
+			ctl_rate(ctl_number_of(probe, "bytes_per_second")), ctl_bytes(ctl_number_of(probe, "bytes_read")),
+			ctl_age(ctl_number_of(probe, "seconds")), ctl_has(probe, "binds") ? "; " : "",
+			ctl_text_of(probe, "binds"), ctl_has(probe, "binds") ? " binds" : "");
 }
 
 static void check_device(struct ctl_points *points, const char *socket, const json_t *device)

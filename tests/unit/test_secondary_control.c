@@ -20,6 +20,7 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "base/rate.h"
 #include "local/control_client.h"
 #include "secondary/accept.h"
 #include "secondary/device.h"
@@ -371,6 +372,26 @@ static void a_probe_tells_the_volume_and_its_speed(void **state)
 	BED_UNTIL(bed, device_array_is_idle(bed->ra->devices));
 }
 
+static void a_probe_tells_the_limit_that_binds(void **state)
+{
+	const struct rate_limit mib_a_second = { .bytes_per_s = MIB }, none = { 0 };
+	json_t *json;
+
+	(void)state;
+	device_array_set_limit(bed->ra->devices, 1, &mib_a_second);
+	ask((struct msg_control){ .tag = 1, .verb = VERB_PROBE, .name = "d1" });
+	json = probe_answer(1);
+	assert_text(json, "binds", "the limit of the device");
+	assert_int_equal(number_at(json, "bytes_per_second", NULL), MIB); /* though 3 MiB were read in 2 s */
+	device_array_set_limit(bed->ra->devices, 1, &none);
+	rate_set(bed->ra->total_rate, &mib_a_second);
+	ask((struct msg_control){ .tag = 2, .verb = VERB_PROBE, .name = "d1" });
+	assert_text(probe_answer(2), "binds", "the limit of this daemon (total)");
+	rate_set(bed->ra->total_rate, &none);
+	ask((struct msg_control){ .tag = 3, .verb = VERB_PROBE, .name = "d1" });
+	assert_null(json_object_get(probe_answer(3), "binds"));
+}
+
 static void a_probe_tells_why_a_volume_cannot_be_opened(void **state)
 {
 	json_t *json;
@@ -445,6 +466,7 @@ int main(void)
 		TEST(a_change_is_logged_once_it_was_made),
 		TEST(a_limit_frees_a_read_that_waits_for_it),
 		TEST(a_probe_tells_the_volume_and_its_speed),
+		TEST(a_probe_tells_the_limit_that_binds),
 		TEST(a_probe_tells_why_a_volume_cannot_be_opened),
 		TEST(a_device_has_one_probe_at_a_time),
 		TEST(eight_devices_are_probed_at_once),
