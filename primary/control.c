@@ -16,7 +16,7 @@
 /* The index; -1: there is none. */
 static int find_device(const struct service *service, const char *name)
 {
-	for (unsigned i = 0; i < service->settings->device_count; i++) {
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
 		if (strcmp(service->devices[i].name, name) == 0)
 			return (int)i;
 	}

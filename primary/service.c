@@ -21,12 +21,15 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/rate.h"
+#include "local/named.h"
 #include "local/server.h"
 #include "primary/control.h"
 #include "primary/local.h"
 #include "primary/remote.h"
 #include "primary/service_parts.h"
 #include "wire/tls.h"
+
+#define MAIN "primary"
 
 static struct service *service_of(void *arg)
 {
@@ -57,7 +60,7 @@ static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_hos
 		.clock = service->core.clock,
 		.throttle = service->core.throttle,
 		.devices = service->devices,
-		.device_count = service->settings->device_count,
+		.device_count = service->settings->daemon.device_count,
 	};
 	struct service_host *host = xcalloc(1, sizeof(*host));
 	host->magic = SERVICE_HOST_MAGIC;
@@ -154,25 +157,17 @@ static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 /* false (logged) when the configuration is to blame. */
 static bool build_peer(struct service *service, const struct tls_identity *identity, unsigned index)
 {
-	const struct primary_settings *settings = service->settings;
 	struct service_peer *peer = &service->peers[index];
-	char why[DETAIL_MAX + 1];
 	peer->magic = SERVICE_PEER_MAGIC;
-	peer->settings = &settings->peers[index];
+	peer->settings = &service->settings->peers[index];
 	peer->limit = limit_new(service, &peer->settings->limit, false);
-	peer->tls = tls_context_new(identity, TLS_CLIENT, admit, peer);
-	if (!peer->tls)
-		return false;
-	if (settings->ca[0] && tls_context_trust(peer->tls, settings->ca, why) != 0) {
-		log_error("%s: ca: %s", config_where(settings->config, "primary", NULL, "ca"), why);
-		return false;
-	}
-	return true;
+	peer->tls = named_context(service->settings->daemon.config, MAIN, identity, TLS_CLIENT, admit, peer);
+	return peer->tls;
 }
 
 static void build_device(struct service *service, unsigned index)
 {
-	const struct primary_device_settings *settings = &service->settings->devices[index];
+	const struct device_settings *settings = &service->settings->daemon.devices[index];
 	struct limit_pair *limit = &service->device_limits[index];
 	struct volume *volume = volume_new(settings->volume, settings->io);
 	*limit = limit_new(service, &settings->limit, true);
@@ -180,7 +175,7 @@ static void build_device(struct service *service, unsigned index)
 	service->devices[index] = (struct primary_device){
 		.name = settings->name,
 		.local = core_add_local(&service->core, settings->name, settings->volume, volume,
-			service->settings->track_bytes, limit->local, service->limit.local),
+			service->settings->daemon.track_bytes, limit->local, service->limit.local),
 		.remote_rate = limit->remote,
 	};
 }
@@ -193,10 +188,10 @@ static bool build_server(struct service *service)
 	struct server_config config = {
 		.base = service->core.base,
 		.clock = service->core.clock,
-		.path = settings->socket,
-		.mode = settings->socket_mode,
-		.group = settings->socket_group,
-		.admin_group = settings->admin_group,
+		.path = settings->daemon.socket,
+		.mode = settings->daemon.socket_mode,
+		.group = settings->daemon.socket_group,
+		.admin_group = settings->daemon.admin_group,
 	};
 	service->server = server_new(&config, &ops, service, why, sizeof(why));
 	if (!service->server)
@@ -221,23 +216,19 @@ static void build_links(struct service *service)
 		};
 		peer->remote = remote_new_dialed(&config, peer->settings->address, peer->tls);
 	}
-	for (unsigned i = 0; i < settings->device_count; i++)
-		service->devices[i].remote = service->peers[settings->devices[i].peer].remote;
+	for (unsigned i = 0; i < settings->daemon.device_count; i++)
+		service->devices[i].remote = service->peers[settings->device_peers[i]].remote;
 }
 
 /* 0, or the exit code (logged). */
 static int build(struct service *service)
 {
 	const struct primary_settings *settings = service->settings;
-	struct tls_identity *identity = NULL;
-	char why[DETAIL_MAX + 1];
-	int error = tls_identity_from_file(settings->identity, &identity, why);
-	if (error) {
-		log_error("%s: identity: %s", config_where(settings->config, "primary", NULL, "identity"), why);
+	struct tls_identity *identity = named_identity(settings->daemon.config, MAIN);
+	if (!identity)
 		return 2;
-	}
 	tls_identity_key(identity, service->key);
-	error = core_start(&service->core, settings->da_threads);
+	int error = core_start(&service->core, settings->daemon.da_threads);
 	if (error) {
 		log_error("the disk adapter cannot be started: %s", strerror(-error));
 		tls_identity_free(identity);
@@ -245,10 +236,10 @@ static int build(struct service *service)
 	}
 	daemon_prepare_service(service->core.daemon);
 	service->started_ms = clock_now_ms(service->core.clock);
-	service->limit = limit_new(service, &settings->limit, true);
-	for (unsigned i = 0; i < settings->device_count; i++)
+	service->limit = limit_new(service, &settings->daemon.limit, true);
+	for (unsigned i = 0; i < settings->daemon.device_count; i++)
 		build_device(service, i);
-	bool is_built = true;
+	bool is_built = named_groups_exist(settings->daemon.config, MAIN);
 	for (unsigned i = 0; is_built && i < settings->peer_count; i++)
 		is_built = build_peer(service, identity, i);
 	tls_identity_free(identity);
@@ -275,7 +266,7 @@ static bool take_down(struct service *service)
 		return false;
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
 		limit_free(&service->peers[i].limit);
-	for (unsigned i = 0; i < service->settings->device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
 		limit_free(&service->device_limits[i]);
 	limit_free(&service->limit);
 	return core_free(&service->core);
@@ -285,12 +276,12 @@ int service_run(const struct primary_settings *settings)
 {
 	struct service service = { .magic = SERVICE_MAGIC, .settings = settings };
 	service.peers = xcalloc(settings->peer_count, sizeof(*service.peers));
-	service.devices = xcalloc(settings->device_count, sizeof(*service.devices));
-	service.device_limits = xcalloc(settings->device_count, sizeof(*service.device_limits));
+	service.devices = xcalloc(settings->daemon.device_count, sizeof(*service.devices));
+	service.device_limits = xcalloc(settings->daemon.device_count, sizeof(*service.device_limits));
 	int code = build(&service);
 	if (code == 0) {
-		log_info("ready: %u devices, %u peers, socket %s, key %s", settings->device_count, settings->peer_count,
-			settings->socket, service.key);
+		log_info("ready: %u devices, %u peers, socket %s, key %s", settings->daemon.device_count, settings->peer_count,
+			settings->daemon.socket, service.key);
 		code = daemon_run(service.core.daemon);
 	}
 	if (!take_down(&service)) {

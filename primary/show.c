@@ -83,11 +83,11 @@ json_t *show_status(const struct service *service)
 	set_text(json, "daemon", "ra-primaryd");
 	set_text(json, "version", RA_VERSION);
 	json_object_set_new(json, "uptime_seconds", seconds(clock_now_ms(core->clock) - service->started_ms));
-	set_text(json, "config", settings->path);
+	set_text(json, "config", settings->daemon.path);
 	set_text(json, "key", service->key);
-	set_text(json, "socket", settings->socket);
+	set_text(json, "socket", settings->daemon.socket);
 	json_object_set_new(json, "limit", limit(&service->limit));
-	set_count(json, "devices", settings->device_count);
+	set_count(json, "devices", settings->daemon.device_count);
 	set_count(json, "peers", settings->peer_count);
 	set_count(json, "links_up", links_up);
 	set_count(json, "hosts", hosts);
@@ -137,7 +137,7 @@ static json_t *device(const struct service *service, unsigned index)
 	set_count(json, "users", view.users);
 	set_count(json, "jobs", json_array_size(jobs));
 	json_object_set_new(json, "reserved_by", view.reserved_by ? show_text(view.reserved_by) : json_null());
-	set_text(json, "peer", service->settings->peers[service->settings->devices[index].peer].name);
+	set_text(json, "peer", service->settings->peers[service->settings->device_peers[index]].name);
 	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
 	if (view.info)
 		json_object_set_new(json, "volume", show_volume(view.info));
@@ -148,7 +148,7 @@ static json_t *device(const struct service *service, unsigned index)
 json_t *show_devices(const struct service *service)
 {
 	json_t *devices = json_array();
-	for (unsigned i = 0; i < service->settings->device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
 		json_array_append_new(devices, device(service, i));
 	return json_pack("{s:o}", "devices", devices);
 }
@@ -156,7 +156,7 @@ json_t *show_devices(const struct service *service)
 json_t *show_jobs(const struct service *service, const char *name)
 {
 	json_t *devices = json_array();
-	for (unsigned i = 0; i < service->settings->device_count; i++) {
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
 		const struct primary_device *device = &service->devices[i];
 		if (!name[0] || strcmp(device->name, name) == 0)
 			json_array_append_new(devices,
@@ -200,7 +200,7 @@ json_t *show_links(const struct service *service)
 json_t *show_limits(const struct service *service)
 {
 	json_t *devices = json_object(), *peers = json_object();
-	for (unsigned i = 0; i < service->settings->device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
 		json_object_set_new(devices, service->devices[i].name, limit(&service->device_limits[i]));
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
 		json_object_set_new(peers, service->settings->peers[i].name, limit(&service->peers[i].limit));

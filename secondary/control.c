@@ -116,12 +116,12 @@ static json_t *describe_status(const struct service *service)
 	json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "format", "ra-ctl/1", "daemon", "ra-secondaryd",
 		"version", RA_VERSION, "uptime_seconds",
 		json_real((double)(clock_now_ms(ra->clock) - service->started_ms) / 1000), "config",
-		show_text(settings->path), "key", service->key, "socket", show_text(settings->socket));
+		show_text(settings->daemon.path), "key", service->key, "socket", show_text(settings->daemon.socket));
 
 	json_object_set_new(json, "listen", describe_addresses(service->accept));
 	json_object_set_new(json, "connections", describe_connections(service->accept));
 	json_object_set_new(json, "limit", show_rate(ra->total_rate));
-	json_object_set_new(json, "devices", integer(settings->device_count));
+	json_object_set_new(json, "devices", integer(settings->daemon.device_count));
 	json_object_set_new(json, "peers", integer(settings->peer_count));
 	json_object_set_new(json, "links_up", integer(count_links_up(ra)));
 	json_object_set_new(json, "jobs", describe_job_counts(ra));
@@ -318,8 +318,8 @@ struct control *control_new(const struct service *service, struct event_base *ba
 	static const struct server_ops ops = { .control = on_control };
 	const struct secondary_settings *settings = service->settings;
 	const struct server_config config = { .base = base, .clock = service->ra->clock,
-		.path = settings->socket, .mode = settings->socket_mode, .group = settings->socket_group,
-		.admin_group = settings->admin_group };
+		.path = settings->daemon.socket, .mode = settings->daemon.socket_mode, .group = settings->daemon.socket_group,
+		.admin_group = settings->daemon.admin_group };
 	struct control *control = xcalloc(1, sizeof(*control));
 
 	control->magic = CONTROL_MAGIC;

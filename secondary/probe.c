@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A probe: see probe.h. It attaches the device, keeps four DA reads of 1 MiB in flight, each into memory of its own and
- * charged to the limits, and detaches. The sink's functions run on DA threads and touch nothing but their read; the rest
- * is the loop's.
+ * charged to the limits, and detaches. The sink's functions run on DA threads and touch nothing but their read; the
+ * rest is the loop's.
  *
  * The hard thing: a read that hangs outlives the probe. It then belongs to the DA and is freed with its element, and
  * the device is not ready until its thread comes back.

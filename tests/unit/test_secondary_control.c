@@ -95,8 +95,10 @@ static int setup(void **state)
 	snprintf(folder, sizeof(folder), "/tmp/ra-control.XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/s.sock", folder);
-	settings = (struct secondary_settings){ .path = "/etc/ra/secondary.conf", .socket = path, .socket_mode = 0600,
-		.socket_group = "", .admin_group = "", .device_count = BED_DEVICES, .peer_count = 1 };
+	settings = (struct secondary_settings){
+		.daemon = { .path = "/etc/ra/secondary.conf", .socket = path, .socket_mode = 0600, .socket_group = "",
+			.admin_group = "", .device_count = BED_DEVICES },
+		.peer_count = 1 };
 	service = (struct service){ .settings = &settings, .key = "sha256:ab", .post = bed->post, .ra = bed->ra,
 		.peers = bed->peers, .accept = accept_new(bed->ra, bed->base, NULL) };
 	control = control_new(&service, bed->base, why, sizeof(why));
