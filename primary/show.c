@@ -56,25 +56,13 @@ static json_t *limit(const struct limit_pair *pair)
 
 /* ---- Status ---- */
 
-static json_t *disk_adapter(struct da *da)
-{
-	struct da_counts counts;
-	json_t *json = json_object();
-	da_count(da, &counts);
-	set_count(json, "threads", counts.threads);
-	set_count(json, "extra_threads", counts.extra_threads);
-	set_count(json, "queued", counts.queued);
-	set_count(json, "running", counts.running);
-	set_count(json, "abandoned", counts.abandoned);
-	return json;
-}
-
 json_t *show_status(const struct service *service)
 {
 	const struct primary_settings *settings = service->settings;
 	const struct core *core = &service->core;
 	json_t *json = json_object();
 	const struct service_host *host;
+	struct da_counts da;
 	unsigned links_up = 0, hosts = 0;
 	for (unsigned i = 0; i < settings->peer_count; i++)
 		links_up += remote_view(service->peers[i].remote).is_up;
@@ -91,7 +79,9 @@ json_t *show_status(const struct service *service)
 	set_count(json, "peers", settings->peer_count);
 	set_count(json, "links_up", links_up);
 	set_count(json, "hosts", hosts);
-	json_object_set_new(json, "da", disk_adapter(core->da));
+	da_count(core->da, &da);
+	json_object_set_new(json, "da",
+		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
 	json_object_set_new(json, "errors", show_error_counts(core->post));
 	set_count(json, "errors_total", post_total(core->post));
 	return json;

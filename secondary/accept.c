@@ -7,12 +7,7 @@
 #include "secondary/accept.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <utlist.h>
@@ -27,11 +22,6 @@
 #include "wire/tls.h"
 
 #define ACCEPT_MAGIC 0x41434350u
-/* A host that has gone without a word: the Pings of a link that is up are faster, these are for all others. */
-#define KEEPALIVE_IDLE_S 30
-#define KEEPALIVE_PERIOD_S 10
-#define KEEPALIVE_TIMES 3
-#define UNACKNOWLEDGED_MS 30000
 
 struct accept {
 	uint32_t magic;
@@ -114,22 +104,6 @@ static bool make_room(struct accept *accept, const char *from)
 
 /* ---- Connections ---- */
 
-static void set_option(int fd, int level, int name, int value)
-{
-	if (setsockopt(fd, level, name, &value, sizeof(value)) != 0)
-		log_debug("descriptor %d: option %d of level %d: %s", fd, name, level, strerror(errno));
-}
-
-static void set_options(int fd)
-{
-	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_PERIOD_S);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TIMES);
-	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS);
-}
-
 void accept_connection(struct accept *accept, int fd, const char *from)
 {
 	struct ra *ra = accept->ra;
@@ -142,7 +116,6 @@ void accept_connection(struct accept *accept, int fd, const char *from)
 	}
 	accept->counts.accepted++;
 	log_debug("%s: connected", from);
-	set_options(fd);
 	session = session_new(ra, from, NULL, NULL, NULL);
 	conn = conn_new_tls(accept->base, ra->clock, tls_new(accept->tls, fd, fd), fd, fd, from, &session_conn_ops,
 		session);

@@ -81,16 +81,6 @@ static json_t *describe_connections(const struct accept *accept)
 		"refused", integer(counts.refused));
 }
 
-static json_t *describe_da(struct da *da)
-{
-	struct da_counts counts;
-
-	da_count(da, &counts);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "threads", integer(counts.threads), "extra_threads",
-		integer(counts.extra_threads), "queued", integer(counts.queued), "running", integer(counts.running),
-		"abandoned", integer(counts.abandoned));
-}
-
 static json_t *describe_job_counts(const struct ra *ra)
 {
 	uint32_t link_jobs = job_array_used(ra->jobs, JOB_LINK), fetch_jobs = job_array_used(ra->jobs, JOB_FETCH);
@@ -113,6 +103,7 @@ static json_t *describe_status(const struct service *service)
 {
 	const struct ra *ra = service->ra;
 	const struct secondary_settings *settings = service->settings;
+	struct da_counts da;
 	json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "format", "ra-ctl/1", "daemon", "ra-secondaryd",
 		"version", RA_VERSION, "uptime_seconds",
 		json_real((double)(clock_now_ms(ra->clock) - service->started_ms) / 1000), "config",
@@ -125,7 +116,9 @@ static json_t *describe_status(const struct service *service)
 	json_object_set_new(json, "peers", integer(settings->peer_count));
 	json_object_set_new(json, "links_up", integer(count_links_up(ra)));
 	json_object_set_new(json, "jobs", describe_job_counts(ra));
-	json_object_set_new(json, "da", describe_da(ra->da));
+	da_count(ra->da, &da);
+	json_object_set_new(json, "da",
+		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
 	json_object_set_new(json, "errors", show_error_counts(ra->post));
 	json_object_set_new(json, "errors_total", integer(post_total(ra->post)));
 	return json;

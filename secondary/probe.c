@@ -84,12 +84,6 @@ static struct probe_read *read_of(void *arg)
 
 /* ---- The sink: DA threads, but for finished ---- */
 
-static uint64_t sink_begin(void *arg)
-{
-	(void)read_of(arg);
-	return 1; /* no cache behind this sink: nothing to tell apart */
-}
-
 static void *sink_slot(void *arg, uint64_t track)
 {
 	struct probe_read *read = read_of(arg);
@@ -110,13 +104,6 @@ static void sink_publish(void *arg, uint64_t track, enum track_state state, void
 		read->bytes_read += left_bytes < read->track_bytes ? left_bytes : read->track_bytes;
 }
 
-static void sink_drop(void *arg, uint64_t track, void *slot)
-{
-	(void)arg;
-	(void)track;
-	(void)slot; /* the read keeps its memory */
-}
-
 static void read_free(struct probe_read *read)
 {
 	timer_cancel(&read->timer);
@@ -134,9 +121,7 @@ static void sink_finished(void *arg)
 		read_free(read);
 }
 
-static const struct da_sink sink = {
-	.begin = sink_begin, .slot = sink_slot, .publish = sink_publish, .drop = sink_drop, .finished = sink_finished
-};
+static const struct da_sink sink = { .slot = sink_slot, .publish = sink_publish, .finished = sink_finished };
 
 /* ---- The end ---- */
 

@@ -99,6 +99,12 @@ json_t *show_rate(const struct rate *rate)
 	return json;
 }
 
+json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned)
+{
+	return json_pack("{s:i, s:i, s:i, s:i, s:i}", "threads", (int)threads, "extra_threads", (int)extra_threads,
+		"queued", (int)queued, "running", (int)running, "abandoned", (int)abandoned);
+}
+
 json_t *show_volume(const struct volume_info *info)
 {
 	json_t *json = json_object();

@@ -10,7 +10,6 @@
 
 #include "base/volume_info.h"
 
-struct da;
 struct post;
 struct rate;
 
@@ -23,6 +22,8 @@ json_t *show_error_counts(const struct post *post);
 json_t *show_rate(const struct rate *rate);
 /* {"path","kind","io","bytes","whole_bytes","offset_bytes","length":"common"|"all"|"bytes"} */
 json_t *show_volume(const struct volume_info *info);
+/* The counts of a disk adapter. */
+json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned);
 
 /* Words or a path of any bytes; jansson itself takes UTF-8 only. */
 json_t *show_text(const char *text);

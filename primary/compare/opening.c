@@ -5,7 +5,6 @@
  */
 #include "primary/compare/opening.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,15 +41,7 @@ uint64_t opening_total_bytes(const struct options *options, const struct msg_hos
 	return (local < remote) == opening_is_common(options, reply) ? local : remote;
 }
 
-__attribute__((format(printf, 3, 4))) static int refuse(char *why, int exit_code, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, OPENING_WHY_BYTES, format, args);
-	va_end(args);
-	return exit_code;
-}
+#define refuse(why, exit_code, ...) (snprintf((why), OPENING_WHY_BYTES, __VA_ARGS__), (exit_code))
 
 static const char *detail_of(const struct msg_host_open_reply *reply)
 {
