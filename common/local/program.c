@@ -9,17 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/config.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "local/named.h"
 
 #define EXIT_USAGE 2
-
-struct options {
-	const char *config; /* NULL: not given */
-	bool is_once, checks, dumps;
-	int verbose; /* how often -v */
-};
 
 static void usage(const struct program *program, FILE *out)
 {
@@ -35,34 +30,36 @@ static void usage(const struct program *program, FILE *out)
 		     "                  ra-compare starts it so\n"
 		     "  --help          show this text\n"
 		     "  --version       show the version\n",
-		program->name, program->name, program->purpose, program->config_default, program->once);
+		program->name, program->name, program->purpose, program->config, program->once);
 }
 
-/* -1: go on; else the exit code. */
-static int parse(const struct program *program, int argc, char **argv, struct options *options)
+int program_parse(struct program *program, int argc, char **argv)
 {
 	static const struct option names[] = { { "config", required_argument, NULL, 'c' },
 		{ "check-config", no_argument, NULL, 'C' }, { "dump-config", no_argument, NULL, 'D' },
 		{ "once", no_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
 		{ "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+	bool is_config_given = false;
 	int option;
 
+	log_start(program->name, LOG_LEVEL_WARNING);
 	while ((option = getopt_long(argc, argv, "v", names, NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			options->config = optarg;
+			program->config = optarg;
+			is_config_given = true;
 			break;
 		case 'C':
-			options->checks = true;
+			program->checks = true;
 			break;
 		case 'D':
-			options->dumps = true;
+			program->dumps = true;
 			break;
 		case 'o':
-			options->is_once = true;
+			program->is_once = true;
 			break;
 		case 'v':
-			options->verbose++;
+			program->verbose++;
 			break;
 		case 'h':
 			usage(program, stdout);
@@ -77,9 +74,9 @@ static int parse(const struct program *program, int argc, char **argv, struct op
 	}
 	if (optind != argc)
 		log_error("unexpected argument '%s'", argv[optind]);
-	else if (options->is_once && (options->config || options->checks || options->dumps))
+	else if (program->is_once && (is_config_given || program->checks || program->dumps))
 		log_error("--once has no configuration");
-	else if (options->checks && options->dumps)
+	else if (program->checks && program->dumps)
 		log_error("--check-config and --dump-config exclude each other");
 	else
 		return -1;
@@ -87,40 +84,15 @@ static int parse(const struct program *program, int argc, char **argv, struct op
 	return EXIT_USAGE;
 }
 
-static int run_configured(const struct program *program, const struct options *options)
+int program_begin(const struct program *program, const struct config *config)
 {
-	const char *path = options->config ? options->config : program->config_default;
-	const struct config *config;
-	char why[CONFIG_WHY_BYTES];
-	void *settings;
-	int level, code;
+	int level = (int)config_number(config, program->section, NULL, "log-level") + program->verbose;
 
-	if (program->load(path, &settings, &config, why) != 0) {
-		log_error("%s", why);
-		return EXIT_USAGE;
-	}
-	level = (int)config_number(config, program->section, NULL, "log-level") + options->verbose;
 	log_start(program->name, level < LOG_LEVEL_DEBUG ? (enum log_level)level : LOG_LEVEL_DEBUG);
-	if (options->dumps) {
-		config_dump(config, stdout);
-		code = fflush(stdout) == 0 ? 0 : EXIT_FAILURE;
-	} else if (options->checks) {
-		code = named_are_usable(config, program->section) ? 0 : EXIT_USAGE;
-	} else {
-		code = program->run(settings);
-	}
-	program->unload(settings);
-	return code;
-}
-
-int program_main(const struct program *program, int argc, char **argv)
-{
-	struct options options = { 0 };
-	int code;
-
-	log_start(program->name, LOG_LEVEL_WARNING);
-	code = parse(program, argc, argv, &options);
-	if (code >= 0)
-		return code;
-	return options.is_once ? program->run_once() : run_configured(program, &options);
+	if (program->checks)
+		return named_are_usable(config, program->section) ? 0 : EXIT_USAGE;
+	if (!program->dumps)
+		return -1;
+	config_dump(config, stdout);
+	return fflush(stdout) == 0 ? 0 : EXIT_FAILURE;
 }

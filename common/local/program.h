@@ -5,21 +5,22 @@
 #ifndef RA_LOCAL_PROGRAM_H
 #define RA_LOCAL_PROGRAM_H
 
-#include "base/config.h"
+#include <stdbool.h>
+
+struct config;
 
 struct program {
 	const char *name;
 	const char *section; /* the main one of its configuration */
-	const char *config_default;
+	const char *config;  /* its path, unless another one is given */
 	const char *purpose, *once; /* words of --help */
-	/* 0, or -errno with why; *config belongs to the settings. */
-	int (*load)(const char *path, void **settings, const struct config **config, char why[CONFIG_WHY_BYTES]);
-	void (*unload)(void *settings);
-	/* Both return the exit code. */
-	int (*run)(const void *settings);
-	int (*run_once)(void);
+	bool is_once, checks, dumps;
+	int verbose; /* how often -v */
 };
 
-int program_main(const struct program *program, int argc, char **argv); /* the exit code */
+/* Both: -1: go on; else the exit code. */
+int program_parse(struct program *program, int argc, char **argv);
+/* Logs as the configuration says; and the end, when it was to be printed or checked only. */
+int program_begin(const struct program *program, const struct config *config);
 
 #endif
