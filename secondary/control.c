@@ -56,11 +56,6 @@ struct control {
 
 /* ---- Status ---- */
 
-static json_t *integer(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
 static json_t *describe_addresses(const struct accept *accept)
 {
 	json_t *json = json_array();
@@ -73,20 +68,27 @@ static json_t *describe_addresses(const struct accept *accept)
 
 static json_t *describe_connections(const struct accept *accept)
 {
+	json_t *json = json_object();
 	struct accept_counts counts;
 
 	accept_count(accept, &counts);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "open", integer(counts.connections), "strangers",
-		integer(counts.strangers), "accepted", integer(counts.accepted), "dropped", integer(counts.dropped),
-		"refused", integer(counts.refused));
+	show_set_count(json, "open", counts.connections);
+	show_set_count(json, "strangers", counts.strangers);
+	show_set_count(json, "accepted", counts.accepted);
+	show_set_count(json, "dropped", counts.dropped);
+	show_set_count(json, "refused", counts.refused);
+	return json;
 }
 
 static json_t *describe_job_counts(const struct ra *ra)
 {
+	json_t *json = json_object();
 	uint32_t link_jobs = job_array_used(ra->jobs, JOB_LINK), fetch_jobs = job_array_used(ra->jobs, JOB_FETCH);
 
-	return json_pack("{s:o, s:o, s:o}", "link", integer(link_jobs), "fetch", integer(fetch_jobs), "free",
-		integer(ra->config.jobs - link_jobs - fetch_jobs));
+	show_set_count(json, "link", link_jobs);
+	show_set_count(json, "fetch", fetch_jobs);
+	show_set_count(json, "free", ra->config.jobs - link_jobs - fetch_jobs);
+	return json;
 }
 
 static unsigned count_links_up(const struct ra *ra)
@@ -104,23 +106,27 @@ static json_t *describe_status(const struct service *service)
 	const struct ra *ra = service->ra;
 	const struct secondary_settings *settings = service->settings;
 	struct da_counts da;
-	json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "format", "ra-ctl/1", "daemon", "ra-secondaryd",
-		"version", RA_VERSION, "uptime_seconds",
-		json_real((double)(clock_now_ms(ra->clock) - service->started_ms) / 1000), "config",
-		show_text(settings->daemon.path), "key", service->key, "socket", show_text(settings->daemon.socket));
+	json_t *json = json_object();
 
+	show_set_text(json, "format", "ra-ctl/1");
+	show_set_text(json, "daemon", "ra-secondaryd");
+	show_set_text(json, "version", RA_VERSION);
+	show_set_ms(json, "uptime_seconds", clock_now_ms(ra->clock) - service->started_ms);
+	show_set_text(json, "config", settings->daemon.path);
+	show_set_text(json, "key", service->key);
+	show_set_text(json, "socket", settings->daemon.socket);
 	json_object_set_new(json, "listen", describe_addresses(service->accept));
 	json_object_set_new(json, "connections", describe_connections(service->accept));
 	json_object_set_new(json, "limit", show_rate(ra->total_rate));
-	json_object_set_new(json, "devices", integer(settings->daemon.device_count));
-	json_object_set_new(json, "peers", integer(settings->peer_count));
-	json_object_set_new(json, "links_up", integer(count_links_up(ra)));
+	show_set_count(json, "devices", settings->daemon.device_count);
+	show_set_count(json, "peers", settings->peer_count);
+	show_set_count(json, "links_up", count_links_up(ra));
 	json_object_set_new(json, "jobs", describe_job_counts(ra));
 	da_count(ra->da, &da);
 	json_object_set_new(json, "da",
 		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
 	json_object_set_new(json, "errors", show_error_counts(ra->post));
-	json_object_set_new(json, "errors_total", integer(post_total(ra->post)));
+	show_set_count(json, "errors_total", post_total(ra->post));
 	return json;
 }
 
@@ -210,11 +216,11 @@ static json_t *describe_probe(const struct ra *ra, const char *device, const str
 
 	if (result->is_open) {
 		json_object_set_new(json, "volume", show_volume(&result->info));
-		json_object_set_new(json, "bytes_read", integer(result->bytes_read));
+		show_set_count(json, "bytes_read", result->bytes_read);
 		json_object_set_new(json, "seconds", json_real(seconds));
 		if (result->elapsed_ms > 0)
-			json_object_set_new(json, "bytes_per_second", integer(probe_speed(result)));
-		json_object_set_new(json, "unreadable_tracks", integer(result->unreadable_tracks));
+			show_set_count(json, "bytes_per_second", probe_speed(result));
+		show_set_count(json, "unreadable_tracks", result->unreadable_tracks);
 		if (is_held)
 			json_object_set_new(json, "binds", json_string(result->held_by == ra->total_rate ?
 				"the limit of this daemon (total)" : "the limit of the device"));

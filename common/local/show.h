@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/volume_info.h"
 
@@ -25,6 +26,11 @@ json_t *show_volume(const struct volume_info *info);
 /* The counts of a disk adapter. */
 json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned);
 
+/* Members of an object; what is not known ("", NULL, 0 as a link id) is left out. Times are shown as seconds. */
+void show_set_text(json_t *object, const char *key, const char *text);
+void show_set_count(json_t *object, const char *key, uint64_t count);
+void show_set_ms(json_t *object, const char *key, int64_t ms);
+void show_set_link_id(json_t *object, uint64_t link_id);
 /* Words or a path of any bytes; jansson itself takes UTF-8 only. */
 json_t *show_text(const char *text);
 /* Compact text of at most bytes_max bytes, to be freed. What is longer gets shorter lists, all to the same length, and
