@@ -4,11 +4,11 @@
  */
 #include "local/named.h"
 
-#include <grp.h>
 #include <stddef.h>
 
 #include "base/config.h"
 #include "base/log.h"
+#include "local/server.h"
 
 static void log_refusal(const struct config *config, const char *section, const char *key, const char *why)
 {
@@ -45,13 +45,13 @@ struct tls_context *named_context(const struct config *config, const char *secti
 bool named_groups_exist(const struct config *config, const char *section)
 {
 	static const char *const keys[] = { "socket-group", "admin-group" };
+	char why[DETAIL_MAX + 1];
+	gid_t gid;
 
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		const char *group = config_text(config, section, NULL, keys[i]);
-
-		if (group[0] == '\0' || getgrnam(group) != NULL)
+		if (server_find_group(keys[i], config_text(config, section, NULL, keys[i]), &gid, why, sizeof(why)))
 			continue;
-		log_error("%s: %s: there is no group %s", config_where(config, section, NULL, keys[i]), keys[i], group);
+		log_error("%s: %s", config_where(config, section, NULL, keys[i]), why);
 		return false;
 	}
 	return true;

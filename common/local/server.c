@@ -425,8 +425,7 @@ static void on_visitor(void *arg, int fd, const char *from)
 	server->silent_count++;
 }
 
-/* False with words in why when a named group does not exist. */
-static bool find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes)
+bool server_find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes)
 {
 	const struct group *group;
 
@@ -454,8 +453,8 @@ struct server *server_new(const struct server_config *config, const struct serve
 	server->ops = ops;
 	server->arg = arg;
 	name_who(server, config->admin_group);
-	if (find_group("socket-group", config->group, &gid, why, why_bytes) &&
-	    find_group("admin-group", config->admin_group, &server->admin_gid, why, why_bytes))
+	if (server_find_group("socket-group", config->group, &gid, why, why_bytes) &&
+	    server_find_group("admin-group", config->admin_group, &server->admin_gid, why, why_bytes))
 		server->listener = listener_new_unix(config->base, config->clock, config->path, config->mode, gid, on_visitor,
 			server, why, why_bytes);
 	if (server->listener)

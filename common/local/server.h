@@ -42,6 +42,8 @@ struct server_config {
 	const char *admin_group; /* "": only root and the daemon's user */
 };
 
+/* The group of this key's value; "": -1. False with words in why: there is no such group. */
+bool server_find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes);
 /* NULL with words in why. */
 struct server *server_new(const struct server_config *config, const struct server_ops *ops, void *arg, char *why,
 	size_t why_bytes);
