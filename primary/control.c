@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-#include "base/log.h"
-#include "base/rate.h"
+#include "local/limit.h"
 #include "local/server.h"
 #include "local/show.h"
 #include "primary/service_parts.h"
@@ -17,7 +16,7 @@
 /* The index; -1: there is none. */
 static int find_device(const struct service *service, const char *name)
 {
-	for (unsigned i = 0; i < service->settings->device_count; i++) {
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
 		if (strcmp(service->devices[i].name, name) == 0)
 			return (int)i;
 	}
@@ -31,18 +30,6 @@ static int find_peer(const struct service *service, const char *name)
 			return (int)i;
 	}
 	return -1;
-}
-
-static void set_rate(struct rate *rate, const struct msg_control *control)
-{
-	if (!rate)
-		return;
-	struct rate_limit limit = rate_limit(rate);
-	if (control->sets_bytes)
-		limit.bytes_per_s = control->bytes_per_s;
-	if (control->sets_reads)
-		limit.reads_per_s = control->reads_per_s;
-	rate_set(rate, &limit);
 }
 
 /* NULL (refused): there is none of this name. */
@@ -63,18 +50,11 @@ static struct limit_pair *find_limit(struct service *service, struct control_req
 
 static void serve_limit(struct service *service, struct control_request *request)
 {
-	static const char *const scopes[] = { "", "total", "device", "peer" };
-	const struct msg_control *control = control_message(request);
-	if (control->scope != SCOPE_UNSET) {
+	if (control_message(request)->scope != SCOPE_UNSET) {
 		struct limit_pair *limit = find_limit(service, request);
 		if (!limit)
 			return;
-		set_rate(limit->local, control);
-		set_rate(limit->remote, control);
-		struct rate_limit now = rate_limit(limit->remote);
-		log_info("limit of %s%s%s: %llu bytes/s, %llu reads/s (0: none)", scopes[control->scope],
-			control->name[0] ? " " : "", control->name, (unsigned long long)now.bytes_per_s,
-			(unsigned long long)now.reads_per_s);
+		control_set_limit(request, limit->local, limit->remote);
 	}
 	control_answer(request, show_limits(service));
 }

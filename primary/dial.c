@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,10 +27,10 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "wire/listener.h"
 
 #define DIAL_MAGIC 0x4449414cu
 #define LOOK_UP_PERIOD_MS 20
-#define USER_TIMEOUT_MS 30000 /* sent data that is not acknowledged for so long ends the connection */
 
 /* What glibc works with. */
 struct look_up {
@@ -178,22 +177,6 @@ static void close_attempt(struct dial *dial)
 	dial->fd = -1;
 }
 
-/* A link that carries nothing must notice that the other host has gone, and answers are small: no waiting for more. */
-static void set_options(int fd)
-{
-	static const struct {
-		int level, name, value;
-	} options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS },
-	};
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value)) != 0)
-			log_warning("socket option %d of a link: %s", options[i].name, strerror(errno));
-	}
-}
-
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct dial *dial = dial_of(arg);
@@ -230,7 +213,7 @@ static bool attempt(struct dial *dial, const struct addrinfo *to)
 {
 	dial->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (dial->fd >= 0) {
-		set_options(dial->fd);
+		listener_set_tcp_options(dial->fd);
 		if (connect(dial->fd, to->ai_addr, to->ai_addrlen) == 0 || errno == EINPROGRESS) {
 			dial->writable = event_new(dial->base, dial->fd, EV_WRITE, on_writable, dial);
 			if (!dial->writable || event_add(dial->writable, NULL) != 0)

@@ -48,12 +48,6 @@ static struct local_read *read_of(void *arg)
 
 /* ---- The sink: on DA threads, but for finished ---- */
 
-static uint64_t sink_begin(void *arg)
-{
-	(void)read_of(arg);
-	return 1; /* no cache behind this sink: nothing to tell apart */
-}
-
 static void *sink_slot(void *arg, uint64_t track)
 {
 	struct local_read *read = read_of(arg);
@@ -68,13 +62,6 @@ static void sink_publish(void *arg, uint64_t track, enum track_state state, void
 	read->states[track - read->spec.first_track] = (uint8_t)state;
 }
 
-static void sink_drop(void *arg, uint64_t track, void *slot)
-{
-	(void)arg;
-	(void)track;
-	(void)slot; /* a place in the host's memory: nothing to give back */
-}
-
 static void sink_finished(void *arg)
 {
 	struct local_read *read = read_of(arg);
@@ -84,10 +71,8 @@ static void sink_finished(void *arg)
 }
 
 static const struct da_sink sink = {
-	.begin = sink_begin,
 	.slot = sink_slot,
 	.publish = sink_publish,
-	.drop = sink_drop,
 	.finished = sink_finished,
 };
 

@@ -133,39 +133,13 @@ static int build(struct once *once, const struct msg_setup *setup)
 	return 0;
 }
 
-/* Tells whoever sent Setup that this is a primary which understood it; its words to the host follow. */
-static int answer_setup(const struct msg_setup *setup)
-{
-	bool is_spoken = setup->protocol == RA_PROTOCOL_VERSION;
-	struct message *reply = xcalloc(1, sizeof(*reply));
-	reply->type = MESSAGE_SETUP_REPLY;
-	reply->setup_reply.status = is_spoken ? STATUS_OK : STATUS_VERSION;
-	reply->setup_reply.protocol = RA_PROTOCOL_VERSION;
-	snprintf(reply->setup_reply.software, sizeof(reply->setup_reply.software), "ra %s", RA_VERSION);
-	int error = conn_write_one(HOST_FD, reply);
-	free(reply);
-	if (error)
-		log_error("nobody takes the answer to Setup: %s", strerror(-error));
-	else if (!is_spoken)
-		log_error("Setup is of protocol %u, this program speaks %u", setup->protocol, RA_PROTOCOL_VERSION);
-	return error ? error : is_spoken ? 0 : -EPROTO;
-}
-
 int once_run(void)
 {
 	struct once once = { 0 };
 	struct message *setup = xcalloc(1, sizeof(*setup));
 	int code = 1;
-	if (conn_read_one(HOST_FD, MESSAGE_SETUP, setup) != 0) {
-		log_error("no Setup on standard input: ra-primaryd --once is started by ra-compare");
+	if (!conn_take_setup("ra-primaryd", HOST_FD, setup))
 		goto out;
-	}
-	/* ra-compare tells what goes wrong, in fewer words. */
-	log_start("ra-primaryd", setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-	if (answer_setup(&setup->setup) != 0)
-		goto out;
-	/* ^C in a terminal reaches the whole process group: ra-compare decides, and closes the socket. */
-	signal(SIGINT, SIG_IGN);
 	if (build(&once, &setup->setup) == 0)
 		code = daemon_run(once.core.daemon);
 	remote_free(once.device.remote);

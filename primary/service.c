@@ -9,7 +9,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include "base/log.h"
 #include "base/plural.h"
 #include "base/rate.h"
+#include "local/named.h"
 #include "local/server.h"
 #include "primary/control.h"
 #include "primary/local.h"
@@ -30,8 +30,7 @@
 #include "primary/service_parts.h"
 #include "wire/tls.h"
 
-#define EXIT_NOT_STARTED 1
-#define EXIT_SETTINGS 2
+#define MAIN "primary"
 
 static struct service *service_of(void *arg)
 {
@@ -53,7 +52,7 @@ static void on_host_gone(void *arg, bool clean)
 	free(host);
 }
 
-static int on_host(void *arg, struct conn *conn, const struct msg_host_hello *hello)
+static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_host_hello *hello)
 {
 	static const struct host_ops ops = { .gone = on_host_gone };
 	struct service *service = service_of(arg);
@@ -62,17 +61,27 @@ static int on_host(void *arg, struct conn *conn, const struct msg_host_hello *he
 		.clock = service->core.clock,
 		.throttle = service->core.throttle,
 		.devices = service->devices,
-		.device_count = service->settings->device_count,
+		.device_count = service->settings->daemon.device_count,
 	};
 	struct service_host *host = xcalloc(1, sizeof(*host));
 	host->magic = SERVICE_HOST_MAGIC;
 	host->service = service;
+	host->uid = uid;
 	int error = host_adopt(&config, conn, hello, &ops, host, &host->host);
 	if (error)
 		free(host);
 	else
 		DL_APPEND(service->hosts, host);
 	return error;
+}
+
+static unsigned count_hosts(void *arg, uid_t uid)
+{
+	const struct service_host *host;
+	unsigned count = 0;
+	DL_FOREACH(service_of(arg)->hosts, host)
+		count += uid == SERVER_ANYBODY || host->uid == uid;
+	return count;
 }
 
 static void on_control(void *arg, struct control_request *request)
@@ -95,13 +104,6 @@ static void on_stop(int signal_number, void *arg)
 	core_end(&service->core, 0);
 }
 
-static void on_hangup(int signal_number, void *arg)
-{
-	(void)signal_number;
-	(void)arg;
-	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
-}
-
 static void on_dump(int signal_number, void *arg)
 {
 	const struct service *service = service_of(arg);
@@ -114,7 +116,21 @@ static void on_dump(int signal_number, void *arg)
 		remote_dump(service->peers[i].remote);
 }
 
-/* ---- What the settings name ---- */
+/* ---- Parts ---- */
+
+static struct limit_pair limit_new(struct service *service, const struct rate_limit *limit, bool is_local)
+{
+	return (struct limit_pair){
+		.local = is_local ? rate_new(service->core.throttle, limit) : NULL,
+		.remote = rate_new(service->core.throttle, limit),
+	};
+}
+
+static void limit_free(struct limit_pair *limit)
+{
+	rate_free(limit->local);
+	rate_free(limit->remote);
+}
 
 static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {
@@ -139,96 +155,20 @@ static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 	return NULL;
 }
 
-/* Logs where the key stands and why its value is not usable; the exit code. */
-static int refuse(const struct primary_settings *settings, const char *key, const char *words)
-{
-	log_error("%s: %s: %s", config_where(settings->config, "primary", NULL, key), key, words);
-	return EXIT_SETTINGS;
-}
-
-static int check_group(const struct primary_settings *settings, const char *key, const char *group)
-{
-	char words[DETAIL_MAX + 1];
-	if (group[0] == '\0' || getgrnam(group))
-		return 0;
-	snprintf(words, sizeof(words), "there is no group %s", group);
-	return refuse(settings, key, words);
-}
-
-static int check_ca(const struct primary_settings *settings, const struct tls_identity *identity)
-{
-	char why[DETAIL_MAX + 1];
-	struct tls_context *tls = tls_context_new(identity, TLS_CLIENT, admit, NULL);
-	int code = 0;
-	if (!tls)
-		code = refuse(settings, "identity", "TLS does not take it");
-	else if (settings->ca[0] && tls_context_trust(tls, settings->ca, why) != 0)
-		code = refuse(settings, "ca", why);
-	tls_context_free(tls);
-	return code;
-}
-
-/* 0 and the identity, the caller's; or the exit code (logged). */
-static int read_named(const struct primary_settings *settings, struct tls_identity **identity)
-{
-	char why[DETAIL_MAX + 1];
-	int code = check_group(settings, "socket-group", settings->socket_group);
-	*identity = NULL;
-	if (code == 0)
-		code = check_group(settings, "admin-group", settings->admin_group);
-	if (code == 0 && tls_identity_from_file(settings->identity, identity, why) != 0)
-		code = refuse(settings, "identity", why);
-	if (code == 0)
-		code = check_ca(settings, *identity);
-	return code;
-}
-
-int service_check(const struct primary_settings *settings)
-{
-	struct tls_identity *identity;
-	int code = read_named(settings, &identity);
-	tls_identity_free(identity);
-	return code;
-}
-
-/* ---- Parts ---- */
-
-static struct limit_pair limit_new(struct service *service, const struct rate_limit *limit, bool is_local)
-{
-	return (struct limit_pair){
-		.local = is_local ? rate_new(service->core.throttle, limit) : NULL,
-		.remote = rate_new(service->core.throttle, limit),
-	};
-}
-
-static void limit_free(struct limit_pair *limit)
-{
-	rate_free(limit->local);
-	rate_free(limit->remote);
-}
-
 /* false (logged) when the configuration is to blame. */
 static bool build_peer(struct service *service, const struct tls_identity *identity, unsigned index)
 {
-	const struct primary_settings *settings = service->settings;
 	struct service_peer *peer = &service->peers[index];
-	char why[DETAIL_MAX + 1];
 	peer->magic = SERVICE_PEER_MAGIC;
-	peer->settings = &settings->peers[index];
+	peer->settings = &service->settings->peers[index];
 	peer->limit = limit_new(service, &peer->settings->limit, false);
-	peer->tls = tls_context_new(identity, TLS_CLIENT, admit, peer);
-	if (!peer->tls)
-		return false;
-	if (settings->ca[0] && tls_context_trust(peer->tls, settings->ca, why) != 0) {
-		refuse(settings, "ca", why);
-		return false;
-	}
-	return true;
+	peer->tls = named_context(service->settings->daemon.config, MAIN, identity, TLS_CLIENT, admit, peer);
+	return peer->tls;
 }
 
 static void build_device(struct service *service, unsigned index)
 {
-	const struct primary_device_settings *settings = &service->settings->devices[index];
+	const struct device_settings *settings = &service->settings->daemon.devices[index];
 	struct limit_pair *limit = &service->device_limits[index];
 	struct volume *volume = volume_new(settings->volume, settings->io);
 	*limit = limit_new(service, &settings->limit, true);
@@ -236,23 +176,23 @@ static void build_device(struct service *service, unsigned index)
 	service->devices[index] = (struct primary_device){
 		.name = settings->name,
 		.local = core_add_local(&service->core, settings->name, settings->volume, volume,
-			service->settings->track_bytes, limit->local, service->limit.local),
+			service->settings->daemon.track_bytes, limit->local, service->limit.local),
 		.remote_rate = limit->remote,
 	};
 }
 
 static bool build_server(struct service *service)
 {
-	static const struct server_ops ops = { .host = on_host, .control = on_control };
+	static const struct server_ops ops = { .host = on_host, .hosts = count_hosts, .control = on_control };
 	const struct primary_settings *settings = service->settings;
 	char why[DETAIL_MAX + 1];
 	struct server_config config = {
 		.base = service->core.base,
 		.clock = service->core.clock,
-		.path = settings->socket,
-		.mode = settings->socket_mode,
-		.group = settings->socket_group,
-		.admin_group = settings->admin_group,
+		.path = settings->daemon.socket,
+		.mode = settings->daemon.socket_mode,
+		.group = settings->daemon.socket_group,
+		.admin_group = settings->daemon.admin_group,
 	};
 	service->server = server_new(&config, &ops, service, why, sizeof(why));
 	if (!service->server)
@@ -277,43 +217,40 @@ static void build_links(struct service *service)
 		};
 		peer->remote = remote_new_dialed(&config, peer->settings->address, peer->tls);
 	}
-	for (unsigned i = 0; i < settings->device_count; i++)
-		service->devices[i].remote = service->peers[settings->devices[i].peer].remote;
+	for (unsigned i = 0; i < settings->daemon.device_count; i++)
+		service->devices[i].remote = service->peers[settings->device_peers[i]].remote;
 }
 
 /* 0, or the exit code (logged). */
 static int build(struct service *service)
 {
 	const struct primary_settings *settings = service->settings;
-	struct tls_identity *identity;
-	int error = read_named(settings, &identity);
-	if (error) {
-		tls_identity_free(identity);
-		return error;
-	}
+	struct tls_identity *identity = named_identity(settings->daemon.config, MAIN);
+	if (!identity)
+		return 2;
 	tls_identity_key(identity, service->key);
-	error = core_start(&service->core, settings->da_threads);
+	int error = core_start(&service->core, settings->daemon.da_threads);
 	if (error) {
 		log_error("the disk adapter cannot be started: %s", strerror(-error));
 		tls_identity_free(identity);
-		return EXIT_NOT_STARTED;
+		return 1;
 	}
+	daemon_prepare_service(service->core.daemon);
 	service->started_ms = clock_now_ms(service->core.clock);
-	service->limit = limit_new(service, &settings->limit, true);
-	for (unsigned i = 0; i < settings->device_count; i++)
+	service->limit = limit_new(service, &settings->daemon.limit, true);
+	for (unsigned i = 0; i < settings->daemon.device_count; i++)
 		build_device(service, i);
-	bool is_built = true;
+	bool is_built = named_groups_exist(settings->daemon.config, MAIN);
 	for (unsigned i = 0; is_built && i < settings->peer_count; i++)
 		is_built = build_peer(service, identity, i);
 	tls_identity_free(identity);
 	if (!is_built)
-		return EXIT_SETTINGS;
+		return 2;
 	if (!build_server(service))
-		return EXIT_NOT_STARTED;
+		return 1;
 	build_links(service);
 	daemon_on_signal(service->core.daemon, SIGTERM, on_stop, service);
 	daemon_on_signal(service->core.daemon, SIGINT, on_stop, service);
-	daemon_on_signal(service->core.daemon, SIGHUP, on_hangup, service);
 	daemon_on_signal(service->core.daemon, SIGUSR2, on_dump, service);
 	return 0;
 }
@@ -330,7 +267,7 @@ static bool take_down(struct service *service)
 		return false;
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
 		limit_free(&service->peers[i].limit);
-	for (unsigned i = 0; i < service->settings->device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
 		limit_free(&service->device_limits[i]);
 	limit_free(&service->limit);
 	return core_free(&service->core);
@@ -340,13 +277,13 @@ int service_run(const struct primary_settings *settings)
 {
 	struct service service = { .magic = SERVICE_MAGIC, .settings = settings };
 	service.peers = xcalloc(settings->peer_count, sizeof(*service.peers));
-	service.devices = xcalloc(settings->device_count, sizeof(*service.devices));
-	service.device_limits = xcalloc(settings->device_count, sizeof(*service.device_limits));
+	service.devices = xcalloc(settings->daemon.device_count, sizeof(*service.devices));
+	service.device_limits = xcalloc(settings->daemon.device_count, sizeof(*service.device_limits));
 	int code = build(&service);
 	if (code == 0) {
-		log_info("ready: %u %s, %u %s, socket %s, key %s", settings->device_count,
-			plural(settings->device_count, "device", "devices"), settings->peer_count,
-			plural(settings->peer_count, "peer", "peers"), settings->socket, service.key);
+		log_info("ready: %u %s, %u %s, socket %s, key %s", settings->daemon.device_count,
+			plural(settings->daemon.device_count, "device", "devices"), settings->peer_count,
+			plural(settings->peer_count, "peer", "peers"), settings->daemon.socket, service.key);
 		code = daemon_run(service.core.daemon);
 	}
 	if (!take_down(&service)) {

@@ -11,7 +11,5 @@ struct primary_settings;
 /* Serves until SIGTERM or SIGINT; returns the exit code. settings outlive it. Does not return when a thread is stuck in
  * a volume: the process then ends at once. */
 int service_run(const struct primary_settings *settings);
-/* Are the identity, the CA and the groups that the settings name usable? 0, or 2 with the reason logged. */
-int service_check(const struct primary_settings *settings);
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef RA_PRIMARY_SERVICE_PARTS_H
 #define RA_PRIMARY_SERVICE_PARTS_H
 
+#include <sys/types.h>
+
 #include "primary/core.h"
 #include "primary/host.h"
 #include "primary/service.h"
@@ -34,6 +36,7 @@ struct service_host {
 	uint32_t magic;
 	struct service *service;
 	struct host *host;
+	uid_t uid;
 	struct service_host *prev, *next;
 };
 

@@ -37,22 +37,10 @@ const struct config_table primary_config_table = {
 	.key_count = sizeof(keys) / sizeof(keys[0]),
 };
 
-static void take_main(struct primary_settings *settings, const struct config *config)
+static void take_peers(struct primary_settings *settings)
 {
-	settings->identity = config_text(config, MAIN, NULL, "identity");
-	settings->ca = config_text(config, MAIN, NULL, "ca");
-	settings->socket = config_text(config, MAIN, NULL, "socket");
-	settings->socket_group = config_text(config, MAIN, NULL, "socket-group");
-	settings->admin_group = config_text(config, MAIN, NULL, "admin-group");
-	settings->socket_mode = (unsigned)config_number(config, MAIN, NULL, "socket-mode");
-	settings->track_bytes = (uint32_t)config_number(config, MAIN, NULL, "track-size");
-	settings->da_threads = (uint32_t)config_number(config, MAIN, NULL, "da-threads");
-	settings->limit = config_limit(config, MAIN, NULL);
-	settings->log_level = (enum log_level)config_number(config, MAIN, NULL, "log-level");
-}
+	const struct config *config = settings->daemon.config;
 
-static void take_peers(struct primary_settings *settings, const struct config *config)
-{
 	settings->peer_count = config_count(config, "peer");
 	settings->peers = xcalloc(settings->peer_count, sizeof(*settings->peers));
 	for (unsigned i = 0; i < settings->peer_count; i++) {
@@ -68,67 +56,39 @@ static void take_peers(struct primary_settings *settings, const struct config *c
 	}
 }
 
-/* -EINVAL when there is no such [peer]. */
-static int find_peer(const struct primary_settings *settings, const char *device, unsigned *index,
-	char why[CONFIG_WHY_BYTES])
+/* The index in peers of each device's. -EINVAL when there is no such [peer]. */
+static int take_device_peers(struct primary_settings *settings, char why[CONFIG_WHY_BYTES])
 {
-	const char *peer = config_text(settings->config, "device", device, "peer");
+	const struct daemon_settings *daemon = &settings->daemon;
 
-	for (*index = 0; *index < settings->peer_count; ++*index)
-		if (strcmp(settings->peers[*index].name, peer) == 0)
-			return 0;
-	return config_refuse(settings->config, "device", device, "peer", why,
-		"expected the name of a [peer]; there is no [peer %s]", peer);
-}
+	settings->device_peers = xcalloc(daemon->device_count, sizeof(*settings->device_peers));
+	for (unsigned i = 0; i < daemon->device_count; i++) {
+		const char *device = daemon->devices[i].name, *peer = config_text(daemon->config, "device", device, "peer");
+		unsigned *index = &settings->device_peers[i];
 
-static int take_devices(struct primary_settings *settings, const struct config *config, char why[CONFIG_WHY_BYTES])
-{
-	int rc = 0;
-
-	settings->device_count = config_count(config, "device");
-	settings->devices = xcalloc(settings->device_count, sizeof(*settings->devices));
-	for (unsigned i = 0; i < settings->device_count && rc == 0; i++) {
-		const char *name = config_section(config, "device", i);
-		uint64_t length = config_number(config, "device", name, "length");
-
-		settings->devices[i] = (struct primary_device_settings){
-			.name = name,
-			.volume = config_text(config, "device", name, "volume"),
-			.io = config_io(config, name),
-			.offset_bytes = config_number(config, "device", name, "offset"),
-			.length_bytes = length == CONFIG_COMMON ? 0 : length,
-			.is_common = length == CONFIG_COMMON,
-			.limit = config_limit(config, "device", name),
-		};
-		rc = find_peer(settings, name, &settings->devices[i].peer, why);
+		while (*index < settings->peer_count && strcmp(settings->peers[*index].name, peer) != 0)
+			++*index;
+		if (*index == settings->peer_count)
+			return config_refuse(daemon->config, "device", device, "peer", why,
+				"expected the name of a [peer]; there is no [peer %s]", peer);
 	}
-	return rc;
+	return 0;
 }
 
 int primary_settings_load(const char *path, struct primary_settings **out, char why[CONFIG_WHY_BYTES])
 {
 	struct primary_settings *settings = xcalloc(1, sizeof(*settings));
-	int rc = config_load(&primary_config_table, path, &settings->config, why);
+	int rc = daemon_settings_load(&primary_config_table, path, &settings->daemon, why);
 
-	if (rc != 0)
-		goto out;
-	settings->path = config_path(settings->config);
-	take_main(settings, settings->config);
-	take_peers(settings, settings->config);
-	rc = config_check_track_size(settings->config, MAIN, why);
-	if (rc == 0)
-		rc = config_check_peers(settings->config, MAIN, why);
-	if (rc == 0)
-		rc = config_check_devices(settings->config, why);
-	if (rc == 0)
-		rc = take_devices(settings, settings->config, why);
-out:
-	if (rc != 0) {
-		primary_settings_free(settings);
-		return rc;
+	if (rc == 0) {
+		take_peers(settings);
+		rc = take_device_peers(settings, why);
 	}
-	*out = settings;
-	return 0;
+	if (rc == 0)
+		*out = settings;
+	else
+		primary_settings_free(settings);
+	return rc;
 }
 
 void primary_settings_free(struct primary_settings *settings)
@@ -136,7 +96,7 @@ void primary_settings_free(struct primary_settings *settings)
 	if (settings == NULL)
 		return;
 	free(settings->peers);
-	free(settings->devices);
-	config_free(settings->config);
+	free(settings->device_peers);
+	daemon_settings_free(&settings->daemon);
 	free(settings);
 }

@@ -5,10 +5,7 @@
 #ifndef RA_PRIMARY_SETTINGS_H
 #define RA_PRIMARY_SETTINGS_H
 
-#include "base/config.h"
-#include "base/log.h"
-#include "base/rate.h"
-#include "base/volume_info.h"
+#include "base/config_daemon.h"
 
 struct primary_peer_settings {
 	const char *name;
@@ -18,29 +15,11 @@ struct primary_peer_settings {
 	struct rate_limit limit;
 };
 
-struct primary_device_settings {
-	const char *name;
-	const char *volume;
-	unsigned peer; /* index in peers */
-	enum io_mode io;
-	uint64_t offset_bytes, length_bytes; /* length 0: to the end */
-	bool is_common;
-	struct rate_limit limit;
-};
-
 struct primary_settings {
-	struct config *config; /* owns all text */
-	const char *path;
-	const char *identity, *ca; /* ca "": none */
-	const char *socket, *socket_group, *admin_group;
-	unsigned socket_mode;
-	uint32_t track_bytes, da_threads;
-	struct rate_limit limit;
-	enum log_level log_level;
+	struct daemon_settings daemon;
 	struct primary_peer_settings *peers;
 	unsigned peer_count;
-	struct primary_device_settings *devices;
-	unsigned device_count;
+	unsigned *device_peers; /* of each device the index of its peer */
 };
 
 extern const struct config_table primary_config_table;

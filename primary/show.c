@@ -5,7 +5,6 @@
  */
 #include "primary/show.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <utlist.h>
@@ -19,38 +18,12 @@
 #include "primary/service_parts.h"
 #include "storage/da.h"
 
-static json_t *seconds(int64_t ms)
-{
-	return json_real((double)ms / 1000);
-}
-
-static void set_text(json_t *object, const char *key, const char *text)
-{
-	if (text && text[0])
-		json_object_set_new(object, key, show_text(text));
-}
-
-static void set_count(json_t *object, const char *key, uint64_t count)
-{
-	json_object_set_new(object, key, json_integer((json_int_t)count));
-}
-
-static void set_link_id(json_t *object, uint64_t link_id)
-{
-	char text[sizeof("0x") + 16];
-	if (link_id == 0)
-		return;
-	snprintf(text, sizeof(text), "0x%016llx", (unsigned long long)link_id);
-	json_object_set_new(object, "link_id", json_string(text));
-}
-
 /* One limit: what it held back on either side. */
 static json_t *limit_of(const struct rate *local, const struct rate *remote)
 {
 	json_t *json = show_rate(remote);
 	if (local)
-		json_object_set_new(json, "throttled_seconds",
-			seconds((int64_t)(rate_throttled_ms(local) + rate_throttled_ms(remote))));
+		show_set_ms(json, "throttled_seconds", (int64_t)(rate_throttled_ms(local) + rate_throttled_ms(remote)));
 	return json;
 }
 
@@ -69,44 +42,34 @@ static json_t *host_limit(const struct host *host)
 
 /* ---- Status ---- */
 
-static json_t *disk_adapter(struct da *da)
-{
-	struct da_counts counts;
-	json_t *json = json_object();
-	da_count(da, &counts);
-	set_count(json, "threads", counts.threads);
-	set_count(json, "extra_threads", counts.extra_threads);
-	set_count(json, "queued", counts.queued);
-	set_count(json, "running", counts.running);
-	set_count(json, "abandoned", counts.abandoned);
-	return json;
-}
-
 json_t *show_status(const struct service *service)
 {
 	const struct primary_settings *settings = service->settings;
 	const struct core *core = &service->core;
 	json_t *json = json_object();
 	const struct service_host *host;
+	struct da_counts da;
 	unsigned links_up = 0, hosts = 0;
 	for (unsigned i = 0; i < settings->peer_count; i++)
 		links_up += remote_view(service->peers[i].remote).is_up;
 	DL_COUNT(service->hosts, host, hosts);
-	set_text(json, "format", "ra-ctl/1");
-	set_text(json, "daemon", "ra-primaryd");
-	set_text(json, "version", RA_VERSION);
-	json_object_set_new(json, "uptime_seconds", seconds(clock_now_ms(core->clock) - service->started_ms));
-	set_text(json, "config", settings->path);
-	set_text(json, "key", service->key);
-	set_text(json, "socket", settings->socket);
+	show_set_text(json, "format", "ra-ctl/1");
+	show_set_text(json, "daemon", "ra-primaryd");
+	show_set_text(json, "version", RA_VERSION);
+	show_set_ms(json, "uptime_seconds", clock_now_ms(core->clock) - service->started_ms);
+	show_set_text(json, "config", settings->daemon.path);
+	show_set_text(json, "key", service->key);
+	show_set_text(json, "socket", settings->daemon.socket);
 	json_object_set_new(json, "limit", limit(&service->limit));
-	set_count(json, "devices", settings->device_count);
-	set_count(json, "peers", settings->peer_count);
-	set_count(json, "links_up", links_up);
-	set_count(json, "hosts", hosts);
-	json_object_set_new(json, "da", disk_adapter(core->da));
+	show_set_count(json, "devices", settings->daemon.device_count);
+	show_set_count(json, "peers", settings->peer_count);
+	show_set_count(json, "links_up", links_up);
+	show_set_count(json, "hosts", hosts);
+	da_count(core->da, &da);
+	json_object_set_new(json, "da",
+		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
 	json_object_set_new(json, "errors", show_error_counts(core->post));
-	set_count(json, "errors_total", post_total(core->post));
+	show_set_count(json, "errors_total", post_total(core->post));
 	return json;
 }
 
@@ -123,15 +86,15 @@ static json_t *jobs_of(const struct service *service, const struct primary_devic
 				continue;
 			struct remote_job_view view = remote_job_view(job);
 			json_t *json = json_object();
-			set_text(json, "host", host_owner(host->host));
-			set_text(json, "state", view.state);
-			set_link_id(json, view.link_id);
-			set_text(json, "read", view.read);
+			show_set_text(json, "host", host_owner(host->host));
+			show_set_text(json, "state", view.state);
+			show_set_link_id(json, view.link_id);
+			show_set_text(json, "read", view.read);
 			if (view.track_count > 0) {
-				set_count(json, "first_track", view.first_track);
-				set_count(json, "tracks", view.track_count);
+				show_set_count(json, "first_track", view.first_track);
+				show_set_count(json, "tracks", view.track_count);
 			}
-			json_object_set_new(json, "age_seconds", seconds(view.age_ms));
+			show_set_ms(json, "age_seconds", view.age_ms);
 			json_object_set_new(json, "limit", host_limit(host->host)); /* NULL: nothing is set */
 			json_array_append_new(jobs, json);
 		}
@@ -144,14 +107,14 @@ static json_t *device(const struct service *service, unsigned index)
 	const struct primary_device *device = &service->devices[index];
 	struct local_view view = local_view(device->local);
 	json_t *json = json_object(), *jobs = jobs_of(service, device);
-	set_text(json, "name", device->name);
-	set_text(json, "path", view.path);
-	set_text(json, "state", view.state);
+	show_set_text(json, "name", device->name);
+	show_set_text(json, "path", view.path);
+	show_set_text(json, "state", view.state);
 	json_object_set_new(json, "ready", json_boolean(view.is_ready));
-	set_count(json, "users", view.users);
-	set_count(json, "jobs", json_array_size(jobs));
+	show_set_count(json, "users", view.users);
+	show_set_count(json, "jobs", json_array_size(jobs));
 	json_object_set_new(json, "reserved_by", view.reserved_by ? show_text(view.reserved_by) : json_null());
-	set_text(json, "peer", service->settings->peers[service->settings->devices[index].peer].name);
+	show_set_text(json, "peer", service->settings->peers[service->settings->device_peers[index]].name);
 	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
 	if (view.info)
 		json_object_set_new(json, "volume", show_volume(view.info));
@@ -162,7 +125,7 @@ static json_t *device(const struct service *service, unsigned index)
 json_t *show_devices(const struct service *service)
 {
 	json_t *devices = json_array();
-	for (unsigned i = 0; i < service->settings->device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
 		json_array_append_new(devices, device(service, i));
 	return json_pack("{s:o}", "devices", devices);
 }
@@ -170,7 +133,7 @@ json_t *show_devices(const struct service *service)
 json_t *show_jobs(const struct service *service, const char *name)
 {
 	json_t *devices = json_array();
-	for (unsigned i = 0; i < service->settings->device_count; i++) {
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
 		const struct primary_device *device = &service->devices[i];
 		if (!name[0] || strcmp(device->name, name) == 0)
 			json_array_append_new(devices,
@@ -185,20 +148,20 @@ static json_t *link_to(const struct service_peer *peer)
 {
 	struct remote_view view = remote_view(peer->remote);
 	json_t *json = json_object();
-	set_text(json, "peer", peer->settings->name);
-	set_text(json, "address", peer->settings->address);
-	set_text(json, "key", view.key);
-	set_text(json, "state", view.state);
-	json_object_set_new(json, "since_seconds", seconds(view.since_ms));
-	set_count(json, "relinks", view.relinks);
-	set_count(json, "wire_bytes", view.wire_bytes);
-	set_count(json, "reads_connected", view.reads_connected);
+	show_set_text(json, "peer", peer->settings->name);
+	show_set_text(json, "address", peer->settings->address);
+	show_set_text(json, "key", view.key);
+	show_set_text(json, "state", view.state);
+	show_set_ms(json, "since_seconds", view.since_ms);
+	show_set_count(json, "relinks", view.relinks);
+	show_set_count(json, "wire_bytes", view.wire_bytes);
+	show_set_count(json, "reads_connected", view.reads_connected);
 	if (view.is_up)
-		set_count(json, "window", view.window_reads);
+		show_set_count(json, "window", view.window_reads);
 	else
-		set_text(json, "error", view.error);
+		show_set_text(json, "error", view.error);
 	if (view.retry_in_ms >= 0)
-		json_object_set_new(json, "retry_in_seconds", seconds(view.retry_in_ms));
+		show_set_ms(json, "retry_in_seconds", view.retry_in_ms);
 	json_object_set_new(json, "limit", limit(&peer->limit));
 	return json;
 }
@@ -215,7 +178,7 @@ json_t *show_limits(const struct service *service)
 {
 	json_t *devices = json_object(), *peers = json_object(), *hosts = json_array();
 	const struct service_host *host;
-	for (unsigned i = 0; i < service->settings->device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
 		json_object_set_new(devices, service->devices[i].name, limit(&service->device_limits[i]));
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
 		json_object_set_new(peers, service->settings->peers[i].name, limit(&service->peers[i].limit));
@@ -223,7 +186,7 @@ json_t *show_limits(const struct service *service)
 		json_t *json = host_limit(host->host);
 		if (!json)
 			continue;
-		set_text(json, "host", host_owner(host->host));
+		show_set_text(json, "host", host_owner(host->host));
 		json_array_append_new(hosts, json);
 	}
 	return json_pack("{s:o, s:o, s:o, s:o}", "total", limit(&service->limit), "devices", devices, "peers", peers,

@@ -7,13 +7,7 @@
 #include "secondary/accept.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <utlist.h>
@@ -28,12 +22,6 @@
 #include "wire/tls.h"
 
 #define ACCEPT_MAGIC 0x41434350u
-#define LOG_PERIOD_MS 10000 /* at most one line about the crowd in so long */
-/* A host that has gone without a word: the Pings of a link that is up are faster, these are for all others. */
-#define KEEPALIVE_IDLE_S 30
-#define KEEPALIVE_PERIOD_S 10
-#define KEEPALIVE_TIMES 3
-#define UNACKNOWLEDGED_MS 30000
 
 struct accept {
 	uint32_t magic;
@@ -43,8 +31,7 @@ struct accept {
 	struct listener **listeners;
 	unsigned listener_count;
 	struct accept_counts counts; /* those so far */
-	int64_t logged_ms;           /* 0: never */
-	uint64_t unlogged;           /* of the crowd, since the last line */
+	struct log_quota crowd;
 };
 
 struct accept *accept_new(struct ra *ra, struct event_base *base, struct tls_context *tls)
@@ -83,18 +70,6 @@ void accept_count(const struct accept *accept, struct accept_counts *counts)
 
 /* ---- The crowd ---- */
 
-static void log_crowd(struct accept *accept, const char *from, const char *what)
-{
-	int64_t now_ms = clock_now_ms(accept->ra->clock);
-
-	accept->unlogged++;
-	if (accept->logged_ms != 0 && now_ms - accept->logged_ms < LOG_PERIOD_MS)
-		return;
-	log_warning("%s: %s (%" PRIu64 " since the last such line)", from, what, accept->unlogged);
-	accept->logged_ms = now_ms;
-	accept->unlogged = 0;
-}
-
 static struct session *longest_stranger(const struct accept *accept)
 {
 	struct session *session;
@@ -117,37 +92,23 @@ static bool make_room(struct accept *accept, const char *from)
 	stranger = longest_stranger(accept);
 	if (stranger == NULL) {
 		accept->counts.refused++;
-		log_crowd(accept, from, "refused, there are too many connections");
+		log_limited(&accept->crowd, LOG_LEVEL_WARNING, "%s: refused, there are too many connections", from);
 		return false;
 	}
 	accept->counts.dropped++;
-	log_crowd(accept, stranger->from, "dropped, it has said no Hello and too many others come");
+	log_limited(&accept->crowd, LOG_LEVEL_WARNING,
+		"%s: dropped, it has said no Hello and too many others come", stranger->from);
 	session_free(stranger);
 	return true;
 }
 
 /* ---- Connections ---- */
 
-static void set_option(int fd, int level, int name, int value)
-{
-	if (setsockopt(fd, level, name, &value, sizeof(value)) != 0)
-		log_debug("descriptor %d: option %d of level %d: %s", fd, name, level, strerror(errno));
-}
-
-static void set_options(int fd)
-{
-	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_PERIOD_S);
-	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TIMES);
-	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS);
-}
-
 void accept_connection(struct accept *accept, int fd, const char *from)
 {
 	struct ra *ra = accept->ra;
 	struct session *session;
+	struct conn *conn;
 
 	if (!make_room(accept, from)) {
 		close(fd);
@@ -155,10 +116,11 @@ void accept_connection(struct accept *accept, int fd, const char *from)
 	}
 	accept->counts.accepted++;
 	log_debug("%s: connected", from);
-	set_options(fd);
 	session = session_new(ra, from, NULL, NULL, NULL);
-	session_start(session, conn_new_tls(accept->base, ra->clock, tls_new(accept->tls, fd, fd), fd, fd, from,
-		&session_conn_ops, session));
+	conn = conn_new_tls(accept->base, ra->clock, tls_new(accept->tls, fd, fd), fd, fd, from, &session_conn_ops,
+		session);
+	conn_set_quota(conn, &ra->strangers);
+	session_start(session, conn);
 }
 
 static void on_connection(void *arg, int fd, const char *from)

@@ -6,7 +6,6 @@
 #include "secondary/control.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +16,7 @@
 #include "base/log.h"
 #include "base/post.h"
 #include "base/rate.h"
+#include "local/limit.h"
 #include "local/server.h"
 #include "local/show.h"
 #include "secondary/accept.h"
@@ -56,11 +56,6 @@ struct control {
 
 /* ---- Status ---- */
 
-static json_t *integer(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
 static json_t *describe_addresses(const struct accept *accept)
 {
 	json_t *json = json_array();
@@ -73,30 +68,27 @@ static json_t *describe_addresses(const struct accept *accept)
 
 static json_t *describe_connections(const struct accept *accept)
 {
+	json_t *json = json_object();
 	struct accept_counts counts;
 
 	accept_count(accept, &counts);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "open", integer(counts.connections), "strangers",
-		integer(counts.strangers), "accepted", integer(counts.accepted), "dropped", integer(counts.dropped),
-		"refused", integer(counts.refused));
-}
-
-static json_t *describe_da(struct da *da)
-{
-	struct da_counts counts;
-
-	da_count(da, &counts);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "threads", integer(counts.threads), "extra_threads",
-		integer(counts.extra_threads), "queued", integer(counts.queued), "running", integer(counts.running),
-		"abandoned", integer(counts.abandoned));
+	show_set_count(json, "open", counts.connections);
+	show_set_count(json, "strangers", counts.strangers);
+	show_set_count(json, "accepted", counts.accepted);
+	show_set_count(json, "dropped", counts.dropped);
+	show_set_count(json, "refused", counts.refused);
+	return json;
 }
 
 static json_t *describe_job_counts(const struct ra *ra)
 {
+	json_t *json = json_object();
 	uint32_t link_jobs = job_array_used(ra->jobs, JOB_LINK), fetch_jobs = job_array_used(ra->jobs, JOB_FETCH);
 
-	return json_pack("{s:o, s:o, s:o}", "link", integer(link_jobs), "fetch", integer(fetch_jobs), "free",
-		integer(ra->config.jobs - link_jobs - fetch_jobs));
+	show_set_count(json, "link", link_jobs);
+	show_set_count(json, "fetch", fetch_jobs);
+	show_set_count(json, "free", ra->config.jobs - link_jobs - fetch_jobs);
+	return json;
 }
 
 static unsigned count_links_up(const struct ra *ra)
@@ -113,21 +105,28 @@ static json_t *describe_status(const struct service *service)
 {
 	const struct ra *ra = service->ra;
 	const struct secondary_settings *settings = service->settings;
-	json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "format", "ra-ctl/1", "daemon", "ra-secondaryd",
-		"version", RA_VERSION, "uptime_seconds",
-		json_real((double)(clock_now_ms(ra->clock) - service->started_ms) / 1000), "config",
-		show_text(settings->path), "key", service->key, "socket", show_text(settings->socket));
+	struct da_counts da;
+	json_t *json = json_object();
 
+	show_set_text(json, "format", "ra-ctl/1");
+	show_set_text(json, "daemon", "ra-secondaryd");
+	show_set_text(json, "version", RA_VERSION);
+	show_set_ms(json, "uptime_seconds", clock_now_ms(ra->clock) - service->started_ms);
+	show_set_text(json, "config", settings->daemon.path);
+	show_set_text(json, "key", service->key);
+	show_set_text(json, "socket", settings->daemon.socket);
 	json_object_set_new(json, "listen", describe_addresses(service->accept));
 	json_object_set_new(json, "connections", describe_connections(service->accept));
 	json_object_set_new(json, "limit", show_rate(ra->total_rate));
-	json_object_set_new(json, "devices", integer(settings->device_count));
-	json_object_set_new(json, "peers", integer(settings->peer_count));
-	json_object_set_new(json, "links_up", integer(count_links_up(ra)));
+	show_set_count(json, "devices", settings->daemon.device_count);
+	show_set_count(json, "peers", settings->peer_count);
+	show_set_count(json, "links_up", count_links_up(ra));
 	json_object_set_new(json, "jobs", describe_job_counts(ra));
-	json_object_set_new(json, "da", describe_da(ra->da));
+	da_count(ra->da, &da);
+	json_object_set_new(json, "da",
+		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
 	json_object_set_new(json, "errors", show_error_counts(ra->post));
-	json_object_set_new(json, "errors_total", integer(post_total(ra->post)));
+	show_set_count(json, "errors_total", post_total(ra->post));
 	return json;
 }
 
@@ -175,23 +174,13 @@ static struct rate *find_rate(const struct control *control, struct control_requ
 
 static void on_limit(struct control *control, struct control_request *request)
 {
-	static const char *const scopes[] = { [SCOPE_TOTAL] = "total", [SCOPE_DEVICE] = "device ", [SCOPE_PEER] = "peer " };
-	const struct msg_control *message = control_message(request);
-	struct rate_limit limit;
 	struct rate *rate;
 
-	if (message->scope != SCOPE_UNSET) {
+	if (control_message(request)->scope != SCOPE_UNSET) {
 		rate = find_rate(control, request);
 		if (rate == NULL)
 			return;
-		limit = rate_limit(rate);
-		if (message->sets_bytes)
-			limit.bytes_per_s = message->bytes_per_s;
-		if (message->sets_reads)
-			limit.reads_per_s = message->reads_per_s;
-		rate_set(rate, &limit);
-		log_info("limit of %s%s: %" PRIu64 " bytes/s and %" PRIu64 " reads/s (0: none)", scopes[message->scope],
-			message->scope == SCOPE_TOTAL ? "" : message->name, limit.bytes_per_s, limit.reads_per_s);
+		control_set_limit(request, rate, NULL);
 	}
 	control_answer(request, secondary_show_limits(control->service->ra, control->service->peers));
 }
@@ -210,18 +199,31 @@ static struct control_request *asked_free(struct asked *asked)
 	return request;
 }
 
-static json_t *describe_probe(const char *device, const struct probe_result *result)
+/* Bytes per second. What a limit lets through at once counts for little, but it is more than the limit. */
+static uint64_t probe_speed(const struct probe_result *result)
+{
+	uint64_t speed = (uint64_t)((double)result->bytes_read * 1000 / (double)result->elapsed_ms);
+	uint64_t limit = result->held_by != NULL ? rate_limit(result->held_by).bytes_per_s : 0;
+
+	return limit > 0 && limit < speed ? limit : speed;
+}
+
+static json_t *describe_probe(const struct ra *ra, const char *device, const struct probe_result *result)
 {
 	json_t *json = json_pack("{s:s}", "device", device);
 	double seconds = (double)result->elapsed_ms / 1000;
+	bool is_held = result->throttled_ms > result->elapsed_ms; /* by a limit, not by chance */
 
 	if (result->is_open) {
 		json_object_set_new(json, "volume", show_volume(&result->info));
-		json_object_set_new(json, "bytes_read", integer(result->bytes_read));
+		show_set_count(json, "bytes_read", result->bytes_read);
 		json_object_set_new(json, "seconds", json_real(seconds));
 		if (result->elapsed_ms > 0)
-			json_object_set_new(json, "bytes_per_second", integer((uint64_t)((double)result->bytes_read / seconds)));
-		json_object_set_new(json, "unreadable_tracks", integer(result->unreadable_tracks));
+			show_set_count(json, "bytes_per_second", probe_speed(result));
+		show_set_count(json, "unreadable_tracks", result->unreadable_tracks);
+		if (is_held)
+			json_object_set_new(json, "binds", json_string(result->held_by == ra->total_rate ?
+				"the limit of this daemon (total)" : "the limit of the device"));
 	}
 	if (result->status != STATUS_OK)
 		json_object_set_new(json, "error", show_text(result->detail));
@@ -235,7 +237,7 @@ static void on_probe_done(void *arg, const struct probe_result *result)
 	uint32_t device = asked->device;
 
 	assert(asked->magic == ASKED_MAGIC);
-	control_answer(asked_free(asked), describe_probe(device_array_name(ra->devices, device), result));
+	control_answer(asked_free(asked), describe_probe(ra, device_array_name(ra->devices, device), result));
 }
 
 static void on_probe(struct control *control, struct control_request *request)
@@ -315,8 +317,8 @@ struct control *control_new(const struct service *service, struct event_base *ba
 	static const struct server_ops ops = { .control = on_control };
 	const struct secondary_settings *settings = service->settings;
 	const struct server_config config = { .base = base, .clock = service->ra->clock,
-		.path = settings->socket, .mode = settings->socket_mode, .group = settings->socket_group,
-		.admin_group = settings->admin_group };
+		.path = settings->daemon.socket, .mode = settings->daemon.socket_mode, .group = settings->daemon.socket_group,
+		.admin_group = settings->daemon.admin_group };
 	struct control *control = xcalloc(1, sizeof(*control));
 
 	control->magic = CONTROL_MAGIC;

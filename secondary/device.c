@@ -231,6 +231,16 @@ static void release(struct device *device, struct da_request **request)
 	*request = NULL;
 }
 
+/* The peer is told without the path. */
+static void post_failed_open(struct device *device, const char *detail)
+{
+	const char *path = volume_path(device->volume);
+	char text[DETAIL_MAX + 1];
+
+	snprintf(text, sizeof(text), "cannot open %.180s: %.60s", path != NULL ? path : "the volume", detail);
+	post_device(device, STATUS_VOLUME_ERROR, text);
+}
+
 static void open_done(void *arg, struct da_request *request, const struct da_result *result)
 {
 	struct device *device = arg;
@@ -249,7 +259,7 @@ static void open_done(void *arg, struct da_request *request, const struct da_res
 	} else {
 		snprintf(detail, sizeof(detail), "%s", volume_error_text(error));
 		enter(device, DEVICE_FAILED, detail);
-		post_device(device, STATUS_VOLUME_ERROR, detail);
+		post_failed_open(device, detail);
 		answer_waiting(device, STATUS_VOLUME_ERROR, detail);
 	}
 	device_close_if_unused(device);

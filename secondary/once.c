@@ -67,22 +67,6 @@ static void on_dump(int signal_number, void *arg)
 	ra_dump(once->ra);
 }
 
-/* The answer to Setup, on the link before TLS; false: this daemon does not speak what the other end does. */
-static bool answer_setup(const struct msg_setup *setup)
-{
-	bool speaks = setup->protocol == RA_PROTOCOL_VERSION;
-	const struct message answer = { .type = MESSAGE_SETUP_REPLY,
-		.setup_reply = { .status = speaks ? STATUS_OK : STATUS_VERSION, .protocol = RA_PROTOCOL_VERSION,
-			.software = "ra " RA_VERSION } };
-	int rc = conn_write_one(STDOUT_FILENO, &answer);
-
-	if (rc != 0)
-		log_error("standard output: %s", strerror(-rc));
-	else if (!speaks)
-		log_error("the other end speaks protocol %u, this secondary only %u", setup->protocol, RA_PROTOCOL_VERSION);
-	return rc == 0 && speaks;
-}
-
 /* The primary of the private pair, with the one device. */
 static void add_peer(struct once *once, const struct msg_setup *setup)
 {
@@ -135,17 +119,11 @@ int secondary_once_run(void)
 	struct once once = { .daemon = daemon_new(), .post = post_new() };
 	int code = 1;
 
-	if (conn_read_one(STDIN_FILENO, MESSAGE_SETUP, setup) != 0) {
-		log_error("no Setup on standard input: ra-secondaryd --once is started by ra-compare");
+	if (!conn_take_setup("ra-secondaryd", STDOUT_FILENO, setup))
 		goto out;
-	}
-	/* ra-compare tells what goes wrong, in fewer words. */
-	log_start("ra-secondaryd", setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-	/* ^C in a terminal reaches the whole process group: ra-compare decides, and closes the link. */
-	signal(SIGINT, SIG_IGN);
 	daemon_on_signal(once.daemon, SIGTERM, on_stop, &once);
 	daemon_on_signal(once.daemon, SIGUSR2, on_dump, &once);
-	if (answer_setup(&setup->setup) && build(&once, &setup->setup))
+	if (build(&once, &setup->setup))
 		code = daemon_run(once.daemon);
 out:
 	explicit_bzero(setup, sizeof(*setup));

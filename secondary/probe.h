@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A probe (ra-ctl check): opens a device as a session would, reads it for a moment from its beginning, 4 MiB at a time,
- * and tells how that went. Nothing of it goes through the cache, and no limit holds it. Loop thread only.
+ * and tells how that went. Nothing of it goes through the cache; the limits of the device and of the daemon hold it.
+ * Loop thread only.
  */
 #ifndef RA_SECONDARY_PROBE_H
 #define RA_SECONDARY_PROBE_H
@@ -15,6 +16,7 @@
 
 struct probe;
 struct ra;
+struct rate;
 
 struct probe_result {
 	enum status status; /* OK, or why it could not be opened or read to the end of the time */
@@ -24,6 +26,8 @@ struct probe_result {
 	uint64_t bytes_read; /* without holes */
 	int64_t elapsed_ms;  /* of reading */
 	uint64_t unreadable_tracks;
+	int64_t throttled_ms;       /* that reads waited for limits, summed over all */
+	const struct rate *held_by; /* the limit that a read waited for last; NULL: none did */
 };
 
 /* Reads for time_ms; a volume that ends earlier is read again from its beginning, unless it is all holes. done is

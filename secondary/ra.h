@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 struct cache;
 struct da;
@@ -42,6 +43,7 @@ struct ra {
 	struct clock *clock;     /* the caller's, as are mailbox and post */
 	struct mailbox *mailbox;
 	struct post *post;
+	struct log_quota strangers; /* of lines about connections without an accepted Hello */
 	struct cache *cache;
 	struct da *da;
 	struct device_array *devices;

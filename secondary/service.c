@@ -8,13 +8,10 @@
  */
 #include "secondary/service.h"
 
-#include <errno.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +20,7 @@
 #include "base/mailbox.h"
 #include "base/plural.h"
 #include "base/post.h"
+#include "local/named.h"
 #include "secondary/accept.h"
 #include "secondary/control.h"
 #include "secondary/device.h"
@@ -31,29 +29,12 @@
 #include "secondary/ra.h"
 #include "secondary/settings.h"
 #include "storage/volume.h"
-#include "wire/tls.h"
 
+#define MAIN "secondary"
 #define EXIT_NOT_STARTED 1
 #define EXIT_SETTINGS 2
 
 /* ---- What the settings name ---- */
-
-/* Logs where the key stands and why its value is not usable. */
-static int refuse(const struct secondary_settings *settings, const char *key, const char *words)
-{
-	log_error("%s: %s: %s", config_where(settings->config, "secondary", NULL, key), key, words);
-	return EXIT_SETTINGS;
-}
-
-static int check_group(const struct secondary_settings *settings, const char *key, const char *group)
-{
-	char words[DETAIL_MAX + 1];
-
-	if (group[0] == '\0' || getgrnam(group) != NULL)
-		return 0;
-	snprintf(words, sizeof(words), "there is no group %s", group);
-	return refuse(settings, key, words);
-}
 
 /* Whose link is it? Both outcomes are logged, with key and address, by those who know the address: session and conn. */
 static void *admit(void *arg, const char *key, const struct tls_proof *proof)
@@ -63,44 +44,17 @@ static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 	return peer_list_admit(service->peers, key, proof);
 }
 
-/* Reads identity and CA. 0 or the exit code. */
-static int build_tls(struct service *service)
+static bool build_tls(struct service *service)
 {
-	const struct secondary_settings *settings = service->settings;
-	struct tls_identity *identity = NULL;
-	char why[DETAIL_MAX + 1];
+	const struct config *config = service->settings->daemon.config;
+	struct tls_identity *identity = named_identity(config, MAIN);
 
-	if (tls_identity_from_file(settings->identity, &identity, why) != 0)
-		return refuse(settings, "identity", why);
+	if (identity == NULL)
+		return false;
 	tls_identity_key(identity, service->key);
-	service->tls = tls_context_new(identity, TLS_SERVER, admit, service);
+	service->tls = named_context(config, MAIN, identity, TLS_SERVER, admit, service);
 	tls_identity_free(identity);
-	if (service->tls == NULL)
-		return refuse(settings, "identity", "TLS does not take it");
-	if (settings->ca[0] != '\0' && tls_context_trust(service->tls, settings->ca, why) != 0)
-		return refuse(settings, "ca", why);
-	return 0;
-}
-
-static int check_named(struct service *service)
-{
-	const struct secondary_settings *settings = service->settings;
-	int code = build_tls(service);
-
-	if (code == 0)
-		code = check_group(settings, "socket-group", settings->socket_group);
-	if (code == 0)
-		code = check_group(settings, "admin-group", settings->admin_group);
-	return code;
-}
-
-int secondary_service_check(const struct secondary_settings *settings)
-{
-	struct service service = { .settings = settings };
-	int code = check_named(&service);
-
-	tls_context_free(service.tls);
-	return code;
+	return service->tls != NULL && named_groups_exist(config, MAIN);
 }
 
 /* ---- Parts ---- */
@@ -112,9 +66,9 @@ static struct ra_config ra_config_of(const struct secondary_settings *settings)
 	ra_config_default(&config);
 	config.secondary_id = link_id_new_secondary();
 	config.jobs = settings->jobs;
-	config.track_bytes = settings->track_bytes;
+	config.track_bytes = settings->daemon.track_bytes;
 	config.cache_bytes = settings->cache_bytes;
-	config.da_threads = settings->da_threads;
+	config.da_threads = settings->daemon.da_threads;
 	config.window_reads = settings->window_reads;
 	return config;
 }
@@ -123,8 +77,8 @@ static void add_devices(struct service *service)
 {
 	const struct secondary_settings *settings = service->settings;
 
-	for (unsigned i = 0; i < settings->device_count; i++) {
-		const struct secondary_device_settings *device = &settings->devices[i];
+	for (unsigned i = 0; i < settings->daemon.device_count; i++) {
+		const struct device_settings *device = &settings->daemon.devices[i];
 		struct volume *volume = volume_new(device->volume, device->io);
 		int number;
 
@@ -147,7 +101,7 @@ static bool build_ra(struct service *service)
 	service->ra = ra_new(&config, daemon_clock(service->daemon), service->mailbox, service->post);
 	if (service->ra == NULL)
 		return false;
-	rate_set(service->ra->total_rate, &settings->limit);
+	rate_set(service->ra->total_rate, &settings->daemon.limit);
 	add_devices(service);
 	service->peers = peer_list_new(service->ra->throttle);
 	for (unsigned i = 0; i < settings->peer_count; i++)
@@ -172,30 +126,19 @@ static bool open_doors(struct service *service)
 	return service->control != NULL;
 }
 
-/* A connection, a volume: each takes a descriptor. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		log_warning("the limit of descriptors stays as it was: %s", strerror(errno));
-}
-
 static void log_begin(const struct service *service)
 {
 	const struct secondary_settings *settings = service->settings;
 	const char *address;
 
-	log_info("version %s, configuration %s", RA_VERSION, settings->path);
+	log_info("version %s, configuration %s", RA_VERSION, settings->daemon.path);
 	log_info("key %s", service->key);
 	for (unsigned i = 0; (address = accept_address(service->accept, i)) != NULL; i++)
 		log_info("listening on %s", address);
-	log_info("socket %s", settings->socket);
-	log_info("%u %s, %u %s", settings->device_count, plural(settings->device_count, "device", "devices"),
-		settings->peer_count, plural(settings->peer_count, "peer", "peers"));
+	log_info("socket %s", settings->daemon.socket);
+	log_info("%u %s, %u %s", settings->daemon.device_count,
+		plural(settings->daemon.device_count, "device", "devices"), settings->peer_count,
+		plural(settings->peer_count, "peer", "peers"));
 }
 
 /* ---- Signals ---- */
@@ -214,13 +157,6 @@ static void on_dump(int signal_number, void *arg)
 
 	(void)signal_number;
 	ra_dump(service->ra);
-}
-
-static void on_hangup(int signal_number, void *arg)
-{
-	(void)signal_number;
-	(void)arg;
-	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
 }
 
 /* ---- Life ---- */
@@ -246,18 +182,15 @@ static int end(struct service *service, int code)
 int secondary_service_run(const struct secondary_settings *settings)
 {
 	struct service service = { .settings = settings };
-	int code;
 
 	service.daemon = daemon_new();
 	service.started_ms = clock_now_ms(daemon_clock(service.daemon));
 	service.post = post_new();
 	daemon_on_signal(service.daemon, SIGTERM, on_stop, &service);
 	daemon_on_signal(service.daemon, SIGINT, on_stop, &service);
-	daemon_on_signal(service.daemon, SIGHUP, on_hangup, &service);
-	code = check_named(&service);
-	if (code != 0)
-		return end(&service, code);
-	raise_descriptor_limit();
+	daemon_prepare_service(service.daemon);
+	if (!build_tls(&service))
+		return end(&service, EXIT_SETTINGS);
 	if (!build_ra(&service) || !open_doors(&service))
 		return end(&service, EXIT_NOT_STARTED);
 	daemon_on_signal(service.daemon, SIGUSR2, on_dump, &service);

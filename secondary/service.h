@@ -37,7 +37,5 @@ struct service {
 /* Runs until SIGTERM or SIGINT. The exit code: 0; 1: it could not be started; 2: what the settings name is not usable.
  * The reason is logged. */
 int secondary_service_run(const struct secondary_settings *settings);
-/* Are the identity, the CA and the groups that the settings name usable? 0, or 2 with the reason logged. */
-int secondary_service_check(const struct secondary_settings *settings);
 
 #endif

@@ -53,65 +53,41 @@ const struct config_table secondary_config_table = {
 	.key_count = sizeof(keys) / sizeof(keys[0]),
 };
 
-static void take_main(struct secondary_settings *settings, const struct config *config)
-{
-	settings->identity = config_text(config, MAIN, NULL, "identity");
-	settings->ca = config_text(config, MAIN, NULL, "ca");
-	settings->listen = config_list(config, MAIN, NULL, "listen");
-	settings->socket = config_text(config, MAIN, NULL, "socket");
-	settings->socket_group = config_text(config, MAIN, NULL, "socket-group");
-	settings->admin_group = config_text(config, MAIN, NULL, "admin-group");
-	settings->socket_mode = (unsigned)config_number(config, MAIN, NULL, "socket-mode");
-	settings->track_bytes = (uint32_t)config_number(config, MAIN, NULL, "track-size");
-	settings->jobs = (uint32_t)config_number(config, MAIN, NULL, "jobs");
-	settings->window_reads = (uint32_t)config_number(config, MAIN, NULL, "window");
-	settings->da_threads = (uint32_t)config_number(config, MAIN, NULL, "da-threads");
-	settings->cache_bytes = config_number(config, MAIN, NULL, "cache");
-	settings->limit = config_limit(config, MAIN, NULL);
-	settings->log_level = (enum log_level)config_number(config, MAIN, NULL, "log-level");
-}
-
 static int check_cache(const struct secondary_settings *settings, char why[CONFIG_WHY_BYTES])
 {
-	if (settings->cache_bytes < (uint64_t)settings->da_threads * RUN_BYTES_MAX)
-		return config_refuse(settings->config, MAIN, NULL, "cache", why,
-			"expected at least %uM, 4M for each of da-threads = %u (%s)",
-			settings->da_threads * (RUN_BYTES_MAX / MIB), settings->da_threads,
-			config_where(settings->config, MAIN, NULL, "da-threads"));
+	const struct daemon_settings *daemon = &settings->daemon;
+
+	if (settings->cache_bytes < (uint64_t)daemon->da_threads * RUN_BYTES_MAX)
+		return config_refuse(daemon->config, MAIN, NULL, "cache", why,
+			"expected at least %uM, 4M for each of da-threads = %u (%s)", daemon->da_threads * (RUN_BYTES_MAX / MIB),
+			daemon->da_threads, config_where(daemon->config, MAIN, NULL, "da-threads"));
 	return 0;
 }
 
-static void take_devices(struct secondary_settings *settings, const struct config *config)
+static int take_main(struct secondary_settings *settings, char why[CONFIG_WHY_BYTES])
 {
-	settings->device_count = config_count(config, "device");
-	settings->devices = xcalloc(settings->device_count, sizeof(*settings->devices));
-	for (unsigned i = 0; i < settings->device_count; i++) {
-		const char *name = config_section(config, "device", i);
-		uint64_t length = config_number(config, "device", name, "length");
+	const struct config *config = settings->daemon.config;
 
-		settings->devices[i] = (struct secondary_device_settings){
-			.name = name,
-			.volume = config_text(config, "device", name, "volume"),
-			.io = config_io(config, name),
-			.offset_bytes = config_number(config, "device", name, "offset"),
-			.length_bytes = length == CONFIG_COMMON ? 0 : length,
-			.is_common = length == CONFIG_COMMON,
-			.limit = config_limit(config, "device", name),
-		};
-	}
+	settings->listen = config_list(config, MAIN, NULL, "listen");
+	settings->jobs = (uint32_t)config_number(config, MAIN, NULL, "jobs");
+	settings->window_reads = (uint32_t)config_number(config, MAIN, NULL, "window");
+	settings->cache_bytes = config_number(config, MAIN, NULL, "cache");
+	return check_cache(settings, why);
 }
 
-static bool has_device(const struct secondary_settings *settings, const char *name)
+static bool has_device(const struct daemon_settings *daemon, const char *name)
 {
-	for (unsigned i = 0; i < settings->device_count; i++)
-		if (strcmp(settings->devices[i].name, name) == 0)
+	for (unsigned i = 0; i < daemon->device_count; i++)
+		if (strcmp(daemon->devices[i].name, name) == 0)
 			return true;
 	return false;
 }
 
 /* Peer by peer; each device that one lists must be there. */
-static int take_peers(struct secondary_settings *settings, const struct config *config, char why[CONFIG_WHY_BYTES])
+static int take_peers(struct secondary_settings *settings, char why[CONFIG_WHY_BYTES])
 {
+	const struct config *config = settings->daemon.config;
+
 	settings->peer_count = config_count(config, "peer");
 	settings->peers = xcalloc(settings->peer_count, sizeof(*settings->peers));
 	for (unsigned i = 0; i < settings->peer_count; i++) {
@@ -128,7 +104,7 @@ static int take_peers(struct secondary_settings *settings, const struct config *
 			.jobs_max = (uint32_t)config_number(config, "peer", name, "max-jobs"),
 		};
 		for (const char *const *device = settings->peers[i].devices; *device != NULL; device++)
-			if (!has_device(settings, *device))
+			if (!has_device(&settings->daemon, *device))
 				return config_refuse(config, "peer", name, "devices", why,
 					"expected names of [device]s; there is no [device %s]", *device);
 	}
@@ -138,30 +114,17 @@ static int take_peers(struct secondary_settings *settings, const struct config *
 int secondary_settings_load(const char *path, struct secondary_settings **out, char why[CONFIG_WHY_BYTES])
 {
 	struct secondary_settings *settings = xcalloc(1, sizeof(*settings));
-	int rc = config_load(&secondary_config_table, path, &settings->config, why);
+	int rc = daemon_settings_load(&secondary_config_table, path, &settings->daemon, why);
 
-	if (rc != 0)
-		goto out;
-	settings->path = config_path(settings->config);
-	take_main(settings, settings->config);
-	rc = config_check_track_size(settings->config, MAIN, why);
 	if (rc == 0)
-		rc = check_cache(settings, why);
+		rc = take_main(settings, why);
 	if (rc == 0)
-		rc = config_check_devices(settings->config, why);
-	if (rc == 0) {
-		take_devices(settings, settings->config);
-		rc = config_check_peers(settings->config, MAIN, why);
-	}
+		rc = take_peers(settings, why);
 	if (rc == 0)
-		rc = take_peers(settings, settings->config, why);
-out:
-	if (rc != 0) {
+		*out = settings;
+	else
 		secondary_settings_free(settings);
-		return rc;
-	}
-	*out = settings;
-	return 0;
+	return rc;
 }
 
 void secondary_settings_free(struct secondary_settings *settings)
@@ -169,7 +132,6 @@ void secondary_settings_free(struct secondary_settings *settings)
 	if (settings == NULL)
 		return;
 	free(settings->peers);
-	free(settings->devices);
-	config_free(settings->config);
+	daemon_settings_free(&settings->daemon);
 	free(settings);
 }

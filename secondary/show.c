@@ -5,12 +5,9 @@
  */
 #include "secondary/show.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include <utlist.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "local/show.h"
 #include "secondary/device.h"
 #include "secondary/job.h"
@@ -21,28 +18,6 @@
 #include "storage/volume.h"
 #include "wire/conn.h"
 
-static void add(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, value) != 0)
-		log_abort("no memory for an answer to ra-ctl");
-}
-
-static void append(json_t *array, json_t *value)
-{
-	if (json_array_append_new(array, value) != 0)
-		log_abort("no memory for an answer to ra-ctl");
-}
-
-static json_t *number(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
-static json_t *seconds_since(const struct ra *ra, int64_t since_ms)
-{
-	return json_real((double)(clock_now_ms(ra->clock) - since_ms) / 1000);
-}
-
 /* ---- Devices and jobs ---- */
 
 static json_t *device_json(const struct ra *ra, uint32_t index)
@@ -52,18 +27,17 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	bool is_reserved = device != NULL && device->parameters.reserved_by != NULL;
 	json_t *json = json_object();
 
-	add(json, "name", show_text(device_array_name(ra->devices, index)));
-	add(json, "number", number(index));
-	if (path != NULL)
-		add(json, "path", show_text(path));
-	add(json, "state", show_text(device == NULL ? "closed" : device_state_name(device->state)));
-	add(json, "ready", json_boolean(device == NULL || device->parameters.hung_requests == 0));
-	add(json, "users", number(device != NULL ? device->attach_count : 0));
-	add(json, "jobs", number(device != NULL ? device->job_count : 0));
-	add(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
-	add(json, "limit", show_rate(device_array_rate(ra->devices, index)));
+	show_set_text(json, "name", device_array_name(ra->devices, index));
+	show_set_count(json, "number", index);
+	show_set_text(json, "path", path);
+	show_set_text(json, "state", device == NULL ? "closed" : device_state_name(device->state));
+	json_object_set_new(json, "ready", json_boolean(device == NULL || device->parameters.hung_requests == 0));
+	show_set_count(json, "users", device != NULL ? device->attach_count : 0);
+	show_set_count(json, "jobs", device != NULL ? device->job_count : 0);
+	json_object_set_new(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
+	json_object_set_new(json, "limit", show_rate(device_array_rate(ra->devices, index)));
 	if (device != NULL && device->state == DEVICE_OPEN)
-		add(json, "volume", show_volume(device_info(device)));
+		json_object_set_new(json, "volume", show_volume(device_info(device)));
 	return json;
 }
 
@@ -72,8 +46,8 @@ json_t *secondary_show_devices(const struct ra *ra)
 	json_t *json = json_object(), *devices = json_array();
 
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
-		append(devices, device_json(ra, i));
-	add(json, "devices", devices);
+		json_array_append_new(devices, device_json(ra, i));
+	json_object_set_new(json, "devices", devices);
 	return json;
 }
 
@@ -81,22 +55,20 @@ static json_t *job_json(const struct ra *ra, const struct job *job)
 {
 	bool is_link = job->specific.kind == JOB_LINK;
 	json_t *json = json_object();
-	char link_id[24];
 
-	add(json, "index", number(job->index));
-	add(json, "kind", show_text(job_kind_name(job->specific.kind)));
-	add(json, "state", show_text(job_state_name(job->specific.state)));
-	add(json, "active", json_boolean(job->shared->active == job));
+	show_set_count(json, "index", job->index);
+	show_set_text(json, "kind", job_kind_name(job->specific.kind));
+	show_set_text(json, "state", job_state_name(job->specific.state));
+	json_object_set_new(json, "active", json_boolean(job->shared->active == job));
 	if (is_link) {
-		snprintf(link_id, sizeof(link_id), "0x%016" PRIx64, link_id_of(ra->config.secondary_id, job));
-		add(json, "link_id", show_text(link_id));
-		add(json, "peer", show_text(session_peer(job->specific.session)));
+		show_set_link_id(json, link_id_of(ra->config.secondary_id, job));
+		show_set_text(json, "peer", session_peer(job->specific.session));
 	}
 	if (job->specific.state != JOB_STATE_IDLE) {
-		add(json, "first_track", number(job->tracks[0].number));
-		add(json, "tracks", number(job->track_count));
+		show_set_count(json, "first_track", job->tracks[0].number);
+		show_set_count(json, "tracks", job->track_count);
 	}
-	add(json, "age_seconds", seconds_since(ra, job->created_ms));
+	show_set_ms(json, "age_seconds", clock_now_ms(ra->clock) - job->created_ms);
 	return json;
 }
 
@@ -106,13 +78,13 @@ static json_t *ring_json(const struct ra *ra, uint32_t index)
 	json_t *json = json_object(), *jobs = json_array();
 	struct job *job;
 
-	add(json, "name", show_text(device_array_name(ra->devices, index)));
-	add(json, "number", number(index));
-	add(json, "job_count", number(device != NULL ? device->job_count : 0));
+	show_set_text(json, "name", device_array_name(ra->devices, index));
+	show_set_count(json, "number", index);
+	show_set_count(json, "job_count", device != NULL ? device->job_count : 0);
 	if (device != NULL)
 		RING_FOREACH(device, job, forward)
-			append(jobs, job_json(ra, job));
-	add(json, "jobs", jobs);
+			json_array_append_new(jobs, job_json(ra, job));
+	json_object_set_new(json, "jobs", jobs);
 	return json;
 }
 
@@ -127,8 +99,8 @@ json_t *secondary_show_jobs(const struct ra *ra, const char *device)
 	devices = json_array();
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
 		if (device != NULL ? (uint32_t)wanted == i : device_array_record(ra->devices, i) != NULL)
-			append(devices, ring_json(ra, i));
-	add(json, "devices", devices);
+			json_array_append_new(devices, ring_json(ra, i));
+	json_object_set_new(json, "devices", devices);
 	return json;
 }
 
@@ -138,15 +110,15 @@ json_t *secondary_show_cache(const struct ra *ra)
 	struct cache_counts counts;
 
 	cache_count(ra->cache, &counts);
-	add(cache, "bytes", number(counts.slots * ra->config.track_bytes));
-	add(cache, "slots", number(counts.slots));
-	add(cache, "slots_free", number(counts.slots_free));
-	add(cache, "slots_locked", number(counts.slots_locked));
-	add(cache, "entries", number(counts.entries));
-	add(cache, "hits", number(counts.hits));
-	add(cache, "misses", number(counts.misses));
-	add(cache, "evicted", number(counts.evicted));
-	add(json, "cache", cache);
+	show_set_count(cache, "bytes", counts.slots * ra->config.track_bytes);
+	show_set_count(cache, "slots", counts.slots);
+	show_set_count(cache, "slots_free", counts.slots_free);
+	show_set_count(cache, "slots_locked", counts.slots_locked);
+	show_set_count(cache, "entries", counts.entries);
+	show_set_count(cache, "hits", counts.hits);
+	show_set_count(cache, "misses", counts.misses);
+	show_set_count(cache, "evicted", counts.evicted);
+	json_object_set_new(json, "cache", cache);
 	return json;
 }
 
@@ -157,22 +129,21 @@ static json_t *link_json(const struct ra *ra, const struct session *session)
 	json_t *json = json_object(), *devices = json_array();
 
 	if (session->peer != NULL)
-		add(json, "peer", show_text(session->peer->name));
-	if (conn_peer_key(session->conn)[0] != '\0')
-		add(json, "key", show_text(conn_peer_key(session->conn)));
-	add(json, "from", show_text(session->from));
-	add(json, "state", show_text(session_state_name(session->state)));
-	add(json, "since_seconds", seconds_since(ra, session->since_ms));
-	add(json, "wire_bytes", number(conn_wire_bytes(session->conn)));
+		show_set_text(json, "peer", session->peer->name);
+	show_set_text(json, "key", conn_peer_key(session->conn));
+	show_set_text(json, "from", session->from);
+	show_set_text(json, "state", session_state_name(session->state));
+	show_set_ms(json, "since_seconds", clock_now_ms(ra->clock) - session->since_ms);
+	show_set_count(json, "wire_bytes", conn_wire_bytes(session->conn));
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
 		if (session->has_device[i])
-			append(devices, show_text(device_array_name(ra->devices, i)));
-	add(json, "devices", devices);
-	add(json, "jobs", number(session->jobs));
-	add(json, "reads_connected", number(session->connected_reads));
-	add(json, "window", number(ra->config.window_reads));
-	add(json, "locked_tracks", number(session->locked_tracks));
-	add(json, "fetches", number(session->fetches));
+			json_array_append_new(devices, show_text(device_array_name(ra->devices, i)));
+	json_object_set_new(json, "devices", devices);
+	show_set_count(json, "jobs", session->jobs);
+	show_set_count(json, "reads_connected", session->connected_reads);
+	show_set_count(json, "window", ra->config.window_reads);
+	show_set_count(json, "locked_tracks", session->locked_tracks);
+	show_set_count(json, "fetches", session->fetches);
 	return json;
 }
 
@@ -180,14 +151,14 @@ static json_t *peer_json(const struct peer *peer)
 {
 	json_t *json = json_object();
 
-	add(json, "name", show_text(peer->name));
-	add(json, "links", number(peer->links));
-	add(json, "links_max", number(peer->links_max));
-	add(json, "jobs", number(peer->jobs));
-	add(json, "jobs_max", number(peer->jobs_max));
-	add(json, "links_refused", number(peer->links_refused));
+	show_set_text(json, "name", peer->name);
+	show_set_count(json, "links", peer->links);
+	show_set_count(json, "links_max", peer->links_max);
+	show_set_count(json, "jobs", peer->jobs);
+	show_set_count(json, "jobs_max", peer->jobs_max);
+	show_set_count(json, "links_refused", peer->links_refused);
 	if (peer->rate != NULL)
-		add(json, "limit", show_rate(peer->rate));
+		json_object_set_new(json, "limit", show_rate(peer->rate));
 	return json;
 }
 
@@ -197,11 +168,11 @@ json_t *secondary_show_links(const struct ra *ra, const struct peer_list *peers)
 	const struct session *session;
 
 	DL_FOREACH(ra->sessions, session)
-		append(links, link_json(ra, session));
+		json_array_append_new(links, link_json(ra, session));
 	for (const struct peer *peer = peer_list_first(peers); peer != NULL; peer = peer->next)
-		append(list, peer_json(peer));
-	add(json, "links", links);
-	add(json, "peers", list);
+		json_array_append_new(list, peer_json(peer));
+	json_object_set_new(json, "links", links);
+	json_object_set_new(json, "peers", list);
 	return json;
 }
 
@@ -209,13 +180,13 @@ json_t *secondary_show_limits(const struct ra *ra, const struct peer_list *peers
 {
 	json_t *json = json_object(), *devices = json_object(), *list = json_object();
 
-	add(json, "total", show_rate(ra->total_rate));
+	json_object_set_new(json, "total", show_rate(ra->total_rate));
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
-		add(devices, device_array_name(ra->devices, i), show_rate(device_array_rate(ra->devices, i)));
+		json_object_set_new(devices, device_array_name(ra->devices, i), show_rate(device_array_rate(ra->devices, i)));
 	for (const struct peer *peer = peer_list_first(peers); peer != NULL; peer = peer->next)
 		if (peer->rate != NULL)
-			add(list, peer->name, show_rate(peer->rate));
-	add(json, "devices", devices);
-	add(json, "peers", list);
+			json_object_set_new(list, peer->name, show_rate(peer->rate));
+	json_object_set_new(json, "devices", devices);
+	json_object_set_new(json, "peers", list);
 	return json;
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The checks between keys that both daemons make, and the values both take in the same way. No state; loop thread.
+ * The checks between keys that both daemons make, and the values both take in the same way. Loop thread, at start.
  */
 #include "base/config_daemon.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/alloc.h"
 
 #define SECTOR_BYTES 512u
 
 const char *const config_io_words[] = { "auto", "buffered", "direct", NULL };
 const char *const config_level_words[] = { "error", "warning", "info", "debug", NULL };
 
-int config_check_track_size(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES])
+static int check_track_size(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES])
 {
 	uint64_t bytes = config_number(config, section, NULL, "track-size");
 
@@ -56,7 +59,8 @@ static int check_known(const struct config *config, const char *section, const c
 	return 0;
 }
 
-int config_check_peers(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES])
+/* Each peer has a key, or a name and the main section a ca; no key and no name is that of two peers. */
+static int check_peers(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES])
 {
 	const char *one, *other;
 	int rc = 0;
@@ -72,7 +76,8 @@ int config_check_peers(const struct config *config, const char *section, char wh
 	return rc;
 }
 
-int config_check_devices(const struct config *config, char why[CONFIG_WHY_BYTES])
+/* At most DEVICES_MAX; their offsets. */
+static int check_devices(const struct config *config, char why[CONFIG_WHY_BYTES])
 {
 	const char *device;
 
@@ -102,9 +107,68 @@ struct rate_limit config_limit(const struct config *config, const char *section,
 	};
 }
 
-enum io_mode config_io(const struct config *config, const char *device)
+static enum io_mode io_of(const struct config *config, const char *device)
 {
 	static const enum io_mode modes[] = { IO_MODE_AUTO, IO_MODE_BUFFERED, IO_MODE_DIRECT };
 
 	return modes[config_number(config, "device", device, "io")];
+}
+
+static void take_main(struct daemon_settings *settings, const char *section)
+{
+	const struct config *config = settings->config;
+
+	settings->path = config_path(config);
+	settings->socket = config_text(config, section, NULL, "socket");
+	settings->socket_group = config_text(config, section, NULL, "socket-group");
+	settings->admin_group = config_text(config, section, NULL, "admin-group");
+	settings->socket_mode = (unsigned)config_number(config, section, NULL, "socket-mode");
+	settings->track_bytes = (uint32_t)config_number(config, section, NULL, "track-size");
+	settings->da_threads = (uint32_t)config_number(config, section, NULL, "da-threads");
+	settings->limit = config_limit(config, section, NULL);
+}
+
+static void take_devices(struct daemon_settings *settings)
+{
+	const struct config *config = settings->config;
+
+	settings->device_count = config_count(config, "device");
+	settings->devices = xcalloc(settings->device_count, sizeof(*settings->devices));
+	for (unsigned i = 0; i < settings->device_count; i++) {
+		const char *name = config_section(config, "device", i);
+		uint64_t length = config_number(config, "device", name, "length");
+
+		settings->devices[i] = (struct device_settings){
+			.name = name,
+			.volume = config_text(config, "device", name, "volume"),
+			.io = io_of(config, name),
+			.offset_bytes = config_number(config, "device", name, "offset"),
+			.length_bytes = length == CONFIG_COMMON ? 0 : length,
+			.is_common = length == CONFIG_COMMON,
+			.limit = config_limit(config, "device", name),
+		};
+	}
+}
+
+int daemon_settings_load(const struct config_table *table, const char *path, struct daemon_settings *settings,
+	char why[CONFIG_WHY_BYTES])
+{
+	int rc;
+
+	*settings = (struct daemon_settings){ 0 };
+	rc = config_load(table, path, &settings->config, why);
+	if (rc != 0)
+		return rc;
+	take_main(settings, table->main_section);
+	take_devices(settings);
+	rc = check_track_size(settings->config, table->main_section, why);
+	if (rc == 0)
+		rc = check_peers(settings->config, table->main_section, why);
+	return rc != 0 ? rc : check_devices(settings->config, why);
+}
+
+void daemon_settings_free(struct daemon_settings *settings)
+{
+	free(settings->devices);
+	config_free(settings->config);
 }

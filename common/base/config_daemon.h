@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the configurations of both daemons have in common: keys of their tables, and the checks between keys.
+ * What the configurations of both daemons have in common: keys of their tables, and what they become.
  */
 #ifndef RA_BASE_CONFIG_DAEMON_H
 #define RA_BASE_CONFIG_DAEMON_H
@@ -64,15 +64,33 @@ extern const char *const config_level_words[]; /* in the order of enum log_level
 #define CONFIG_READS_MAX 1000000000u
 #define CONFIG_OFFSET_MAX (1ull << 50)
 
-/* Each check is 0, or -EINVAL with why. */
-int config_check_track_size(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES]);
-/* Each peer has a key, or a name and the main section a ca; no key and no name is that of two peers. */
-int config_check_peers(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES]);
-/* At most DEVICES_MAX; their offsets. */
-int config_check_devices(const struct config *config, char why[CONFIG_WHY_BYTES]);
+struct device_settings {
+	const char *name;
+	const char *volume;
+	enum io_mode io;
+	uint64_t offset_bytes, length_bytes; /* length 0: to the end */
+	bool is_common;
+	struct rate_limit limit;
+};
+
+struct daemon_settings {
+	struct config *config; /* owns all text */
+	const char *path;
+	const char *socket, *socket_group, *admin_group;
+	unsigned socket_mode;
+	uint32_t track_bytes, da_threads;
+	struct rate_limit limit;
+	struct device_settings *devices;
+	unsigned device_count;
+};
+
+/* Reads and checks what both have: 0, or -errno with why: file, line, and what was expected. daemon_settings_free in
+ * either case. */
+int daemon_settings_load(const struct config_table *table, const char *path, struct daemon_settings *settings,
+	char why[CONFIG_WHY_BYTES]);
+void daemon_settings_free(struct daemon_settings *settings);
 
 unsigned config_count(const struct config *config, const char *section); /* [section NAME]s */
 struct rate_limit config_limit(const struct config *config, const char *section, const char *name);
-enum io_mode config_io(const struct config *config, const char *device);
 
 #endif

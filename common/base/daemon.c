@@ -6,11 +6,14 @@
 #include "base/daemon.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #include <event2/event.h>
 
@@ -92,6 +95,24 @@ void daemon_on_signal(struct daemon *daemon, int signal_number, void (*fn)(int s
 	handler->event = evsignal_new(daemon->base, signal_number, on_signal, handler);
 	if (!handler->event || event_add(handler->event, NULL) != 0)
 		log_abort("no event for signal %d", signal_number);
+}
+
+static void on_hangup(int signal_number, void *arg)
+{
+	(void)signal_number, (void)arg;
+	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
+}
+
+void daemon_prepare_service(struct daemon *daemon)
+{
+	struct rlimit limit;
+
+	daemon_on_signal(daemon, SIGHUP, on_hangup, NULL);
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warning("the limit of descriptors stays as it was: %s", strerror(errno));
 }
 
 int daemon_run(struct daemon *daemon)

@@ -8,11 +8,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* With the line feed; what a pipe takes in one piece. */
@@ -90,6 +92,42 @@ void log_write(enum log_level level, const char *format, ...)
 	va_start(arguments, format);
 	write_line(level, format, arguments);
 	va_end(arguments);
+}
+
+bool log_quota_take(struct log_quota *quota, uint64_t *unlogged)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (quota->logged == 0 || now.tv_sec - quota->minute_s >= 60) {
+		quota->minute_s = now.tv_sec;
+		quota->logged = 0;
+	}
+	if (quota->logged == LOG_QUOTA_LINES) {
+		quota->unlogged++;
+		return false;
+	}
+	quota->logged++;
+	*unlogged = quota->unlogged;
+	quota->unlogged = 0;
+	return true;
+}
+
+void log_limited(struct log_quota *quota, enum log_level level, const char *format, ...)
+{
+	char text[LINE_BYTES_MAX / 2];
+	uint64_t unlogged;
+	va_list arguments;
+
+	if (level > log_level_max || !log_quota_take(quota, &unlogged))
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (unlogged == 0)
+		log_write(level, "%s", text);
+	else
+		log_write(level, "%s (and %" PRIu64 " more like it before)", text, unlogged);
 }
 
 void log_abort(const char *format, ...)

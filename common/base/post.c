@@ -23,11 +23,7 @@
 struct post {
 	uint64_t total;
 	uint64_t by_status[STATUS_COUNT];
-	struct quota {
-		int64_t minute_s;  /* monotonic: when the present minute of this status began */
-		unsigned logged;   /* in it */
-		uint64_t unlogged; /* since the last line */
-	} quotas[STATUS_COUNT];
+	struct log_quota quotas[STATUS_COUNT];
 	struct posted_error kept[POST_KEPT]; /* error number n is at (n - 1) % POST_KEPT */
 };
 
@@ -73,37 +69,16 @@ static void log_posted(const struct posted_error *error)
 	log_warning("%s%s%s: %s", status_name(error->status), where[0] ? ": " : "", where[0] ? where + 2 : "", error->text);
 }
 
-/* May this one be logged? Then *unlogged is how many before it were not. */
-static bool take_quota(struct post *post, enum status status, uint64_t *unlogged)
-{
-	struct quota *quota = &post->quotas[status];
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (quota->logged == 0 || now.tv_sec - quota->minute_s >= 60) {
-		quota->minute_s = now.tv_sec;
-		quota->logged = 0;
-	}
-	if (quota->logged == POST_LOGGED_MAX) {
-		quota->unlogged++;
-		return false;
-	}
-	quota->logged++;
-	*unlogged = quota->unlogged;
-	quota->unlogged = 0;
-	return true;
-}
-
 static void log_with_quota(struct post *post, const struct posted_error *error)
 {
 	uint64_t unlogged = 0;
 
-	if (!take_quota(post, error->status, &unlogged))
+	if (!log_quota_take(&post->quotas[error->status], &unlogged))
 		return;
 	if (unlogged > 0)
 		log_warning("%s: %" PRIu64 " before this one were not logged", status_name(error->status), unlogged);
 	log_posted(error);
-	if (post->quotas[error->status].logged == POST_LOGGED_MAX)
+	if (post->quotas[error->status].logged == LOG_QUOTA_LINES)
 		log_warning("%s: more of these are only counted for a minute", status_name(error->status));
 }
 

@@ -2,7 +2,7 @@
  *
  * Posted errors: an error is recorded once, where its cause is known, in the places where people look: the log, a
  * counter per status and the last 256 errors. (The reply is the fourth place; the caller sends it.) Of each status at
- * most POST_LOGGED_MAX lines a minute are logged; the next line says how many were not. Loop thread only.
+ * most LOG_QUOTA_LINES lines a minute are logged; the next line says how many were not. Loop thread only.
  */
 #ifndef RA_BASE_POST_H
 #define RA_BASE_POST_H
@@ -13,7 +13,6 @@
 #include "base/status.h"
 
 #define POST_KEPT 256u
-#define POST_LOGGED_MAX 20u
 
 /* Where it happened. Unset: NULL, and track_count 0 and link_id 0. */
 struct post_where {

@@ -294,6 +294,11 @@ void rate_leave(struct rate_waiter *waiter)
 			give_back(waiter->rates[i], waiter->bytes, 1);
 }
 
+const struct rate *rate_waits_for(const struct rate_waiter *waiter)
+{
+	return waiter->is_waiting && waiter->at < RATES_MAX ? waiter->rates[waiter->at] : NULL;
+}
+
 void rate_give_back(struct rate *const rates[RATES_MAX], uint64_t bytes, unsigned reads)
 {
 	for (unsigned i = 0; i < RATES_MAX; i++)

@@ -56,6 +56,8 @@ bool rate_enter(struct throttle *throttle, struct rate_waiter *waiter, struct ra
 	const void *group, uint64_t bytes, void (*fn)(void *arg), void *arg);
 /* It waits no more and is not charged; harmless when it does not wait. Waited_ms counts up to here. */
 void rate_leave(struct rate_waiter *waiter);
+/* The limit that it waits for; NULL: it waits for none. */
+const struct rate *rate_waits_for(const struct rate_waiter *waiter);
 /* It did not read so many bytes of what it was charged; reads: 1 when it read nothing at all. */
 void rate_give_back(struct rate *const rates[RATES_MAX], uint64_t bytes, unsigned reads);
 

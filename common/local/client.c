@@ -43,9 +43,9 @@ struct client {
 	struct shm *shm;
 	const struct client_ops *ops;
 	void *arg;
+	char refusal[DETAIL_MAX + 1]; /* of the HostHello; "": none */
 	uint32_t last_tag;
 	struct request *requests; /* by tag */
-	char refusal[DETAIL_MAX + 1]; /* why HostHello was refused */
 	struct message out;
 };
 
@@ -80,9 +80,12 @@ static int accept_hello(struct client *client, const struct msg_host_hello_reply
 		return -EPROTO;
 	}
 	if (reply->status != STATUS_OK || reply->protocol != RA_PROTOCOL_VERSION) {
-		snprintf(client->refusal, sizeof(client->refusal),
-			"the primary (%s) speaks protocol %u, this program speaks %u: install the same version", reply->software,
-			reply->protocol, RA_PROTOCOL_VERSION);
+		if (reply->detail[0])
+			snprintf(client->refusal, sizeof(client->refusal), "it was refused: %.220s", reply->detail);
+		else
+			snprintf(client->refusal, sizeof(client->refusal),
+				"the primary (%s) speaks protocol %u, this program speaks %u: install the same version",
+				reply->software, reply->protocol, RA_PROTOCOL_VERSION);
 		return -EPROTO;
 	}
 	conn_accept(client->conn);

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,17 +92,7 @@ int control_connect(const char *path, const char *daemon, char *why, size_t why_
 	return connect_failed(path, daemon, number, why, why_bytes);
 }
 
-static enum status lost(char *why, size_t why_bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static enum status lost(char *why, size_t why_bytes, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, why_bytes, format, args);
-	va_end(args);
-	return STATUS_LINK_LOST;
-}
+#define lost(why, why_bytes, ...) (snprintf((why), (why_bytes), __VA_ARGS__), STATUS_LINK_LOST)
 
 static enum status answer_failed(int rc, int timeout_ms, char *why, size_t why_bytes)
 {

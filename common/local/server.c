@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The Unix socket of a daemon: each connection is a visitor until its first frame says what it is. A host is handed
- * over; the Control requests of all others are checked here and answered by the daemon, now or later, in any order.
- * Loop thread only.
+ * The Unix socket of a daemon: each connection is a visitor until its first frame says what it is. Then it has a
+ * place, or is told that there is none. A host is handed over; the Control requests of all others are checked here and
+ * answered by the daemon, now or later, in any order. Loop thread only.
  *
  * The hard thing: a request outlives its visitor when that goes before the answer. So requests belong to the daemon,
  * and a visitor that goes only takes itself out of them.
@@ -23,6 +23,7 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "local/show.h"
 #include "wire/conn.h"
@@ -33,12 +34,19 @@
 #define REQUEST_MAGIC 0x43524551u
 #define SILENT_MAX 64u   /* visitors that have said nothing: the oldest goes when another comes */
 #define REQUESTS_MAX 16u /* of one visitor, without an answer */
+/* Of those that have said something, hosts included. */
+#define PLACES_MAX 256u
+#define PLACES_OF_ROOT 8u       /* of these, for root's requests alone */
+#define PLACES_OF_USER_MAX 128u /* of each user but root */
+#define IDLE_MS HELLO_DEADLINE_MS /* from an answer, or from the first frame, to the next request */
 
 struct visitor {
 	uint32_t magic;
 	struct server *server;
 	struct conn *conn;
+	uid_t uid;
 	bool has_spoken;
+	struct timer idle; /* set when it has spoken and no request waits */
 	struct control_request *requests;
 	unsigned request_count;
 	struct visitor *prev, *next;
@@ -59,11 +67,12 @@ struct server {
 	const struct server_ops *ops;
 	void *arg;
 	struct listener *listener;
-	char *admin_group; /* "": none */
-	gid_t admin_gid;
+	gid_t admin_gid;       /* -1: none */
+	char who[DETAIL_MAX + 1]; /* may change something */
 	struct visitor *visitors; /* oldest first */
 	unsigned silent_count;
 	bool is_crowd_told;     /* false again when nobody is silent */
+	struct log_quota refused; /* and those that failed */
 	unsigned request_count; /* without an answer */
 	struct message out;
 };
@@ -96,6 +105,7 @@ static void forget_visitor(struct visitor *visitor)
 	struct control_request *request, *next;
 
 	note_spoken(visitor);
+	timer_cancel(&visitor->idle);
 	DL_FOREACH_SAFE(visitor->requests, request, next) {
 		DL_DELETE(visitor->requests, request);
 		request->visitor = NULL;
@@ -122,16 +132,17 @@ static void on_up(void *arg)
 	(void)visitor_of(arg);
 }
 
-/* Another program's socket has the same protocol: whoever mistook this one for it is told so. */
-static void refuse_host(struct visitor *visitor)
+/* An answer to HostHello, and the end. */
+static void refuse_host(struct visitor *visitor, enum status status, const char *why)
 {
-	struct msg_host_hello_reply *reply = &visitor->server->out.host_hello_reply;
+	struct message *out = &visitor->server->out;
 
-	visitor->server->out.type = MESSAGE_HOST_HELLO_REPLY;
-	*reply = (struct msg_host_hello_reply){ .status = STATUS_BAD_REQUEST, .protocol = RA_PROTOCOL_VERSION };
-	snprintf(reply->software, sizeof(reply->software), "ra %s", RA_VERSION);
-	conn_send(visitor->conn, &visitor->server->out, NULL, 0, NULL, NULL);
-	conn_finish(visitor->conn, "this daemon has no hosts");
+	out->type = MESSAGE_HOST_HELLO_REPLY;
+	out->host_hello_reply = (struct msg_host_hello_reply){ .status = status, .protocol = RA_PROTOCOL_VERSION,
+		.software = "ra " RA_VERSION };
+	snprintf(out->host_hello_reply.detail, sizeof(out->host_hello_reply.detail), "%s", why);
+	conn_send(visitor->conn, out, NULL, 0, NULL, NULL);
+	conn_finish(visitor->conn, why);
 }
 
 static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello)
@@ -140,11 +151,13 @@ static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello
 	int rc;
 
 	if (!server->ops->host) {
-		log_warning("a host program (%s) came to a daemon that has no hosts", hello->software);
-		refuse_host(visitor);
+		log_limited(&server->refused, LOG_LEVEL_WARNING, "a host program (%s) came to a daemon that has no hosts",
+			hello->software);
+		refuse_host(visitor, STATUS_BAD_REQUEST, "this daemon has no hosts");
 		return 0;
 	}
-	rc = server->ops->host(server->arg, visitor->conn, hello);
+	conn_set_quota(visitor->conn, NULL);
+	rc = server->ops->host(server->arg, visitor->conn, visitor->uid, hello);
 	if (rc == 0)
 		forget_visitor(visitor); /* the connection has another owner */
 	return rc;
@@ -152,24 +165,23 @@ static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello
 
 /* ---- Who may change something ---- */
 
-static bool may_change(const struct server *server, const struct conn *conn, uid_t *uid)
+static bool may_change(const struct visitor *visitor)
 {
+	gid_t gid = visitor->server->admin_gid;
 	struct ucred peer;
 
-	if (conn_credentials(conn, &peer) != 0)
+	if (conn_credentials(visitor->conn, &peer) != 0)
 		return false;
-	*uid = peer.uid;
 	return peer.uid == 0 || peer.uid == geteuid() ||
-		(server->admin_group[0] && (peer.gid == server->admin_gid || conn_peer_is_in_group(conn, server->admin_gid)));
+		(gid != (gid_t)-1 && (peer.gid == gid || conn_peer_is_in_group(visitor->conn, gid)));
 }
 
-/* Words for one who may not. */
-static void refuse_change(struct control_request *request)
+/* Who may, in words; asked once, because a directory of users may be slow to answer. */
+static void name_who(struct server *server, const char *group)
 {
-	const char *group = request->server->admin_group;
 	const struct passwd *own = geteuid() == 0 ? NULL : getpwuid(geteuid());
 
-	control_refuse(request, STATUS_NOT_PERMITTED, "only root%s%s%s%s may change a limit",
+	snprintf(server->who, sizeof(server->who), "root%s%s%s%s",
 		!own ? "" : group[0] ? ", the user " : " and the user ", own ? own->pw_name : "",
 		group[0] ? " and members of the group " : "", group);
 }
@@ -189,6 +201,7 @@ static struct control_request *new_request(struct visitor *visitor, const struct
 	request->server = visitor->server;
 	request->visitor = visitor;
 	request->message = *control;
+	timer_cancel(&visitor->idle);
 	DL_APPEND(visitor->requests, request);
 	visitor->request_count++;
 	visitor->server->request_count++;
@@ -200,7 +213,6 @@ static void serve(struct visitor *visitor, const struct msg_control *control)
 	struct server *server = visitor->server;
 	bool is_one_too_many = visitor->request_count == REQUESTS_MAX;
 	struct control_request *request = new_request(visitor, control);
-	uid_t uid = (uid_t)-1;
 
 	if (control->protocol != RA_PROTOCOL_VERSION) {
 		control_refuse(request, STATUS_VERSION, "this daemon (ra %s) speaks protocol %u, not %u", RA_VERSION,
@@ -210,17 +222,73 @@ static void serve(struct visitor *visitor, const struct msg_control *control)
 			(unsigned)control->verb);
 	} else if (is_one_too_many) {
 		control_refuse(request, STATUS_BUSY, "%u requests wait for their answers already", REQUESTS_MAX);
-	} else if (changes_something(control)) {
-		bool is_permitted = may_change(server, visitor->conn, &uid);
-
-		log_info("uid %d %s a limit", (int)uid, is_permitted ? "changes" : "may not change");
-		if (is_permitted)
-			server->ops->control(server->arg, request);
-		else
-			refuse_change(request);
+	} else if (changes_something(control) && !may_change(visitor)) {
+		log_limited(&server->refused, LOG_LEVEL_INFO, "uid %u may not change a limit", visitor->uid);
+		control_refuse(request, STATUS_NOT_PERMITTED, "only %s may change a limit", server->who);
 	} else {
 		server->ops->control(server->arg, request);
 	}
+}
+
+/* ---- Places ---- */
+
+static unsigned count_places(const struct server *server, uid_t uid)
+{
+	unsigned count = server->ops->hosts ? server->ops->hosts(server->arg, uid) : 0;
+	const struct visitor *visitor;
+
+	DL_FOREACH(server->visitors, visitor)
+		count += visitor->has_spoken && (uid == SERVER_ANYBODY || visitor->uid == uid);
+	return count;
+}
+
+/* Of its first frame. False with words in why. */
+static bool take_place(struct visitor *visitor, bool is_host, char why[DETAIL_MAX + 1])
+{
+	const struct server *server = visitor->server;
+	unsigned count = count_places(server, SERVER_ANYBODY), own_count = count_places(server, visitor->uid);
+	bool is_roots = visitor->uid == 0;
+
+	if (count >= (is_roots && !is_host ? PLACES_MAX : PLACES_MAX - PLACES_OF_ROOT))
+		snprintf(why, DETAIL_MAX + 1, "too many programs are connected to this daemon: %u", count);
+	else if (!is_roots && own_count >= PLACES_OF_USER_MAX)
+		snprintf(why, DETAIL_MAX + 1, "too many programs of uid %u are connected to this daemon: %u", visitor->uid,
+			own_count);
+	else
+		return true;
+	return false;
+}
+
+/* It is answered in its own words, and that is the end. */
+static void turn_away(struct visitor *visitor, const struct message *message, const char *why)
+{
+	log_limited(&visitor->server->refused, LOG_LEVEL_WARNING, "uid %u is turned away: %s", visitor->uid, why);
+	if (message->type == MESSAGE_HOST_HELLO) {
+		refuse_host(visitor, STATUS_BUSY, why);
+		return;
+	}
+	control_refuse(new_request(visitor, &message->control), STATUS_BUSY, "%s", why);
+	conn_finish(visitor->conn, why);
+}
+
+/* ---- Frames ---- */
+
+static int on_first_frame(struct visitor *visitor, const struct message *message)
+{
+	bool is_host = message->type == MESSAGE_HOST_HELLO;
+	char why[DETAIL_MAX + 1];
+
+	if (!take_place(visitor, is_host, why)) {
+		turn_away(visitor, message, why);
+		return 0;
+	}
+	note_spoken(visitor);
+	if (is_host)
+		return hand_over(visitor, &message->host_hello);
+	conn_accept(visitor->conn);
+	conn_set_quota(visitor->conn, &visitor->server->refused);
+	serve(visitor, &message->control);
+	return 0;
 }
 
 static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
@@ -229,16 +297,13 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	bool is_first = !visitor->has_spoken;
 
 	(void)payload_bytes;
-	note_spoken(visitor);
-	if (is_first && message->type == MESSAGE_HOST_HELLO)
-		return hand_over(visitor, &message->host_hello);
-	if (message->type != MESSAGE_CONTROL) {
-		log_warning("%s on the socket: %s was expected", message_name(message->type),
-			is_first ? "HostHello or Control" : "Control");
+	if (message->type != MESSAGE_CONTROL && (!is_first || message->type != MESSAGE_HOST_HELLO)) {
+		log_limited(&visitor->server->refused, LOG_LEVEL_WARNING, "%s on the socket: %s was expected",
+			message_name(message->type), is_first ? "HostHello or Control" : "Control");
 		return -EPROTO;
 	}
 	if (is_first)
-		conn_accept(visitor->conn);
+		return on_first_frame(visitor, message);
 	serve(visitor, &message->control);
 	return 0;
 }
@@ -247,6 +312,12 @@ const struct msg_control *control_message(const struct control_request *request)
 {
 	assert(request->magic == REQUEST_MAGIC);
 	return &request->message;
+}
+
+uid_t control_uid(const struct control_request *request)
+{
+	assert(request->magic == REQUEST_MAGIC && request->visitor);
+	return request->visitor->uid;
 }
 
 static void on_answer_sent(void *arg, bool sent)
@@ -270,7 +341,8 @@ static void reply(struct control_request *request, enum status status, const cha
 		snprintf(server->out.control_reply.detail, sizeof(server->out.control_reply.detail), "%s", detail);
 		conn_send(visitor->conn, &server->out, &piece, text ? 1 : 0, on_answer_sent, text);
 		DL_DELETE(visitor->requests, request);
-		visitor->request_count--;
+		if (--visitor->request_count == 0)
+			timer_set(&visitor->idle, IDLE_MS);
 	} else {
 		free(text);
 	}
@@ -304,20 +376,40 @@ void control_answer(struct control_request *request, json_t *json)
 
 /* ---- The socket ---- */
 
-static void make_room(struct server *server)
+/* The oldest of the same user makes room, so that a user's crowd drives nobody else out. */
+static struct visitor *oldest_silent(const struct server *server, uid_t uid)
 {
-	struct visitor *oldest;
+	struct visitor *visitor, *oldest = NULL;
 
+	DL_FOREACH(server->visitors, visitor) {
+		if (!visitor->has_spoken && visitor->uid == uid)
+			return visitor;
+		if (!visitor->has_spoken && !oldest)
+			oldest = visitor;
+	}
+	return oldest;
+}
+
+static void make_room(struct server *server, uid_t uid)
+{
 	if (server->silent_count < SILENT_MAX)
 		return;
 	if (!server->is_crowd_told)
 		log_warning("%s: %u connections have said nothing: the oldest are closed for new ones",
 			listener_address(server->listener), SILENT_MAX);
 	server->is_crowd_told = true;
-	DL_FOREACH(server->visitors, oldest)
-		if (!oldest->has_spoken)
-			break;
-	drop_visitor(oldest);
+	drop_visitor(oldest_silent(server, uid));
+}
+
+/* What it does not take has its own deadline. */
+static void on_idle(void *arg)
+{
+	struct visitor *visitor = visitor_of(arg);
+
+	if (conn_queued_bytes(visitor->conn) > 0)
+		timer_set(&visitor->idle, IDLE_MS);
+	else
+		drop_visitor(visitor);
 }
 
 static const struct conn_ops conn_ops = { .up = on_up, .frame = on_frame, .closed = on_closed };
@@ -326,19 +418,22 @@ static void on_visitor(void *arg, int fd, const char *from)
 {
 	struct server *server = arg;
 	struct visitor *visitor;
+	struct ucred peer;
 
 	assert(server->magic == SERVER_MAGIC);
-	make_room(server);
 	visitor = xcalloc(1, sizeof(*visitor));
 	visitor->magic = VISITOR_MAGIC;
 	visitor->server = server;
 	visitor->conn = conn_new_plain(server->base, server->clock, fd, from, &conn_ops, visitor);
+	conn_set_quota(visitor->conn, &server->refused);
+	visitor->uid = conn_credentials(visitor->conn, &peer) == 0 ? peer.uid : SERVER_ANYBODY;
+	timer_init(&visitor->idle, server->clock, on_idle, visitor);
+	make_room(server, visitor->uid);
 	DL_APPEND(server->visitors, visitor);
 	server->silent_count++;
 }
 
-/* False with words in why when a named group does not exist. */
-static bool find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes)
+bool server_find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes)
 {
 	const struct group *group;
 
@@ -365,9 +460,9 @@ struct server *server_new(const struct server_config *config, const struct serve
 	server->clock = config->clock;
 	server->ops = ops;
 	server->arg = arg;
-	server->admin_group = xstrdup(config->admin_group);
-	if (find_group("socket-group", config->group, &gid, why, why_bytes) &&
-	    find_group("admin-group", config->admin_group, &server->admin_gid, why, why_bytes))
+	name_who(server, config->admin_group);
+	if (server_find_group("socket-group", config->group, &gid, why, why_bytes) &&
+	    server_find_group("admin-group", config->admin_group, &server->admin_gid, why, why_bytes))
 		server->listener = listener_new_unix(config->base, config->clock, config->path, config->mode, gid, on_visitor,
 			server, why, why_bytes);
 	if (server->listener)
@@ -384,7 +479,6 @@ void server_free(struct server *server)
 	listener_free(server->listener);
 	while (server->visitors)
 		drop_visitor(server->visitors);
-	free(server->admin_group);
 	server->magic = 0;
 	free(server);
 }

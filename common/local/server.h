@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The Unix socket of a daemon: hosts (HostHello first; primary only) and ra-ctl (Control). Reading verbs are for all
- * who can connect, changing verbs for root, the daemon's own user and the members of the admin group. Loop thread only.
+ * who can connect, changing verbs for root, the daemon's own user and the members of the admin group. Connections are
+ * limited in number, altogether and of each user, hosts included; ra-ctl's also in time. Loop thread only.
  */
 #ifndef RA_LOCAL_SERVER_H
 #define RA_LOCAL_SERVER_H
@@ -19,11 +20,15 @@ struct control_request; /* one Control that waits for its answer */
 struct event_base;
 struct server;
 
+#define SERVER_ANYBODY ((uid_t)-1)
+
 struct server_ops {
 	/* A host says HostHello, which passed no check but that of its fields: the callee becomes owner of the connection
 	 * (conn_set_owner). NULL: this daemon has no hosts, and says so (BAD_REQUEST). -EPROTO: refused (logged), the
 	 * connection closes. */
-	int (*host)(void *arg, struct conn *conn, const struct msg_host_hello *hello);
+	int (*host)(void *arg, struct conn *conn, uid_t uid, const struct msg_host_hello *hello);
+	/* How many of those that were handed over are still there; of this user or of SERVER_ANYBODY. NULL like host. */
+	unsigned (*hosts)(void *arg, uid_t uid);
 	/* To be answered by control_answer or control_refuse, now or later. A changing verb that this user may not use does
 	 * not come here. */
 	void (*control)(void *arg, struct control_request *request);
@@ -38,6 +43,8 @@ struct server_config {
 	const char *admin_group; /* "": only root and the daemon's user */
 };
 
+/* The group of this key's value; "": -1. False with words in why: there is no such group. */
+bool server_find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes);
 /* NULL with words in why. */
 struct server *server_new(const struct server_config *config, const struct server_ops *ops, void *arg, char *why,
 	size_t why_bytes);
@@ -45,6 +52,7 @@ struct server *server_new(const struct server_config *config, const struct serve
 void server_free(struct server *server);
 
 const struct msg_control *control_message(const struct control_request *request);
+uid_t control_uid(const struct control_request *request); /* who asks; in control only */
 /* The answer; takes over json. The request is gone, and when its client is, so is the answer. */
 void control_answer(struct control_request *request, json_t *json);
 void control_refuse(struct control_request *request, enum status status, const char *format, ...)

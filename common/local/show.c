@@ -58,9 +58,30 @@ void show_utc(int64_t wall_s, char text[SHOW_UTC_CHARS])
 		snprintf(text, SHOW_UTC_CHARS, "an unknown time");
 }
 
-static void set_count(json_t *object, const char *key, uint64_t value)
+void show_set_text(json_t *object, const char *key, const char *text)
 {
-	json_object_set_new(object, key, json_integer((json_int_t)value));
+	if (text && text[0])
+		json_object_set_new(object, key, show_text(text));
+}
+
+void show_set_count(json_t *object, const char *key, uint64_t count)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)count));
+}
+
+void show_set_ms(json_t *object, const char *key, int64_t ms)
+{
+	json_object_set_new(object, key, json_real((double)ms / 1000));
+}
+
+void show_set_link_id(json_t *object, uint64_t link_id)
+{
+	char text[sizeof("0x") + 16];
+
+	if (link_id == 0)
+		return;
+	snprintf(text, sizeof(text), "0x%016" PRIx64, link_id);
+	json_object_set_new(object, "link_id", json_string(text));
 }
 
 static json_t *show_error(const struct posted_error *error)
@@ -68,22 +89,17 @@ static json_t *show_error(const struct posted_error *error)
 	json_t *json = json_object();
 	char text[SHOW_UTC_CHARS];
 
-	set_count(json, "number", error->number);
+	show_set_count(json, "number", error->number);
 	show_utc(error->wall_s, text);
 	json_object_set_new(json, "time", json_string(text));
 	json_object_set_new(json, "status", json_string(status_name(error->status)));
-	if (error->device[0])
-		json_object_set_new(json, "device", show_text(error->device));
-	if (error->peer[0])
-		json_object_set_new(json, "peer", show_text(error->peer));
+	show_set_text(json, "device", error->device);
+	show_set_text(json, "peer", error->peer);
 	if (error->track_count > 0) {
-		set_count(json, "first_track", error->first_track);
-		set_count(json, "tracks", error->track_count);
+		show_set_count(json, "first_track", error->first_track);
+		show_set_count(json, "tracks", error->track_count);
 	}
-	if (error->link_id) {
-		snprintf(text, sizeof(text), "0x%016" PRIx64, error->link_id);
-		json_object_set_new(json, "link_id", json_string(text));
-	}
+	show_set_link_id(json, error->link_id);
 	json_object_set_new(json, "text", show_text(error->text));
 	return json;
 }
@@ -104,7 +120,7 @@ json_t *show_error_counts(const struct post *post)
 
 	for (enum status status = STATUS_OK; status < STATUS_COUNT; status++)
 		if (post_count(post, status) > 0)
-			set_count(counts, status_name(status), post_count(post, status));
+			show_set_count(counts, status_name(status), post_count(post, status));
 	return counts;
 }
 
@@ -115,10 +131,16 @@ json_t *show_rate(const struct rate *rate)
 
 	if (rate)
 		limit = rate_limit(rate);
-	set_count(json, "bytes_per_second", limit.bytes_per_s);
-	set_count(json, "reads_per_second", limit.reads_per_s);
-	json_object_set_new(json, "throttled_seconds", json_real(rate ? (double)rate_throttled_ms(rate) / 1000 : 0));
+	show_set_count(json, "bytes_per_second", limit.bytes_per_s);
+	show_set_count(json, "reads_per_second", limit.reads_per_s);
+	show_set_ms(json, "throttled_seconds", rate ? (int64_t)rate_throttled_ms(rate) : 0);
 	return json;
+}
+
+json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned)
+{
+	return json_pack("{s:i, s:i, s:i, s:i, s:i}", "threads", (int)threads, "extra_threads", (int)extra_threads,
+		"queued", (int)queued, "running", (int)running, "abandoned", (int)abandoned);
 }
 
 json_t *show_volume(const struct volume_info *info)
@@ -129,10 +151,10 @@ json_t *show_volume(const struct volume_info *info)
 	json_object_set_new(json, "path", show_text(info->path));
 	json_object_set_new(json, "kind", json_string(volume_kind_name(info->kind)));
 	json_object_set_new(json, "io", json_string(io_mode_name(info->io)));
-	set_count(json, "bytes", info->size_bytes);
+	show_set_count(json, "bytes", info->size_bytes);
 	if (info->whole_bytes > 0)
-		set_count(json, "whole_bytes", info->whole_bytes);
-	set_count(json, "offset_bytes", info->offset_bytes);
+		show_set_count(json, "whole_bytes", info->whole_bytes);
+	show_set_count(json, "offset_bytes", info->offset_bytes);
 	json_object_set_new(json, "length", json_string(info->is_common ? "common" : is_to_end ? "all" : "bytes"));
 	return json;
 }

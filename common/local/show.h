@@ -26,7 +26,14 @@ json_t *show_error_counts(const struct post *post);
 json_t *show_rate(const struct rate *rate);
 /* {"path","kind","io","bytes","whole_bytes","offset_bytes","length":"common"|"all"|"bytes"} */
 json_t *show_volume(const struct volume_info *info);
+/* The counts of a disk adapter. */
+json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned);
 
+/* Members of an object; what is not known ("", NULL, 0 as a link id) is left out. Times are shown as seconds. */
+void show_set_text(json_t *object, const char *key, const char *text);
+void show_set_count(json_t *object, const char *key, uint64_t count);
+void show_set_ms(json_t *object, const char *key, int64_t ms);
+void show_set_link_id(json_t *object, uint64_t link_id);
 /* Words or a path of any bytes; jansson itself takes UTF-8 only. */
 json_t *show_text(const char *text);
 /* For a terminal: control characters as '?'. */

@@ -30,13 +30,14 @@ enum da_state { DA_FREE, DA_QUEUED, DA_RUNNING, DA_DONE, DA_ABANDONED };
 
 /* Where the tracks of a read go. slot, publish and drop are called on DA threads. */
 struct da_sink {
-	/* A thread starts (or starts again after it found no slot). Returns this read's sequence number, at least 1. */
+	/* A thread starts (or starts again after it found no slot). Returns this read's sequence number, at least 1. NULL:
+	 * it has none. */
 	uint64_t (*begin)(void *arg);
 	/* Page-aligned memory for this track, or NULL: none now. */
 	void *(*slot)(void *arg, uint64_t track);
 	/* The outcome of a track, in ascending order; slot is taken over with TRACK_DATA, else NULL (drop came before). */
 	void (*publish)(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence);
-	/* The memory is not needed after all. */
+	/* The memory is not needed after all. NULL: it need not be told. */
 	void (*drop)(void *arg, uint64_t track, void *slot);
 	/* Loop thread, when the element is freed, however it ended: arg is not used any more. May be NULL. */
 	void (*finished)(void *arg);

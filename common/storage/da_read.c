@@ -176,7 +176,8 @@ static void publish_batch(struct run *run, const struct batch *batch)
 
 		is_wanted = is_wanted && run->is_wanted(run->arg);
 		if (!is_wanted || batch->states[i] != TRACK_DATA) {
-			sink->drop(sink_arg, track, slot);
+			if (sink->drop)
+				sink->drop(sink_arg, track, slot);
 			slot = NULL;
 		}
 		if (is_wanted) {

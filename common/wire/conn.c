@@ -128,9 +128,11 @@ void conn_end(struct conn *conn, enum conn_end how, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(conn->reason, sizeof(conn->reason), format, args);
 	va_end(args);
-	if (how == END_FAILED)
+	if (how == END_FAILED && conn->quota != NULL)
+		log_limited(conn->quota, LOG_LEVEL_WARNING, "%s: %s", conn->name, conn->reason);
+	else if (how == END_FAILED)
 		log_warning("%s: %s", conn->name, conn->reason);
-	else if (how == END_CLEAN)
+	else if (how == END_CLEAN && conn->quota == NULL)
 		log_info("%s: %s", conn->name, conn->reason);
 	set_state(conn, CONN_CLOSED, conn->reason);
 	stop(conn);
@@ -420,8 +422,14 @@ void conn_finish(struct conn *conn, const char *reason)
 	schedule(conn);
 }
 
+void conn_set_quota(struct conn *conn, struct log_quota *quota)
+{
+	conn->quota = quota;
+}
+
 void conn_accept(struct conn *conn)
 {
+	conn->quota = NULL;
 	timer_cancel(&conn->hello_deadline);
 	reader_set_message_bytes_max(conn->reader, FRAME_MESSAGE_BYTES_MAX);
 }

@@ -21,6 +21,7 @@
 struct clock;
 struct conn;
 struct event_base;
+struct log_quota;
 struct tls;
 
 struct conn_ops {
@@ -49,6 +50,9 @@ void conn_free(struct conn *conn);
  * why; every other end is logged here, in one line. */
 void conn_finish(struct conn *conn, const char *reason);
 
+/* From somebody who may come as often as he likes: a failure is logged within the quota, and a clean end only to those
+ * who debug. Until conn_accept, or NULL. */
+void conn_set_quota(struct conn *conn, struct log_quota *quota);
 /* The peer's Hello was accepted: the hello deadline ends, messages may be 16 KiB. */
 void conn_accept(struct conn *conn);
 /* A Ping every 5 s; three unanswered ones close the connection. A process that was stopped and continued gets its
@@ -97,5 +101,8 @@ int conn_read_one_payload(int fd, enum message_type type, int timeout_ms, struct
 	uint32_t *payload_bytes);
 /* The other end of it: writes one frame to a blocking descriptor; 0 or -errno. */
 int conn_write_one(int fd, const struct message *message);
+/* Reads Setup from standard input (setup: cleared and freed by the caller, whatever comes of it) and answers it on fd.
+ * False (logged): there is none, or the other end does not speak what this program does. */
+bool conn_take_setup(const char *program, int fd, struct message *setup);
 
 #endif

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,4 +159,33 @@ int conn_write_one(int fd, const struct message *message)
 	}
 	explicit_bzero(frame, sizeof(frame)); /* Setup has a private key */
 	return rc;
+}
+
+/* Tells whoever sent Setup that this is a daemon which understood it. */
+static bool answer_setup(const struct msg_setup *setup, int fd)
+{
+	bool speaks = setup->protocol == RA_PROTOCOL_VERSION;
+	const struct message answer = { .type = MESSAGE_SETUP_REPLY,
+		.setup_reply = { .status = speaks ? STATUS_OK : STATUS_VERSION, .protocol = RA_PROTOCOL_VERSION,
+			.software = "ra " RA_VERSION } };
+	int rc = conn_write_one(fd, &answer);
+
+	if (rc != 0)
+		log_error("nobody takes the answer to Setup: %s", strerror(-rc));
+	else if (!speaks)
+		log_error("the other end speaks protocol %u, this program only %u", setup->protocol, RA_PROTOCOL_VERSION);
+	return rc == 0 && speaks;
+}
+
+bool conn_take_setup(const char *program, int fd, struct message *setup)
+{
+	if (conn_read_one(STDIN_FILENO, MESSAGE_SETUP, setup) != 0) {
+		log_error("no Setup on standard input: %s --once is started by ra-compare", program);
+		return false;
+	}
+	/* ra-compare tells what goes wrong, in fewer words. */
+	log_start(program, setup->setup.verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
+	/* ^C in a terminal reaches the whole process group: ra-compare decides, and closes the connection. */
+	signal(SIGINT, SIG_IGN);
+	return answer_setup(&setup->setup, fd);
 }

@@ -13,7 +13,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,18 +56,8 @@ static struct listener *listener_of(void *arg)
 	return listener;
 }
 
-static void *refuse(char *why, size_t why_bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
 /* Words for the caller; NULL. */
-static void *refuse(char *why, size_t why_bytes, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, why_bytes, format, args);
-	va_end(args);
-	return NULL;
-}
+#define refuse(why, why_bytes, ...) (snprintf((why), (why_bytes), __VA_ARGS__), NULL)
 
 /* ---- Accepting ---- */
 
@@ -93,14 +82,27 @@ static void name_unix(int fd, char text[ADDRESS_BYTES])
 		snprintf(text, ADDRESS_BYTES, "a process without a name");
 }
 
+/* Frames are written whole, and a host that has gone without a word must be noticed: the Pings of a link that is up are
+ * faster, these are for all others. */
+void listener_set_tcp_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = { { IPPROTO_TCP, TCP_NODELAY, 1 }, { SOL_SOCKET, SO_KEEPALIVE, 1 }, { IPPROTO_TCP, TCP_KEEPIDLE, 30 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 10 }, { IPPROTO_TCP, TCP_KEEPCNT, 3 }, { IPPROTO_TCP, TCP_USER_TIMEOUT, 30000 } };
+
+	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value)) != 0)
+			log_warning("option %d of a connection: %s", options[i].name, strerror(errno));
+}
+
 static void deliver(struct listener *listener, int fd, const struct sockaddr_storage *peer, socklen_t peer_bytes)
 {
-	static const int on = 1;
 	char from[ADDRESS_BYTES];
 
 	if (listener->is_tcp) {
 		name_tcp((const struct sockaddr *)peer, peer_bytes, from);
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* frames are written whole */
+		listener_set_tcp_options(fd);
 	} else {
 		name_unix(fd, from);
 	}
@@ -233,7 +235,7 @@ struct listener *listener_new_tcp(struct event_base *base, struct clock *clock, 
 	    (found->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
 	    bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&own, &own_bytes) < 0) {
-		refuse(why, why_bytes, "%s: cannot listen: %s", address, strerror(errno));
+		snprintf(why, why_bytes, "%s: cannot listen: %s", address, strerror(errno));
 		goto out;
 	}
 	name_tcp((struct sockaddr *)&own, own_bytes, text);
@@ -259,7 +261,7 @@ static int make_room(const struct sockaddr_un *address, char *why, size_t why_by
 	if (lstat(path, &stat) < 0 && errno == ENOENT)
 		return 0;
 	if (lstat(path, &stat) == 0 && !S_ISSOCK(stat.st_mode)) {
-		refuse(why, why_bytes, "%s: this is no socket; it is not replaced", path);
+		snprintf(why, why_bytes, "%s: this is no socket; it is not replaced", path);
 		return -1;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -272,9 +274,9 @@ static int make_room(const struct sockaddr_un *address, char *why, size_t why_by
 	if (number == ECONNREFUSED && unlink(path) == 0)
 		return 0;
 	if (number == EAGAIN)
-		refuse(why, why_bytes, "%s: in use: another program listens there", path);
+		snprintf(why, why_bytes, "%s: in use: another program listens there", path);
 	else
-		refuse(why, why_bytes, "%s: cannot be replaced: %s", path, strerror(number == ECONNREFUSED ? errno : number));
+		snprintf(why, why_bytes, "%s: cannot be replaced: %s", path, strerror(number == ECONNREFUSED ? errno : number));
 	return -1;
 }
 
@@ -287,14 +289,14 @@ static bool bind_unix(int fd, const struct sockaddr_un *address, mode_t mode, gi
 
 	umask(before);
 	if (number != 0) {
-		refuse(why, why_bytes, "%s: cannot listen: %s", path,
+		snprintf(why, why_bytes, "%s: cannot listen: %s", path,
 			number == ENOENT ? "its folder does not exist" : strerror(number));
 		return false;
 	}
 	if (group != (gid_t)-1 && lchown(path, (uid_t)-1, group) < 0)
-		refuse(why, why_bytes, "%s: cannot be given to group %u: %s", path, group, strerror(errno));
+		snprintf(why, why_bytes, "%s: cannot be given to group %u: %s", path, group, strerror(errno));
 	else if (listen(fd, BACKLOG) < 0)
-		refuse(why, why_bytes, "%s: cannot listen: %s", path, strerror(errno));
+		snprintf(why, why_bytes, "%s: cannot listen: %s", path, strerror(errno));
 	else
 		return true;
 	unlink(path);

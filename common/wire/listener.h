@@ -22,6 +22,8 @@ struct listener *listener_new_tcp(struct event_base *base, struct clock *clock, 
 /* A socket file that nobody listens on is replaced; one in use is not. group (gid_t)-1: not changed. */
 struct listener *listener_new_unix(struct event_base *base, struct clock *clock, const char *path, mode_t mode,
 	gid_t group, listener_fn *fn, void *arg, char *why, size_t why_bytes);
+/* What every TCP connection has; accepted ones have it already. */
+void listener_set_tcp_options(int fd);
 void listener_free(struct listener *listener); /* removes its socket file; NULL is fine */
 const char *listener_address(const struct listener *listener); /* with the port in force; or the path */
 

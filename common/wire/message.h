@@ -168,6 +168,7 @@ struct msg_host_hello_reply {
 	enum status status;
 	uint32_t protocol;
 	char software[SOFTWARE_MAX + 1];
+	char detail[DETAIL_MAX + 1];
 };
 
 struct msg_host_open {

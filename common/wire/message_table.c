@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "ra.pb-c.h"
@@ -191,6 +190,7 @@ static const struct message_field host_hello_reply_fields[] = {
 	STATUS(msg_host_hello_reply),
 	U32(msg_host_hello_reply, protocol),
 	TEXT(msg_host_hello_reply, software),
+	TEXT(msg_host_hello_reply, detail),
 };
 
 static const struct message_field host_open_fields[] = {
@@ -283,16 +283,6 @@ static const struct message_field setup_reply_fields[] = {
 	U32(msg_setup_reply, protocol),
 	TEXT(msg_setup_reply, software),
 };
-
-int message_refuse(char why[DETAIL_MAX + 1], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, DETAIL_MAX + 1, format, args);
-	va_end(args);
-	return -EPROTO;
-}
 
 static int check_versions(const char *type, uint32_t low, uint32_t high, char *why)
 {

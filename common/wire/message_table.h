@@ -6,6 +6,9 @@
 #ifndef RA_WIRE_MESSAGE_TABLE_H
 #define RA_WIRE_MESSAGE_TABLE_H
 
+#include <errno.h>
+#include <stdio.h>
+
 #include <protobuf-c/protobuf-c.h>
 
 #include "wire/message.h"
@@ -44,6 +47,6 @@ const struct message_row *message_row(unsigned type);
 extern const struct message_row message_volume_row;
 
 /* Writes the words and returns -EPROTO. */
-int message_refuse(char why[DETAIL_MAX + 1], const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define message_refuse(why, ...) (snprintf((why), DETAIL_MAX + 1, __VA_ARGS__), -EPROTO)
 
 #endif

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +24,7 @@
 #define FILE_BYTES_MAX (256u * KIB)
 #define WARN_DAYS 30
 
-static int refuse(char why[DETAIL_MAX + 1], int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static int refuse(char why[DETAIL_MAX + 1], int rc, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, DETAIL_MAX + 1, format, args);
-	va_end(args);
-	return rc;
-}
+#define refuse(why, rc, ...) (snprintf((why), DETAIL_MAX + 1, __VA_ARGS__), (rc))
 
 /* ---- Reading ---- */
 
@@ -146,7 +135,7 @@ int tls_identity_from_file(const char *path, struct tls_identity **out, char why
 	if (rc == 0)
 		warn_of_dates(path, (*out)->certificate);
 	else
-		refuse(why, rc, "%s: %s", path, reason);
+		snprintf(why, DETAIL_MAX + 1, "%s: %.200s", path, reason);
 	explicit_bzero(text, FILE_BYTES_MAX);
 	free(text);
 	return rc;

@@ -5,7 +5,6 @@
  */
 #include "primary/compare/opening.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,15 +42,7 @@ uint64_t opening_total_bytes(const struct options *options, const struct msg_hos
 	return volume_info_compared_bytes(&reply->local, &reply->remote, opening_is_common(options, reply));
 }
 
-__attribute__((format(printf, 3, 4))) static int refuse(char *why, int exit_code, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, OPENING_WHY_BYTES, format, args);
-	va_end(args);
-	return exit_code;
-}
+#define refuse(why, exit_code, ...) (snprintf((why), OPENING_WHY_BYTES, __VA_ARGS__), (exit_code))
 
 void opening_add_hint(const struct options *options, char *why, size_t why_bytes)
 {
@@ -65,13 +56,14 @@ void opening_add_hint(const struct options *options, char *why, size_t why_bytes
 static int refuse_device(const struct options *options, const struct msg_host_open_reply *reply, char *why)
 {
 	const char *device = device_of(options);
+	int exit_code;
 
 	if (reply->failed_side == SIDE_REMOTE)
 		return refuse(why, 2, "the secondary has no device %s for this primary: its configuration has no [device %s], "
 				      "or \"devices\" of its [peer] does not list it", device, device);
-	refuse(why, 2, "the primary has no device %s: its configuration has no [device %s]", device, device);
+	exit_code = refuse(why, 2, "the primary has no device %s: its configuration has no [device %s]", device, device);
 	opening_add_hint(options, why, OPENING_WHY_BYTES);
-	return 2;
+	return exit_code;
 }
 
 static int refuse_volume(const struct options *options, const struct msg_host_open_reply *reply, char *why)

@@ -72,8 +72,10 @@ static void judge_probe(struct ctl_points *points, const json_t *about, const js
 	else if (ctl_integer_of(probe, "bytes_read") == 0)
 		ctl_point_good(points, device, "nothing had to be read: only holes were found");
 	else
-		ctl_point_good(points, device, "it is read at %s: %s in %s", ctl_rate(ctl_number_of(probe, "bytes_per_second")),
-			ctl_bytes(ctl_number_of(probe, "bytes_read")), ctl_age(ctl_number_of(probe, "seconds")));
+		ctl_point_good(points, device, "it is read at %s: %s in %s%s%s%s",
+			ctl_rate(ctl_number_of(probe, "bytes_per_second")), ctl_bytes(ctl_number_of(probe, "bytes_read")),
+			ctl_age(ctl_number_of(probe, "seconds")), ctl_has(probe, "binds") ? "; " : "",
+			ctl_text_of(probe, "binds"), ctl_has(probe, "binds") ? " binds" : "");
 }
 
 static void check_device(void *arg, const json_t *device)

@@ -6,7 +6,6 @@
 #include "primary/ctl/options.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,15 +58,7 @@ static const char *const verbs[CTL_VERB_COUNT] = {
 };
 
 /* For "return": false, after writing why. */
-__attribute__((format(printf, 2, 3))) static bool refuse(char *why, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, CTL_WHY_BYTES, format, args);
-	va_end(args);
-	return false;
-}
+#define refuse(why, ...) (snprintf((why), CTL_WHY_BYTES, __VA_ARGS__), false)
 
 /* ---- Verbs ---- */
 

@@ -103,6 +103,10 @@ says '^peer    a +4 reads/s'
 ctl_expect 0 a check v
 says 'a limit of the secondary binds'
 ctl_expect 0 b limit peer a --reads none
+ctl_expect 0 b limit device v 4M
+ctl_expect 0 b check v
+says 'it is read at 4 MiB/s: .*; the limit of the device binds'
+ctl_expect 0 b limit device v none
 ctl_expect 2 b limit peer x 4M
 
 # While somebody has it for himself.

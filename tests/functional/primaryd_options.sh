@@ -25,10 +25,10 @@ noise v.a 100000
 two_hosts v
 expect 0 --config "$T/a.conf" --check-config
 [ ! -s out ] && [ ! -s err ] || die "it says something"
+expect 2 --check-config --dump-config
+says 'exclude each other'
 expect 0 --config "$T/a.conf" --dump-config
 says 'track-size'
-expect 2 --config "$T/a.conf" --check-config --dump-config
-says 'exclude each other'
 expect 2 --config "$T/b.conf" --check-config # of a secondary
 says 'b\.conf:1'
 
@@ -37,19 +37,22 @@ line=$(wc -l <a.conf)
 expect 2 --config "$T/a.conf"
 says "^ra-primaryd: error: $T/a\.conf:$line: .*peeer"
 sed -i '$d' a.conf
-# What it names: said before it runs, and by --check-config in the same words.
-for check in --check-config ''; do
-	chmod 640 a.pem
-	expect 2 --config "$T/a.conf" $check
-	says "a\.conf:2: identity: .*a\.pem"
-	chmod 600 a.pem
-	sed -i "s|^identity = .*|&\nca = $T/none.pem|" a.conf
-	expect 2 --config "$T/a.conf" $check
-	says 'a\.conf:3: ca: .*none\.pem'
-	sed -i "s|^ca = .*|socket-group = no-such-group|" a.conf
-	expect 2 --config "$T/a.conf" $check
-	says 'a\.conf:3: socket-group: there is no group no-such-group'
-	sed -i '/^socket-group =/d' a.conf
+
+# unusable WORDS: what the configuration names is refused in the same words by a check and at a start.
+unusable()
+{
+	expect 2 --config "$T/a.conf" --check-config
+	says "$1"
+	expect 2 --config "$T/a.conf"
+	says "$1"
+}
+chmod 640 a.pem
+unusable "^ra-primaryd: error: $T/a\.conf:2: identity: .*a\.pem"
+chmod 600 a.pem
+for line in "ca = $T/none.pem" 'socket-group = none.pem' 'admin-group = none.pem'; do
+	sed -i "s|^identity = .*|&\n$line|" a.conf
+	unusable "^ra-primaryd: error: $T/a\.conf:3: ${line%% *}: .*none\.pem"
+	sed -i 3d a.conf
 done
 mkdir dir
 sed -i.good "s|^socket = .*|socket = $T/dir|" a.conf

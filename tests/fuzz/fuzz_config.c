@@ -47,7 +47,7 @@ static char *dump_of(bool is_primary)
 		FILE *out = open_memstream(&dump, &dump_bytes);
 
 		assert(out != NULL);
-		config_dump(is_primary ? primary->config : secondary->config, out);
+		config_dump(is_primary ? primary->daemon.config : secondary->daemon.config, out);
 		fclose(out);
 	} else {
 		assert(strncmp(why, path, strlen(path)) == 0 && strlen(why) > strlen(path) + 2);

@@ -38,9 +38,9 @@ struct target {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static int on_host(void *arg, struct conn *conn, const struct msg_host_hello *hello)
+static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_host_hello *hello)
 {
-	(void)arg, (void)hello;
+	(void)arg, (void)uid, (void)hello;
 	assert(conn_take_fd(conn) < 0);
 	return -EPROTO;
 }
@@ -74,7 +74,7 @@ static void take_down(void)
 
 static struct target *target_build(void)
 {
-	static const struct server_ops ops = { on_host, on_control };
+	static const struct server_ops ops = { .host = on_host, .control = on_control };
 	struct target *target = &the_target;
 	char why[DETAIL_MAX + 1];
 

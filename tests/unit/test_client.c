@@ -101,6 +101,8 @@ static void send_from_primary(struct fixture *f, const struct message *message)
 static void answer_hello(struct fixture *f, enum status status)
 {
 	struct message message = { .type = MESSAGE_HOST_HELLO_REPLY };
+	if (status == STATUS_BUSY)
+		strcpy(message.host_hello_reply.detail, "too many programs");
 	message.host_hello_reply.status = status;
 	message.host_hello_reply.protocol = RA_PROTOCOL_VERSION;
 	send_from_primary(f, &message);
@@ -162,6 +164,14 @@ static void a_daemon_without_hosts_is_told(void **state)
 	assert_int_equal(f->ups, 0);
 	assert_int_equal(f->losts, 1);
 	assert_string_equal(f->reason, "this is the socket of ra-secondaryd, and that of ra-primaryd is needed");
+}
+
+static void a_refusal_in_words_is_the_reason(void **state)
+{
+	struct fixture *f = *state;
+	answer_hello(f, STATUS_BUSY);
+	assert_int_equal(f->losts, 1);
+	assert_string_equal(f->reason, "it was refused: too many programs");
 }
 
 static void each_reply_finds_its_request(void **state)
@@ -361,6 +371,7 @@ int main(void)
 		TEST(hello_carries_the_memory),
 		TEST(a_refused_hello_ends_the_client),
 		TEST(a_daemon_without_hosts_is_told),
+		TEST(a_refusal_in_words_is_the_reason),
 		TEST(each_reply_finds_its_request),
 		TEST(an_open_carries_what_was_asked_for),
 		TEST(news_of_the_link_come_unasked),

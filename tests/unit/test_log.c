@@ -112,6 +112,31 @@ static void a_level_that_is_off_is_not_evaluated(void **state)
 	close(capture.reader);
 }
 
+static void a_limited_line_comes_so_often_a_minute_and_counts_the_others(void **state)
+{
+	struct log_quota quota = { 0 };
+	struct capture capture;
+	char line[128];
+
+	(void)state;
+	capture_start(&capture);
+	for (unsigned i = 0; i < 3 * LOG_QUOTA_LINES; i++)
+		log_limited(&quota, LOG_LEVEL_INFO, "line %u", i);
+	quota.minute_s -= 60;
+	log_limited(&quota, LOG_LEVEL_INFO, "a minute later");
+	log_limited(&quota, LOG_LEVEL_INFO, "and again");
+	capture_stop(&capture);
+	for (unsigned i = 0; i < LOG_QUOTA_LINES; i++)
+		capture_next(&capture, line, sizeof(line));
+	assert_string_equal(line, "ra-test: info: line 19\n");
+	capture_next(&capture, line, sizeof(line));
+	assert_string_equal(line, "ra-test: info: a minute later (and 40 more like it before)\n");
+	capture_next(&capture, line, sizeof(line));
+	assert_string_equal(line, "ra-test: info: and again\n");
+	assert_int_equal(capture_next(&capture, line, sizeof(line)), 0);
+	close(capture.reader);
+}
+
 static void control_bytes_cannot_forge_a_line(void **state)
 {
 	struct capture capture;
@@ -268,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(each_level_has_its_word, setup),
 		cmocka_unit_test_setup(a_level_that_is_off_is_not_evaluated, setup),
+		cmocka_unit_test_setup(a_limited_line_comes_so_often_a_minute_and_counts_the_others, setup),
 		cmocka_unit_test_setup(control_bytes_cannot_forge_a_line, setup),
 		cmocka_unit_test_setup(a_long_line_is_cut_and_marked, setup),
 		cmocka_unit_test_setup(a_line_that_just_fits_is_whole, setup),

@@ -67,20 +67,20 @@ static void the_defaults_are_those_of_the_manual(void **state)
 {
 	(void)state;
 	assert_good("");
-	assert_string_equal(settings->path, config_bed_path("primary.conf"));
-	assert_string_equal(settings->identity, "/etc/ra/identity.pem");
-	assert_string_equal(settings->ca, "");
-	assert_string_equal(settings->socket, "/run/ra/primary.sock");
-	assert_string_equal(settings->socket_group, "");
-	assert_string_equal(settings->admin_group, "");
-	assert_int_equal(settings->socket_mode, 0660);
-	assert_int_equal(settings->track_bytes, 65536);
-	assert_int_equal(settings->da_threads, 4);
-	assert_int_equal(settings->limit.bytes_per_s, 0);
-	assert_int_equal(settings->limit.reads_per_s, 0);
-	assert_int_equal(settings->log_level, LOG_LEVEL_INFO);
+	assert_string_equal(settings->daemon.path, config_bed_path("primary.conf"));
+	assert_string_equal(config_text(settings->daemon.config, "primary", NULL, "identity"), "/etc/ra/identity.pem");
+	assert_string_equal(config_text(settings->daemon.config, "primary", NULL, "ca"), "");
+	assert_string_equal(settings->daemon.socket, "/run/ra/primary.sock");
+	assert_string_equal(settings->daemon.socket_group, "");
+	assert_string_equal(settings->daemon.admin_group, "");
+	assert_int_equal(settings->daemon.socket_mode, 0660);
+	assert_int_equal(settings->daemon.track_bytes, 65536);
+	assert_int_equal(settings->daemon.da_threads, 4);
+	assert_int_equal(settings->daemon.limit.bytes_per_s, 0);
+	assert_int_equal(settings->daemon.limit.reads_per_s, 0);
+	assert_int_equal(config_number(settings->daemon.config, "primary", NULL, "log-level"), LOG_LEVEL_INFO);
 	assert_int_equal(settings->peer_count, 0);
-	assert_int_equal(settings->device_count, 0);
+	assert_int_equal(settings->daemon.device_count, 0);
 }
 
 static void every_key_reaches_its_field(void **state)
@@ -93,17 +93,17 @@ static void every_key_reaches_its_field(void **state)
 		    "[device web3]\nvolume = /x\npeer = b\n" PEER_B
 		    "[peer c]\naddress = [::1]:1\nkey = " KEY_A "\nname = c.example, c2.example\n"
 		    "limit = 7M\nlimit-reads = 8\n");
-	assert_string_equal(settings->identity, "/i");
-	assert_string_equal(settings->ca, "/c");
-	assert_string_equal(settings->socket, "/s");
-	assert_string_equal(settings->socket_group, "g");
-	assert_string_equal(settings->admin_group, "w");
-	assert_int_equal(settings->socket_mode, 0600);
-	assert_int_equal(settings->track_bytes, 4096);
-	assert_int_equal(settings->da_threads, 9);
-	assert_int_equal(settings->limit.bytes_per_s, 100 << 20);
-	assert_int_equal(settings->limit.reads_per_s, 50);
-	assert_int_equal(settings->log_level, LOG_LEVEL_DEBUG);
+	assert_string_equal(config_text(settings->daemon.config, "primary", NULL, "identity"), "/i");
+	assert_string_equal(config_text(settings->daemon.config, "primary", NULL, "ca"), "/c");
+	assert_string_equal(settings->daemon.socket, "/s");
+	assert_string_equal(settings->daemon.socket_group, "g");
+	assert_string_equal(settings->daemon.admin_group, "w");
+	assert_int_equal(settings->daemon.socket_mode, 0600);
+	assert_int_equal(settings->daemon.track_bytes, 4096);
+	assert_int_equal(settings->daemon.da_threads, 9);
+	assert_int_equal(settings->daemon.limit.bytes_per_s, 100 << 20);
+	assert_int_equal(settings->daemon.limit.reads_per_s, 50);
+	assert_int_equal(config_number(settings->daemon.config, "primary", NULL, "log-level"), LOG_LEVEL_DEBUG);
 
 	assert_int_equal(settings->peer_count, 2);
 	assert_string_equal(settings->peers[1].name, "c");
@@ -115,23 +115,23 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(settings->peers[1].limit.reads_per_s, 8);
 	assert_null(settings->peers[0].dns_names[0]);
 
-	assert_int_equal(settings->device_count, 3);
-	assert_string_equal(settings->devices[0].name, "web1");
-	assert_string_equal(settings->devices[0].volume, "/v");
-	assert_int_equal(settings->devices[0].peer, 1);
-	assert_int_equal(settings->devices[0].io, IO_MODE_DIRECT);
-	assert_int_equal(settings->devices[0].offset_bytes, 1 << 20);
-	assert_int_equal(settings->devices[0].length_bytes, 2 << 20);
-	assert_false(settings->devices[0].is_common);
-	assert_int_equal(settings->devices[0].limit.bytes_per_s, 5 << 20);
-	assert_int_equal(settings->devices[0].limit.reads_per_s, 6);
-	assert_int_equal(settings->devices[1].peer, 0);
-	assert_int_equal(settings->devices[1].io, IO_MODE_BUFFERED);
-	assert_int_equal(settings->devices[1].length_bytes, 0);
-	assert_true(settings->devices[1].is_common);
-	assert_int_equal(settings->devices[2].io, IO_MODE_AUTO);
-	assert_int_equal(settings->devices[2].length_bytes, 0);
-	assert_false(settings->devices[2].is_common);
+	assert_int_equal(settings->daemon.device_count, 3);
+	assert_string_equal(settings->daemon.devices[0].name, "web1");
+	assert_string_equal(settings->daemon.devices[0].volume, "/v");
+	assert_int_equal(settings->device_peers[0], 1);
+	assert_int_equal(settings->daemon.devices[0].io, IO_MODE_DIRECT);
+	assert_int_equal(settings->daemon.devices[0].offset_bytes, 1 << 20);
+	assert_int_equal(settings->daemon.devices[0].length_bytes, 2 << 20);
+	assert_false(settings->daemon.devices[0].is_common);
+	assert_int_equal(settings->daemon.devices[0].limit.bytes_per_s, 5 << 20);
+	assert_int_equal(settings->daemon.devices[0].limit.reads_per_s, 6);
+	assert_int_equal(settings->device_peers[1], 0);
+	assert_int_equal(settings->daemon.devices[1].io, IO_MODE_BUFFERED);
+	assert_int_equal(settings->daemon.devices[1].length_bytes, 0);
+	assert_true(settings->daemon.devices[1].is_common);
+	assert_int_equal(settings->daemon.devices[2].io, IO_MODE_AUTO);
+	assert_int_equal(settings->daemon.devices[2].length_bytes, 0);
+	assert_false(settings->daemon.devices[2].is_common);
 }
 
 static void a_device_needs_a_peer_that_is_there(void **state)
@@ -189,7 +189,7 @@ static void there_are_at_most_256_devices(void **state)
 	for (unsigned i = 0; i < 256; i++)
 		end += sprintf(end, "[device d%u]\nvolume = /v\npeer = b\n", i);
 	assert_good(text);
-	assert_int_equal(settings->device_count, 256);
+	assert_int_equal(settings->daemon.device_count, 256);
 	strcpy(end, "[device too-many]\nvolume = /v\npeer = b\n");
 	assert_refused(text, ":772: [device too-many]: expected at most 256 devices");
 	free(text);
@@ -224,15 +224,15 @@ static void the_sample_is_that_of_the_table(void **state)
 	(void)state;
 	config_bed_check_sample("conf/primary.conf", &primary_config_table);
 	assert_good(sample);
-	assert_int_equal(settings->device_count, 0);
+	assert_int_equal(settings->daemon.device_count, 0);
 	assert_good(bare);
 	assert_string_equal(settings->peers[0].name, "b");
-	assert_string_equal(settings->devices[0].name, "web1");
+	assert_string_equal(settings->daemon.devices[0].name, "web1");
 	for (unsigned i = 0; i < primary_config_table.key_count; i++) {
 		const struct config_key *key = &primary_config_table.keys[i];
-		const char *name = config_section(settings->config, key->section, 0);
+		const char *name = config_section(settings->daemon.config, key->section, 0);
 
-		assert_true(config_is_set(settings->config, key->section, name, key->name));
+		assert_true(config_is_set(settings->daemon.config, key->section, name, key->name));
 	}
 	free(bare);
 	free(sample);

@@ -42,6 +42,12 @@ const struct msg_control *control_message(const struct control_request *request)
 	return &request->message;
 }
 
+uid_t control_uid(const struct control_request *request)
+{
+	(void)request;
+	return 0;
+}
+
 void control_answer(struct control_request *request, json_t *json)
 {
 	request->answers++;
@@ -66,7 +72,8 @@ struct fixture {
 	struct service service;
 	struct primary_settings settings;
 	struct primary_peer_settings peer;
-	struct primary_device_settings device;
+	struct device_settings device;
+	unsigned device_peer;
 	struct service_peer service_peer;
 	struct limit_pair device_limit;
 	struct service_host host;
@@ -94,14 +101,13 @@ static int set_up(void **state)
 	assert_int_equal(host_end_set_up_open((void **)&f->end), 0);
 	struct world *world = f->end->world;
 	f->peer = (struct primary_peer_settings){ .name = "b", .address = "b.example:7447" };
-	f->device = (struct primary_device_settings){ .name = "volume", .volume = "/memory" };
+	f->device = (struct device_settings){ .name = "volume", .volume = "/memory" };
 	f->settings = (struct primary_settings){
-		.path = "/etc/ra/primary.conf",
-		.socket = "/run/ra/primary.sock",
+		.daemon = { .path = "/etc/ra/primary.conf", .socket = "/run/ra/primary.sock", .devices = &f->device,
+			.device_count = 1 },
 		.peers = &f->peer,
 		.peer_count = 1,
-		.devices = &f->device,
-		.device_count = 1,
+		.device_peers = &f->device_peer,
 	};
 	f->service_peer = (struct service_peer){ .magic = SERVICE_PEER_MAGIC, .settings = &f->peer, .remote = world->remote,
 		.limit = new_limit(f, 3000, false) };

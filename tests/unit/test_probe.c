@@ -16,7 +16,9 @@
 #include <event2/event.h>
 
 #include "base/post.h"
+#include "base/rate.h"
 #include "secondary/device.h"
+#include "secondary/ra.h"
 #include "tests/support/bed.h"
 
 #define TIME_MS 2000
@@ -372,12 +374,108 @@ static void a_queue_that_stays_full_is_told(void **state)
 	primary_drop(primary);
 }
 
+/* ---- Limits ---- */
+
+static const struct rate_limit mib_a_second = { .bytes_per_s = MIB };
+
+/* Time goes on in small steps, so that disks have their turn. */
+static void pass_time(int64_t ms)
+{
+	for (int64_t at_ms = 0; at_ms < ms; at_ms += 10)
+		bed_advance(bed, 10);
+}
+
+static void expect_held_by(const struct rate *rate)
+{
+	start(0);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads >= 1);
+	pass_time(TIME_MS + 10);
+	BED_UNTIL(bed, times_told == 1);
+	assert_int_equal(told.status, STATUS_OK);
+	assert_int_equal(told.bytes_read, 3 * MIB); /* at 0, 0.9 and 1.9 s */
+	assert_int_equal(faulty_volume_count(bed->volumes[0]).reads, 3);
+	assert_int_equal(told.elapsed_ms, TIME_MS);
+	assert_ptr_equal(told.held_by, rate);
+	assert_int_equal(told.throttled_ms, rate_throttled_ms(rate));
+	assert_true(told.throttled_ms > 3 * (TIME_MS - 100));
+}
+
+static void the_limit_of_the_device_holds_it(void **state)
+{
+	(void)state;
+	device_array_set_limit(bed->ra->devices, 0, &mib_a_second);
+	expect_held_by(device_array_rate(bed->ra->devices, 0));
+}
+
+static void the_limit_of_the_daemon_holds_it(void **state)
+{
+	(void)state;
+	rate_set(bed->ra->total_rate, &mib_a_second);
+	expect_held_by(bed->ra->total_rate);
+}
+
+static void a_limit_that_lets_nothing_through_is_told(void **state)
+{
+	const struct rate_limit slow = { .bytes_per_s = 1000 };
+
+	(void)state;
+	rate_set(bed->ra->total_rate, &slow);
+	start(1);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[1]).reads >= 1);
+	pass_time(TIME_MS + 10);
+	BED_UNTIL(bed, times_told == 1);
+	assert_int_equal(told.bytes_read, MIB);
+	start(0);
+	BED_UNTIL(bed, device_array_record(bed->ra->devices, 0) != NULL &&
+		device_array_record(bed->ra->devices, 0)->state == DEVICE_OPEN);
+	pass_time(TIME_MS + 10);
+	assert_int_equal(times_told, 2);
+	assert_int_equal(told.status, STATUS_BUSY);
+	assert_int_equal(faulty_volume_count(bed->volumes[0]).reads, 0);
+	assert_true(told.is_open);
+}
+
+static void what_was_a_hole_is_given_back(void **state)
+{
+	(void)state;
+	device_array_set_limit(bed->ra->devices, 0, &mib_a_second);
+	faulty_volume_set_hole(bed->volumes[0], 0, VOLUME_BYTES);
+	start(0);
+	for (unsigned i = 0; i < 20 && times_told == 0; i++) {
+		BED_UNTIL(bed, bed_da(bed).running == 0 && bed_da(bed).queued == 0);
+		bed_advance(bed, 1);
+	}
+	assert_int_equal(times_told, 1);
+	assert_int_equal(told.status, STATUS_OK);
+	assert_true(told.elapsed_ms < 20);
+}
+
+static void a_cancelled_probe_waits_for_no_limit(void **state)
+{
+	struct probe *probe;
+
+	(void)state;
+	device_array_set_limit(bed->ra->devices, 0, &mib_a_second);
+	probe = start(0);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads >= 1);
+	probe_cancel(probe);
+	BED_UNTIL(bed, bed_is_quiet(bed));
+	pass_time(TIME_MS);
+	assert_int_equal(faulty_volume_count(bed->volumes[0]).reads, 1);
+	assert_int_equal(times_told, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_ONE(name) cmocka_unit_test_setup_teardown(name, setup_with_a_queue_of_one, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(the_limit_of_the_device_holds_it),
+		TEST(the_limit_of_the_daemon_holds_it),
+		TEST(a_limit_that_lets_nothing_through_is_told),
+		TEST(what_was_a_hole_is_given_back),
+		TEST(a_cancelled_probe_waits_for_no_limit),
 		TEST(a_device_is_read_for_the_time),
 		TEST(unreadable_tracks_are_counted_once),
 		TEST(a_volume_that_cannot_be_read_ends_the_probe),

@@ -19,6 +19,8 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
+#include "base/log.h"
+#include "base/rate.h"
 #include "local/control_client.h"
 #include "secondary/accept.h"
 #include "secondary/device.h"
@@ -27,6 +29,7 @@
 #include "secondary/settings.h"
 #include "storage/volume.h"
 #include "tests/support/bed.h"
+#include "tests/support/pair.h"
 #include "wire/conn.h"
 
 #define TRACKS 64u
@@ -92,8 +95,10 @@ static int setup(void **state)
 	snprintf(folder, sizeof(folder), "/tmp/ra-control.XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/s.sock", folder);
-	settings = (struct secondary_settings){ .path = "/etc/ra/secondary.conf", .socket = path, .socket_mode = 0600,
-		.socket_group = "", .admin_group = "", .device_count = BED_DEVICES, .peer_count = 1 };
+	settings = (struct secondary_settings){
+		.daemon = { .path = "/etc/ra/secondary.conf", .socket = path, .socket_mode = 0600, .socket_group = "",
+			.admin_group = "", .device_count = BED_DEVICES },
+		.peer_count = 1 };
 	service = (struct service){ .settings = &settings, .key = "sha256:ab", .post = bed->post, .ra = bed->ra,
 		.peers = bed->peers, .accept = accept_new(bed->ra, bed->base, NULL) };
 	control = control_new(&service, bed->base, why, sizeof(why));
@@ -221,6 +226,18 @@ static void errors_are_counted_by_status(void **state)
 	primary_drop(primary);
 }
 
+static void a_volume_that_cannot_be_opened_is_posted_with_its_path(void **state)
+{
+	json_t *errors;
+
+	(void)state;
+	assert_true(device_array_add(bed->ra->devices, "gone", volume_new("/no/such/volume", IO_MODE_AUTO)) >= 0);
+	answer((struct msg_control){ .verb = VERB_PROBE, .name = "gone" });
+	errors = json_object_get(answer((struct msg_control){ .verb = VERB_ERRORS }), "errors");
+	assert_int_equal(json_array_size(errors), 1);
+	assert_text(json_array_get(errors, 0), "text", "cannot open /no/such/volume: No such file or directory");
+}
+
 static void each_verb_has_its_answer(void **state)
 {
 	(void)state;
@@ -287,6 +304,29 @@ static void a_limit_is_changed_one_value_at_a_time(void **state)
 	assert_int_equal(number_at(json, "total", "reads_per_second"), 0);
 }
 
+static void a_change_is_logged_once_it_was_made(void **state)
+{
+	char *log, expected[160];
+
+	(void)state;
+	snprintf(expected, sizeof(expected), "uid %u sets the limit of device d1: 1000 bytes/s and 0 reads/s (0: none)",
+		getuid());
+	log_start("ra", LOG_LEVEL_INFO);
+	capture_start();
+	assert_refused((struct msg_control){ .verb = VERB_LIMIT, .scope = SCOPE_DEVICE, .name = "d9", .sets_bytes = true },
+		STATUS_NO_SUCH_DEVICE, "no device d9");
+	log = capture_end();
+	assert_null(strstr(log, "limit"));
+	free(log);
+	capture_start();
+	answer((struct msg_control){ .verb = VERB_LIMIT, .scope = SCOPE_DEVICE, .name = "d1", .sets_bytes = true,
+		.bytes_per_s = 1000 });
+	log = capture_end();
+	log_start("ra", LOG_LEVEL_WARNING);
+	assert_non_null(strstr(log, expected));
+	free(log);
+}
+
 static void a_limit_frees_a_read_that_waits_for_it(void **state)
 {
 	struct primary *primary = primary_new(bed);
@@ -332,6 +372,26 @@ static void a_probe_tells_the_volume_and_its_speed(void **state)
 	assert_int_equal(number_at(json, "unreadable_tracks", NULL), 0);
 	assert_null(json_object_get(json, "error"));
 	BED_UNTIL(bed, device_array_is_idle(bed->ra->devices));
+}
+
+static void a_probe_tells_the_limit_that_binds(void **state)
+{
+	const struct rate_limit mib_a_second = { .bytes_per_s = MIB }, none = { 0 };
+	json_t *json;
+
+	(void)state;
+	device_array_set_limit(bed->ra->devices, 1, &mib_a_second);
+	ask((struct msg_control){ .tag = 1, .verb = VERB_PROBE, .name = "d1" });
+	json = probe_answer(1);
+	assert_text(json, "binds", "the limit of the device");
+	assert_int_equal(number_at(json, "bytes_per_second", NULL), MIB); /* though 3 MiB were read in 2 s */
+	device_array_set_limit(bed->ra->devices, 1, &none);
+	rate_set(bed->ra->total_rate, &mib_a_second);
+	ask((struct msg_control){ .tag = 2, .verb = VERB_PROBE, .name = "d1" });
+	assert_text(probe_answer(2), "binds", "the limit of this daemon (total)");
+	rate_set(bed->ra->total_rate, &none);
+	ask((struct msg_control){ .tag = 3, .verb = VERB_PROBE, .name = "d1" });
+	assert_null(json_object_get(probe_answer(3), "binds"));
 }
 
 static void a_probe_tells_why_a_volume_cannot_be_opened(void **state)
@@ -400,12 +460,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(status_says_who_it_is_and_what_is_in_use),
 		TEST(errors_are_counted_by_status),
+		TEST(a_volume_that_cannot_be_opened_is_posted_with_its_path),
 		TEST(each_verb_has_its_answer),
 		TEST(jobs_are_of_one_device_or_of_all),
 		TEST(names_that_are_not_known_are_refused),
 		TEST(a_limit_is_changed_one_value_at_a_time),
+		TEST(a_change_is_logged_once_it_was_made),
 		TEST(a_limit_frees_a_read_that_waits_for_it),
 		TEST(a_probe_tells_the_volume_and_its_speed),
+		TEST(a_probe_tells_the_limit_that_binds),
 		TEST(a_probe_tells_why_a_volume_cannot_be_opened),
 		TEST(a_device_has_one_probe_at_a_time),
 		TEST(eight_devices_are_probed_at_once),

@@ -47,6 +47,8 @@ struct fixture {
 	unsigned rows; /* of an answer */
 	int host_rc;
 	unsigned host_count;
+	unsigned hosts, hosts_of_user; /* that it says it has; of hosts_user */
+	uid_t hosts_user, host_uid;
 	struct conn *host_conn;
 	unsigned host_frames, host_closes;
 	struct message message;
@@ -77,12 +79,13 @@ static void on_host_closed(void *arg, const char *reason, bool clean)
 	fixture->host_conn = NULL;
 }
 
-static int on_host(void *arg, struct conn *conn, const struct msg_host_hello *hello)
+static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_host_hello *hello)
 {
 	static const struct conn_ops ops = { .up = on_host_up, .frame = on_host_frame, .closed = on_host_closed };
 	struct fixture *fixture = arg;
 
 	fixture->host_count++;
+	fixture->host_uid = uid;
 	assert_int_equal(hello->slot_count, 7);
 	if (fixture->host_rc != 0)
 		return fixture->host_rc;
@@ -90,6 +93,13 @@ static int on_host(void *arg, struct conn *conn, const struct msg_host_hello *he
 	conn_set_owner(conn, &ops, fixture);
 	fixture->host_conn = conn;
 	return 0;
+}
+
+static unsigned count_hosts(void *arg, uid_t uid)
+{
+	const struct fixture *fixture = arg;
+
+	return uid == SERVER_ANYBODY ? fixture->hosts : uid == fixture->hosts_user ? fixture->hosts_of_user : 0;
 }
 
 static void on_control(void *arg, struct control_request *request)
@@ -109,7 +119,7 @@ static void on_control(void *arg, struct control_request *request)
 	control_answer(request, json);
 }
 
-static const struct server_ops ops = { .host = on_host, .control = on_control };
+static const struct server_ops ops = { .host = on_host, .hosts = count_hosts, .control = on_control };
 static const struct server_ops ops_without_hosts = { .control = on_control };
 
 static struct server *start(struct fixture *fixture, const struct server_ops *server_ops, const char *group,
@@ -249,11 +259,66 @@ static void requests_of_one_connection_are_answered_in_turn(void **state)
 	ask(fixture, fd, 7, VERB_JOBS);
 	expect_answer(fixture, fd, 6, "{\"verb\":6,\"rows\":[]}");
 	expect_answer(fixture, fd, 7, "{\"verb\":3,\"rows\":[]}");
-	/* After the first frame it may stay as long as it likes. */
-	clock_advance(fixture->clock, 60000);
-	ask(fixture, fd, 8, VERB_STATUS);
-	expect_answer(fixture, fd, 8, "{\"verb\":1,\"rows\":[]}");
 	close(fd);
+}
+
+static void client_has_ten_seconds_from_an_answer_to_its_next_request(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = connect_to(fixture);
+
+	for (uint32_t tag = 1; tag <= 3; tag++) {
+		ask(fixture, fd, tag, VERB_STATUS);
+		expect_answer(fixture, fd, tag, "{\"verb\":1,\"rows\":[]}");
+		clock_advance(fixture->clock, HELLO_DEADLINE_MS - 1);
+		expect_nothing(fixture, fd);
+	}
+	assert_int_equal(write(fd, "R", 1), 1); /* no whole request */
+	settle(fixture);
+	clock_advance(fixture->clock, 1);
+	settle(fixture);
+	assert_true(is_closed(fd));
+	close(fd);
+}
+
+static void client_whose_request_waits_is_not_late(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = connect_to(fixture);
+
+	fixture->keeps = true;
+	ask(fixture, fd, 1, VERB_PROBE);
+	ask(fixture, fd, 2, VERB_PROBE);
+	control_answer(fixture->kept[0], json_object());
+	expect_answer(fixture, fd, 1, "{}");
+	clock_advance(fixture->clock, 60000);
+	expect_nothing(fixture, fd);
+	control_answer(fixture->kept[1], json_object());
+	expect_answer(fixture, fd, 2, "{}");
+	close(fd);
+}
+
+/* What waits for it keeps neither its memory nor its place for ever. */
+static void client_that_does_not_take_its_answer_is_closed(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = connect_to(fixture);
+	uint8_t *payload;
+	uint32_t bytes;
+	char *log;
+
+	fixture->rows = 40000; /* more than the socket takes */
+	ask(fixture, fd, 1, VERB_STATUS);
+	clock_advance(fixture->clock, OUTPUT_STALL_MS - 1);
+	settle(fixture);
+	capture_start();
+	clock_advance(fixture->clock, 1);
+	settle(fixture);
+	log = capture_end();
+	assert_non_null(strstr(log, "the peer took no output for 10 s"));
+	free(log);
+	assert_int_equal(conn_read_one_payload(fd, MESSAGE_CONTROL_REPLY, 0, &fixture->message, &payload, &bytes), -EPROTO);
+	close(fd); /* it was cut short */
 }
 
 static void answers_may_come_later_and_overtake_each_other(void **state)
@@ -508,6 +573,200 @@ static void hundred_that_come_at_once_are_all_answered(void **state)
 	}
 }
 
+/* ---- Places ---- */
+
+#define USER 4003u /* or this one, when it is not root: some user but root */
+
+static uid_t some_user(void)
+{
+	return getuid() == 0 ? USER : getuid();
+}
+
+static int connect_as(struct fixture *fixture, uid_t uid)
+{
+	int fd;
+
+	assert_int_equal(seteuid(uid), 0);
+	fd = connect_to(fixture);
+	assert_int_equal(seteuid(getuid()), 0);
+	settle(fixture);
+	return fd;
+}
+
+static int connect_and_ask(struct fixture *fixture, uid_t uid)
+{
+	int fd = connect_as(fixture, uid);
+
+	ask(fixture, fd, 9, VERB_STATUS);
+	return fd;
+}
+
+static void expect_served(struct fixture *fixture, int fd)
+{
+	expect_answer(fixture, fd, 9, "{\"verb\":1,\"rows\":[]}");
+	close(fd);
+	settle(fixture);
+}
+
+static void expect_turned_away(struct fixture *fixture, int fd, const char *words)
+{
+	expect_refusal(fixture, fd, STATUS_BUSY, words);
+	assert_int_equal(fixture->message.control_reply.tag, 9);
+	assert_true(is_closed(fd));
+	close(fd);
+}
+
+static void crowd_of_one_user_drives_out_its_own(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[70], other;
+
+	if (getuid() != 0)
+		skip();
+	other = connect_as(fixture, NOBODY);
+	for (unsigned i = 0; i < 70; i++)
+		fds[i] = connect_as(fixture, USER);
+	expect_nothing(fixture, other);
+	for (unsigned i = 0; i < 70; i++)
+		assert_int_equal(is_closed(fds[i]), i < 7);
+	close(connect_as(fixture, 0)); /* has none of its own: the oldest of all goes */
+	assert_true(is_closed(other));
+	for (unsigned i = 0; i < 70; i++)
+		close(fds[i]);
+	close(other);
+}
+
+static void user_has_so_many_places(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[128];
+	char words[128];
+
+	snprintf(words, sizeof(words), "too many programs of uid %u are connected to this daemon: 128", some_user());
+	for (unsigned i = 0; i < 128; i++) {
+		fds[i] = connect_and_ask(fixture, some_user());
+		expect_answer(fixture, fds[i], 9, "{\"verb\":1,\"rows\":[]}");
+	}
+	for (unsigned i = 0; i < 2; i++)
+		expect_turned_away(fixture, connect_and_ask(fixture, some_user()), words);
+	if (getuid() == 0)
+		expect_served(fixture, connect_and_ask(fixture, NOBODY));
+	close(fds[0]);
+	settle(fixture);
+	expect_served(fixture, connect_and_ask(fixture, some_user()));
+	for (unsigned i = 1; i < 128; i++)
+		close(fds[i]);
+}
+
+static void hosts_take_places_too(void **state)
+{
+	struct fixture *fixture = *state;
+	char words[128];
+
+	snprintf(words, sizeof(words), "too many programs of uid %u are connected to this daemon: 128", some_user());
+	fixture->hosts_user = some_user();
+	fixture->hosts = fixture->hosts_of_user = 127;
+	expect_served(fixture, connect_and_ask(fixture, some_user()));
+	fixture->hosts = fixture->hosts_of_user = 128;
+	expect_turned_away(fixture, connect_and_ask(fixture, some_user()), words);
+	fixture->hosts_of_user = 0;
+	fixture->hosts = 247;
+	expect_served(fixture, connect_and_ask(fixture, some_user()));
+	fixture->hosts = 248;
+	expect_turned_away(fixture, connect_and_ask(fixture, some_user()),
+		"too many programs are connected to this daemon: 248");
+}
+
+static void host_without_a_place_is_told(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = connect_as(fixture, some_user());
+
+	fixture->hosts = 248;
+	send_host_hello(fixture, fd);
+	assert_int_equal(fixture->host_count, 0);
+	assert_int_equal(conn_read_one(fd, MESSAGE_HOST_HELLO_REPLY, &fixture->message), 0);
+	assert_int_equal(fixture->message.host_hello_reply.status, STATUS_BUSY);
+	assert_string_equal(fixture->message.host_hello_reply.detail,
+		"too many programs are connected to this daemon: 248");
+	assert_true(is_closed(fd));
+	close(fd);
+	fixture->hosts = 247;
+	fd = connect_as(fixture, some_user());
+	send_host_hello(fixture, fd);
+	assert_int_equal(fixture->host_count, 1);
+	assert_int_equal(fixture->host_uid, some_user());
+	close(fd);
+	settle(fixture);
+}
+
+static void root_has_places_of_its_own(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd;
+
+	if (getuid() != 0)
+		skip();
+	fixture->hosts = 255;
+	expect_served(fixture, connect_and_ask(fixture, 0));
+	fd = connect_to(fixture);
+	send_host_hello(fixture, fd); /* these places are no host's */
+	assert_int_equal(fixture->host_count, 0);
+	close(fd);
+	fixture->hosts = 256;
+	expect_turned_away(fixture, connect_and_ask(fixture, 0), "too many programs are connected to this daemon: 256");
+}
+
+static void hundred_that_are_turned_away_are_a_few_lines(void **state)
+{
+	struct fixture *fixture = *state;
+	char *log;
+
+	fixture->hosts = 256;
+	capture_start();
+	for (unsigned i = 0; i < 100; i++)
+		close(connect_and_ask(fixture, some_user()));
+	settle(fixture);
+	log = capture_end();
+	assert_int_equal(line_count(log), LOG_QUOTA_LINES);
+	assert_non_null(strstr(log, "is turned away: too many programs are connected to this daemon: 256"));
+	free(log);
+}
+
+static void clients_that_come_and_go_are_no_lines(void **state)
+{
+	struct fixture *fixture = *state;
+	char *log;
+
+	log_level_max = LOG_LEVEL_INFO;
+	capture_start();
+	expect_served(fixture, connect_and_ask(fixture, some_user()));
+	close(connect_to(fixture));
+	settle(fixture);
+	log = capture_end();
+	log_level_max = LOG_LEVEL_WARNING;
+	assert_string_equal(log, "");
+	free(log);
+}
+
+static void clients_that_fail_are_a_few_lines(void **state)
+{
+	struct fixture *fixture = *state;
+	char *log;
+	int fd;
+
+	capture_start();
+	for (unsigned i = 0; i < 2 * LOG_QUOTA_LINES; i++) {
+		fd = i % 2 == 0 ? connect_and_ask(fixture, some_user()) : connect_to(fixture);
+		assert_int_equal(write(fd, "this is no frame", 16), 16);
+		settle(fixture);
+		close(fd);
+	}
+	log = capture_end();
+	assert_int_equal(line_count(log), LOG_QUOTA_LINES);
+	free(log);
+}
+
 /* ---- Somebody else ---- */
 
 struct asked {
@@ -657,10 +916,15 @@ static void user_of_the_daemon_may_change_and_is_named(void **state)
 	struct fixture *fixture = *state;
 	struct asked asked = { .uid = NOBODY, .gid = 4001, .request = limit };
 	struct outcome own, other;
+	char why[256];
 
 	if (getuid() != 0)
 		skip();
+	assert_int_equal(chown(fixture->folder, NOBODY, (gid_t)-1), 0);
+	server_free(fixture->server);
+	fixture->server = NULL;
 	assert_int_equal(seteuid(NOBODY), 0);
+	fixture->server = start(fixture, &ops, "", "", why);
 	ask_as(fixture, &asked, &own);
 	asked.uid = 4003;
 	ask_as(fixture, &asked, &other);
@@ -702,6 +966,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(requests_of_one_connection_are_answered_in_turn),
+		TEST(client_has_ten_seconds_from_an_answer_to_its_next_request),
+		TEST(client_whose_request_waits_is_not_late),
+		TEST(client_that_does_not_take_its_answer_is_closed),
 		TEST(answers_may_come_later_and_overtake_each_other),
 		TEST(client_that_went_before_its_answers_is_forgotten),
 		TEST(client_that_closes_with_an_answer_on_its_way_does_no_harm),
@@ -715,6 +982,14 @@ int main(void)
 		TEST(silent_connection_ends_at_the_hello_deadline),
 		TEST(crowd_of_silent_connections_does_not_keep_others_out),
 		TEST(hundred_that_come_at_once_are_all_answered),
+		TEST(crowd_of_one_user_drives_out_its_own),
+		TEST(user_has_so_many_places),
+		TEST(hosts_take_places_too),
+		TEST(host_without_a_place_is_told),
+		TEST(root_has_places_of_its_own),
+		TEST(hundred_that_are_turned_away_are_a_few_lines),
+		TEST(clients_that_come_and_go_are_no_lines),
+		TEST(clients_that_fail_are_a_few_lines),
 		TEST(long_list_is_cut_to_fit_and_says_so),
 		TEST(answer_that_cannot_be_cut_is_refused),
 		TEST(everybody_may_read_and_only_some_may_change),
