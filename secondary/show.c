@@ -57,7 +57,7 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	if (path != NULL)
 		add(json, "path", show_text(path));
 	add(json, "state", show_text(device == NULL ? "closed" : device_state_name(device->state)));
-	add(json, "ready", json_boolean(device == NULL || device->parameters.hung_requests == 0));
+	add(json, "ready", json_boolean(device == NULL || !device->parameters.is_hung));
 	add(json, "users", number(device != NULL ? device->attach_count : 0));
 	add(json, "jobs", number(device != NULL ? device->job_count : 0));
 	add(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
