@@ -151,7 +151,7 @@ const struct volume_info *device_info(struct device *device)
 
 bool device_is_ready(const struct device *device)
 {
-	return device->state == DEVICE_OPEN && device->parameters.hung_requests == 0;
+	return device->state == DEVICE_OPEN && !device->parameters.is_hung;
 }
 
 uint64_t device_run_bytes(const struct device_constants *constants, uint64_t first_track, uint32_t track_count)
@@ -382,7 +382,7 @@ void attach_cancel(struct attach *attach)
 	assert(attach->magic == ATTACH_MAGIC);
 	timer_cancel(&attach->timer);
 	if (attach->request != NULL && da_abandon(device->ra->da, attach->request))
-		device_request_hangs(device);
+		device_request_is_unwanted(device);
 	DL_DELETE(device->attaches, attach);
 	attach->magic = 0;
 	free(attach);
@@ -424,7 +424,7 @@ static void start_close(struct device *device)
 void device_close_if_unused(struct device *device)
 {
 	if (device->state == DEVICE_OPENING || device->state == DEVICE_CLOSING || device->attach_count > 0 ||
-		device->job_count > 0 || device->parameters.hung_requests > 0 ||
+		device->job_count > 0 || device->parameters.abandoned_requests > 0 ||
 		(device->attaches != NULL && device->state == DEVICE_OPEN))
 		return;
 	enter(device, DEVICE_CLOSING, "unused");
@@ -452,16 +452,26 @@ void device_array_retry(struct device_array *array)
 
 void device_request_hangs(struct device *device)
 {
-	if (device->parameters.hung_requests++ == 0)
+	device->parameters.abandoned_requests++;
+	if (!device->parameters.is_hung)
 		log_warning("device %s: not ready: a request hangs", device->constants.name);
+	device->parameters.is_hung = true;
+}
+
+void device_request_is_unwanted(struct device *device)
+{
+	device->parameters.abandoned_requests++;
 }
 
 void device_request_returned(void *arg)
 {
 	struct device *device = arg;
 
-	assert(device->shared == device && device->parameters.hung_requests > 0);
-	if (--device->parameters.hung_requests == 0)
-		log_warning("device %s: ready again", device->constants.name);
+	assert(device->shared == device && device->parameters.abandoned_requests > 0);
+	if (--device->parameters.abandoned_requests == 0) {
+		if (device->parameters.is_hung)
+			log_warning("device %s: ready again", device->constants.name);
+		device->parameters.is_hung = false;
+	}
 	device_close_if_unused(device);
 }

@@ -36,7 +36,8 @@ struct device_constants {
 
 /* Shared parameters 257: volatile, per device, reached from any record by its shared pointer. */
 struct device_shared_parameters {
-	unsigned hung_requests; /* abandoned DA requests whose thread is still stuck: not ready while above 0 */
+	unsigned abandoned_requests; /* DA requests whose thread is still in the volume: it stays open */
+	bool is_hung;                /* one of them was late: not ready until all have returned */
 	uint64_t floor;         /* no Read of this device is answered by an older disk read */
 	/* Reservation: see reserve.h. */
 	struct session *reserved_by; /* NULL: nobody */
@@ -96,8 +97,10 @@ void device_close_if_unused(struct device *device);
 void device_array_retry(struct device_array *array);
 
 bool device_is_ready(const struct device *device);
-/* A DA request of this device was abandoned while it ran / its thread came back. */
+/* A DA request of this device was abandoned while it ran, because it is late / because those who asked have gone; its
+ * thread came back. */
 void device_request_hangs(struct device *device);
+void device_request_is_unwanted(struct device *device);
 void device_request_returned(void *device);
 /* Bytes of tracks first … first + count - 1; the last track may be short. */
 uint64_t device_run_bytes(const struct device_constants *constants, uint64_t first_track, uint32_t track_count);

@@ -125,7 +125,8 @@ static const struct da_sink sink = { .slot = sink_slot, .publish = sink_publish,
 
 /* ---- The end ---- */
 
-static void probe_free(struct probe *probe)
+/* is_late: its reads did not end in time. */
+static void probe_free(struct probe *probe, bool is_late)
 {
 	struct device *device = probe->device;
 
@@ -140,8 +141,12 @@ static void probe_free(struct probe *probe)
 		}
 		timer_cancel(&read->timer);
 		read->probe = NULL;
-		if (da_abandon(probe->ra->da, read->request))
+		if (!da_abandon(probe->ra->da, read->request))
+			continue;
+		if (is_late)
 			device_request_hangs(device);
+		else
+			device_request_is_unwanted(device);
 	}
 	timer_cancel(&probe->end_timer);
 	timer_cancel(&probe->full_timer);
@@ -164,13 +169,13 @@ static void end(struct probe *probe, enum status status, const char *detail)
 	if (result.is_open)
 		result.elapsed_ms = clock_now_ms(probe->ra->clock) - probe->begun_ms;
 	log_debug("probe: %s after %lld ms: %s", status_name(status), (long long)result.elapsed_ms, detail);
-	probe_free(probe);
+	probe_free(probe, status == STATUS_TIMEOUT);
 	done(arg, &result);
 }
 
 void probe_cancel(struct probe *probe)
 {
-	probe_free(probe_of(probe));
+	probe_free(probe_of(probe), false);
 }
 
 /* ---- Reads ---- */

@@ -31,7 +31,7 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	show_set_count(json, "number", index);
 	show_set_text(json, "path", path);
 	show_set_text(json, "state", device == NULL ? "closed" : device_state_name(device->state));
-	json_object_set_new(json, "ready", json_boolean(device == NULL || device->parameters.hung_requests == 0));
+	json_object_set_new(json, "ready", json_boolean(device == NULL || !device->parameters.is_hung));
 	show_set_count(json, "users", device != NULL ? device->attach_count : 0);
 	show_set_count(json, "jobs", device != NULL ? device->job_count : 0);
 	json_object_set_new(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());

@@ -195,7 +195,9 @@ static void check_honest(struct target *target)
 	target->ask.read = (struct msg_read){ .tag = 3, .link_id = target->answer.read_reply.link_id, .first_track = 3,
 		.track_count = 1, .delivery = DELIVERY_HOLD };
 	ask(target);
-	assert(target->answer.read_reply.status == STATUS_OK && target->answer.read_reply.states[0] == TRACK_DATA);
+	if (target->answer.read_reply.status != STATUS_OK || target->answer.read_reply.states[0] != TRACK_DATA)
+		log_abort("the honest one got %s, track state %u", status_name(target->answer.read_reply.status),
+			target->answer.read_reply.states[0]);
 	assert(target->payload[0] == 7 && target->payload[TRACK - 1] == 7);
 }
 

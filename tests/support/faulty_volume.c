@@ -147,6 +147,7 @@ static int faulty_size(void *arg, uint64_t *size_bytes)
 	struct faulty_volume *faulty = lock(arg);
 
 	faulty->counts.sizes++;
+	hang_while(faulty, &faulty->hangs_open);
 	*size_bytes = faulty->now.size_bytes;
 	unlock(faulty);
 	return 0;

@@ -17,7 +17,7 @@ struct faulty_counts {
 	unsigned opens, closes, sizes;
 	unsigned reads;          /* calls, hung ones included */
 	unsigned reads_at_once;  /* the most ever inside at one time */
-	unsigned stuck;          /* hung now, opens and reads */
+	unsigned stuck;          /* hung now: opens, sizes and reads */
 };
 
 struct faulty_volume *faulty_volume_new(uint64_t size_bytes, uint32_t seed);
@@ -42,7 +42,7 @@ void faulty_volume_set_open_error(struct faulty_volume *faulty, int error); /* 0
 void faulty_volume_set_read_bytes_max(struct faulty_volume *faulty, size_t bytes);
 void faulty_volume_set_size(struct faulty_volume *faulty, uint64_t size_bytes);
 
-/* While on, reads (opens) do not return; off lets those that hang go on. */
+/* While on, reads (opens and sizes) do not return; off lets those that hang go on. */
 void faulty_volume_hang_reads(struct faulty_volume *faulty, bool on);
 void faulty_volume_hang_open(struct faulty_volume *faulty, bool on);
 /* Waits until at least count calls hang; false after timeout_ms. */

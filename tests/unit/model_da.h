@@ -28,7 +28,7 @@ struct da_request {
 	struct da_result result;
 	enum da_state state;
 	uint64_t sequence;
-	bool is_starved, was_counted;
+	bool is_starved, was_counted, is_late;
 	int64_t submitted_ms;
 	struct da_request *prev, *next; /* in live */
 };
@@ -46,6 +46,9 @@ struct da {
 static struct {
 	bool (*hangs)(const struct volume *volume); /* what a thread that touches it would do now */
 	const struct clock *clock;
+	/* In this step: what is abandoned is late, in others those who wanted it have gone; it was full, or a request hung,
+	 * at some moment within. */
+	bool time_goes_on;
 } model_da;
 
 static inline void model_da_drop(struct da_request *request)
@@ -200,6 +203,7 @@ bool da_abandon(struct da *da, struct da_request *request)
 	bool is_running = request->state == DA_RUNNING;
 
 	assert(request->da == da && request->state != DA_ABANDONED);
+	request->is_late = model_da.time_goes_on;
 	if (is_running)
 		request->state = DA_ABANDONED;
 	else

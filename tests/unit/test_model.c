@@ -61,7 +61,7 @@ struct model_device {
 	struct epoch epochs[EPOCHS_MAX];
 	unsigned now, floor;
 	uint64_t constants_bytes;
-	bool hangs, was_hung, was_not_ready;
+	bool hangs, was_hung, is_hung, was_not_ready;
 	int64_t open_since_ms; /* of an open that was on its way when time last went on; INT64_MAX: none */
 	struct model_session *reserved_by;
 	uint32_t reservation;
@@ -126,7 +126,6 @@ static struct {
 	uint64_t stale[16]; /* link ids of the past */
 	uint32_t reservations;
 	bool was_full, was_array_full;
-	bool time_went_on; /* in this step: it was full, or a request hung, at some moment within */
 	uint64_t timeouts;
 	int64_t last_timeout_ms;
 	uint64_t posted[STATUS_COUNT];
@@ -208,14 +207,20 @@ static unsigned da_reads(uint32_t device)
 	return count;
 }
 
-static bool is_hung(uint32_t device)
+/* From when a thread is late until all that were abandoned have returned. */
+static bool is_hung(uint32_t index)
 {
+	struct model_device *device = &m.devices[index];
 	const struct da_request *request;
+	unsigned abandoned = 0;
 
 	DL_FOREACH(da()->live, request)
-		if (request->state == DA_ABANDONED && request->spec.volume == m.devices[device].volume)
-			return true;
-	return false;
+		if (request->state == DA_ABANDONED && request->spec.volume == device->volume) {
+			abandoned++;
+			device->is_hung = device->is_hung || request->is_late;
+		}
+	device->is_hung = device->is_hung && abandoned > 0;
+	return device->is_hung;
 }
 
 static bool da_is_full(void)
@@ -422,10 +427,10 @@ static void check_read(struct request *request, const struct answer *answer)
 		CHECK(device->was_not_ready || is_hung(request->device), "device %u", request->device);
 		break;
 	case STATUS_QUEUE_FULL:
-		CHECK(is_poll && (m.was_full || da_is_full() || m.time_went_on), "%u elements", da()->used);
+		CHECK(is_poll && (m.was_full || da_is_full() || model_da.time_goes_on), "%u elements", da()->used);
 		break;
 	case STATUS_NO_FREE_JOB:
-		CHECK(is_poll && (m.was_array_full || jobs_used() == m.config.jobs || m.time_went_on), "%u jobs", jobs_used());
+		CHECK(is_poll && (m.was_array_full || jobs_used() == m.config.jobs || model_da.time_goes_on), "%u jobs", jobs_used());
 		break;
 	case STATUS_BUSY:
 		CHECK(request->may_be_busy, "the job had no Read");
@@ -640,7 +645,7 @@ static void check_device(uint32_t index)
 	check_ring(device, links_on(index, NULL) + da_reads(index));
 	if (links_on(index, NULL) > 0)
 		CHECK(device->constants.size_bytes == model->constants_bytes, "%" PRIu64, device->constants.size_bytes);
-	CHECK((device->parameters.hung_requests > 0) == is_hung(index), "%u hang", device->parameters.hung_requests);
+	CHECK(device->parameters.is_hung == is_hung(index), "%u abandoned", device->parameters.abandoned_requests);
 	CHECK(device->parameters.reserved_by ==
 		(model->reserved_by != NULL ? model->reserved_by->primary->session : NULL), "device %u", index);
 	CHECK(model->reserved_by == NULL || device->parameters.reservation == model->reservation, "device %u", index);
@@ -1185,10 +1190,10 @@ static void let_time_go_on(int64_t ms)
 
 		tell("%" PRId64 " ms", chunk_ms);
 		note_before();
-		m.time_went_on = true;
+		model_da.time_goes_on = true;
 		clock_advance(m.bed->clock, chunk_ms);
 		check_all(begin_ms);
-		m.time_went_on = false;
+		model_da.time_goes_on = false;
 		ms -= chunk_ms;
 	}
 }

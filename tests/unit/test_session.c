@@ -202,6 +202,27 @@ static void lost_link_frees_all_that_is_its_own_and_nothing_else(void **state)
 	BED_UNTIL(bed, bed_is_quiet(bed));
 }
 
+static void query_of_a_lost_link_leaves_the_device_ready(void **state)
+{
+	const struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 3, .device = "d0" } };
+	struct primary *other = primary_new(bed);
+	uint64_t others;
+
+	(void)state;
+	primary_attach(other, "d0");
+	others = primary_link(other, device);
+	faulty_volume_hang_open(bed->volumes[0], true);
+	primary_send(primary, &query);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck == 1);
+	primary_drop(primary);
+	primary = NULL;
+	assert_int_equal(read_status(other, others, device), STATUS_OK);
+	primary_drop(other);
+	assert_int_equal(faulty_volume_count(bed->volumes[0]).closes, 0); /* a thread is in it */
+	faulty_volume_hang_open(bed->volumes[0], false);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).closes == 1);
+}
+
 static void request_before_hello_ends_the_link(void **state)
 {
 	const struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 1, .device = "d0" } };
@@ -292,7 +313,8 @@ int main(void)
 		T(link_id_of_another_device_is_refused), T(link_id_of_a_fetch_job_is_refused),
 		T(second_read_on_a_job_is_busy), T(run_outside_the_device_is_refused),
 		T(device_that_is_absent_or_not_attached_does_not_exist), T(detach_frees_the_jobs_and_closes_the_volume),
-		T(lost_link_frees_all_that_is_its_own_and_nothing_else), T(request_before_hello_ends_the_link),
+		T(lost_link_frees_all_that_is_its_own_and_nothing_else), T(query_of_a_lost_link_leaves_the_device_ready),
+		T(request_before_hello_ends_the_link),
 		T(other_protocol_version_is_told_and_ended), T(silence_is_ended_at_the_hello_deadline),
 		T(hostile_bytes_end_their_own_link_only), T(frame_for_another_program_ends_the_link) };
 
