@@ -151,7 +151,7 @@ void remote_pump(struct remote *remote)
 	DL_FOREACH_SAFE2(remote->waiting, job, next, queue_next) {
 		if (remote->connected >= remote->window_reads)
 			return;
-		if (job->device->state != DEVICE_READY)
+		if (job->device->state != DEVICE_READY || (job->device->is_crowded && job->state == JOB_NEW))
 			continue;
 		dequeue(job);
 		job->has_place = true;

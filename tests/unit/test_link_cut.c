@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "primary/remote.h"
+#include "secondary/peer.h"
 #include "secondary/session.h"
 #include "tests/support/cut_host.h"
 
@@ -331,29 +332,45 @@ static unsigned session_count(void)
 	return count;
 }
 
+static void let_a_second_pass(void)
+{
+	clock_advance(cut_bed->bed->clock, 1000);
+	cut_bed->idle_passes = 0;
+	CUT_UNTIL(cut_bed, cut_bed->idle_passes > 2);
+}
+
+/* Until the secondary has seen the end of the last connection, and a second more; the host was told so often until
+ * then that the link is up. */
+static void let_the_old_session_end(unsigned ups)
+{
+	assert_int_equal(session_count(), 2);
+	for (unsigned waited_s = 0; session_count() == 2; waited_s++) {
+		assert_true(waited_s < 20);
+		assert_int_equal(host.ups, ups);
+		let_a_second_pass();
+	}
+	clock_advance(cut_bed->bed->clock, 1000);
+}
+
 /* A router forgets the connection: the primary is told, the secondary finds out by its pings. */
 static void lose_for_the_primary_only(uint32_t eighths, bool reserve)
 {
 	struct byte_relay *relay = cut_bed->relay;
-	unsigned waited_s = 0;
 
 	measure(DELIVERY_DISCONNECT, reserve);
 	relay->budget_bytes[RELAY_BACK] = relay->carried_bytes[RELAY_BACK] + maps[RELAY_BACK].bytes * eighths / 8;
 	relay->end = RELAY_HALF;
 	cut_host_start(&host, cut_bed, DELIVERY_DISCONNECT, reserve, LEAVE_NEVER);
 	CUT_UNTIL(cut_bed, host.downs == 1);
+}
+
+static void survive_a_loss_for_the_primary_only(uint32_t eighths, bool reserve)
+{
+	lose_for_the_primary_only(eighths, reserve);
 	CUT_UNTIL(cut_bed, remote_view(cut_bed->remote).is_up && cut_bed->idle_passes > 0);
-	assert_int_equal(session_count(), 2);
 	if (!reserve)
 		CUT_UNTIL(cut_bed, host.device == NULL && host.ups == 1); /* it need not wait for that */
-	for (; session_count() == 2; waited_s++) {
-		assert_true(waited_s < 20);
-		assert_int_equal(host.ups, !reserve);
-		clock_advance(cut_bed->bed->clock, 1000);
-		cut_bed->idle_passes = 0;
-		CUT_UNTIL(cut_bed, cut_bed->idle_passes > 2);
-	}
-	clock_advance(cut_bed->bed->clock, 1000);
+	let_the_old_session_end(!reserve);
 	cut_host_run(&host);
 	assert_int_equal(host.ups, 1);
 }
@@ -362,9 +379,46 @@ static void loss_that_only_the_primary_sees_is_survived(void **state)
 {
 	(void)state;
 	for (uint32_t eighths = 1; eighths < 8; eighths++) {
-		lose_for_the_primary_only(eighths, false);
-		lose_for_the_primary_only(eighths, true);
+		survive_a_loss_for_the_primary_only(eighths, false);
+		survive_a_loss_for_the_primary_only(eighths, true);
 	}
+}
+
+/* The old session has all the jobs that its peer may have, until its pings fail. */
+static void jobs_of_the_lost_link_are_waited_for(void **state)
+{
+	struct peer *peer = cut_bed->tls_bed->peers[0].peer;
+
+	(void)state;
+	peer->jobs_max = CUT_STREAMS;
+	cut_bed->may_post = STATUS_NO_FREE_JOB;
+	for (uint32_t eighths = 2; eighths < 4; eighths++) {
+		lose_for_the_primary_only(eighths, false);
+		CUT_UNTIL(cut_bed, host.ups == 1 && cut_bed->idle_passes > 2);
+		assert_int_equal(peer->jobs, CUT_STREAMS);
+		assert_true(host.reads > host.answers);
+		let_the_old_session_end(1);
+		cut_host_run(&host);
+	}
+}
+
+/* The peer may have one link: the old one. */
+static void place_of_the_lost_link_is_waited_for(void **state)
+{
+	struct peer *peer = cut_bed->tls_bed->peers[0].peer;
+
+	(void)state;
+	peer->links_max = 1;
+	lose_for_the_primary_only(4, true);
+	CUT_UNTIL(cut_bed, peer->links_refused == 5); /* 0.1, 0.2, 0.4, 0.8, 1.6 s */
+	assert_string_equal(remote_view(cut_bed->remote).error,
+		"the secondary has its most links of this primary (max-links there)");
+	for (unsigned waited_s = 0; !remote_view(cut_bed->remote).is_up; waited_s++) {
+		assert_true(waited_s < 20);
+		let_a_second_pass();
+	}
+	cut_host_run(&host);
+	assert_int_equal(host.ups, 1);
 }
 
 int main(void)
@@ -374,8 +428,8 @@ int main(void)
 		T(poll_survives_a_cut_after_each_byte), T(hold_with_a_reservation_survives_a_cut_after_each_byte),
 		T(handshake_and_hello_survive_a_cut_after_each_byte), T(host_that_goes_away_at_the_loss_leaves_nothing),
 		T(second_cut_on_the_way_back_is_survived), T(host_that_goes_away_at_an_answer_leaves_nothing),
-		T(host_that_goes_away_before_the_loss_leaves_nothing), T(loss_that_only_the_primary_sees_is_survived) };
-
+		T(host_that_goes_away_before_the_loss_leaves_nothing), T(loss_that_only_the_primary_sees_is_survived),
+		T(jobs_of_the_lost_link_are_waited_for), T(place_of_the_lost_link_is_waited_for) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
