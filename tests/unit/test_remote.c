@@ -507,8 +507,33 @@ static uint32_t start_read(struct fixture *f, enum delivery delivery)
 static void payload_of_a_wrong_length_ends_the_link(void **state)
 {
 	struct fixture *f = *state;
-	fake_secondary_data(f->secondary, start_read(f, DELIVERY_HOLD), STATUS_OK, 2, 1, 2 * TRACK);
-	assert_link_ends(f, "has 8192 bytes of payload, its tracks have 7192");
+	fake_secondary_data(f->secondary, start_read(f, DELIVERY_HOLD), STATUS_OK, 2, 1, 2 * TRACK + 1);
+	assert_link_ends(f, "has 8193 bytes of payload, its tracks have 7192"); /* more than a track */
+}
+
+static void last_track_without_a_byte_ends_the_link(void **state)
+{
+	struct fixture *f = *state;
+	fake_secondary_data(f->secondary, start_read(f, DELIVERY_HOLD), STATUS_OK, 2, 1, TRACK);
+	assert_link_ends(f, "has 4096 bytes of payload, its tracks have 7192");
+}
+
+/* The end of the device cannot lie before the end of a run that was not refused. */
+static void short_track_of_a_part_of_the_run_ends_the_link(void **state)
+{
+	struct fixture *f = *state;
+	fake_secondary_data(f->secondary, start_read(f, DELIVERY_HOLD), STATUS_OK, 1, 1, TRACK - 1);
+	assert_link_ends(f, "has 4095 bytes of payload, its tracks have 4096");
+}
+
+static void payload_without_data_tracks_ends_the_link(void **state)
+{
+	struct fixture *f = *state;
+	struct message reply = { .type = MESSAGE_READ_REPLY };
+	reply.read_reply = (struct msg_read_reply){ .tag = start_read(f, DELIVERY_HOLD), .status = STATUS_OK,
+		.track_count = 2, .states = { TRACK_DATA, TRACK_ZERO } };
+	fake_secondary_send(f->secondary, &reply, "byte by byte", 12);
+	assert_link_ends(f, "has 12 bytes of payload, its tracks have 4096");
 }
 
 static void missing_payload_ends_the_link(void **state)
@@ -737,6 +762,9 @@ int main(void)
 		TEST_WINDOW_1(with_window_1_a_disconnected_read_lets_the_next_pass),
 		TEST_WINDOW_1(waiting_reads_go_in_the_order_they_came),
 		TEST(payload_of_a_wrong_length_ends_the_link),
+		TEST(last_track_without_a_byte_ends_the_link),
+		TEST(short_track_of_a_part_of_the_run_ends_the_link),
+		TEST(payload_without_data_tracks_ends_the_link),
 		TEST(missing_payload_ends_the_link),
 		TEST(more_tracks_than_asked_for_end_the_link),
 		TEST(reconnect_without_disconnect_ends_the_link),
