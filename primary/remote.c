@@ -48,6 +48,16 @@ bool remote_is_stale(const struct remote *remote)
 	return clock_now_ms(remote->config.clock) - remote->lost_ms < STALE_MS;
 }
 
+void remote_name_time(char words[REMOTE_TIME_CHARS], int64_t ms)
+{
+	if (ms < 1000)
+		snprintf(words, REMOTE_TIME_CHARS, "less than a second");
+	else if (ms < 120000)
+		snprintf(words, REMOTE_TIME_CHARS, "%d s", (int)(ms / 1000));
+	else
+		snprintf(words, REMOTE_TIME_CHARS, "%d min", (int)(ms / 60000));
+}
+
 /* ---- The end of a connection ---- */
 
 static struct remote_job *find_job_that_is_over(const struct remote *remote)
@@ -272,11 +282,6 @@ void remote_free(struct remote *remote)
 	free(remote->address);
 	remote->magic = 0;
 	free(remote);
-}
-
-bool remote_is_lost(const struct remote *remote)
-{
-	return remote->state == LINK_LOST;
 }
 
 uint64_t remote_wire_bytes(const struct remote *remote)

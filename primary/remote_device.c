@@ -199,7 +199,7 @@ static void on_timer(void *arg)
 {
 	struct remote_device *device = arg;
 	const struct remote *remote = device->remote;
-	char why[DETAIL_MAX + 1];
+	char why[DETAIL_MAX + 1], time[REMOTE_TIME_CHARS];
 	assert(device->magic == REMOTE_DEVICE_MAGIC);
 	if (device->state == DEVICE_FAILED) {
 		end_requests(device, device->failed, device->why);
@@ -210,8 +210,8 @@ static void on_timer(void *arg)
 		remote_device_fail(device, STATUS_BUSY, why);
 		return;
 	}
-	snprintf(why, sizeof(why), "no link to %s for %g s: %.120s", remote->peer,
-		(double)device->spec.link_timeout_ms / 1000,
+	remote_name_time(time, device->spec.link_timeout_ms);
+	snprintf(why, sizeof(why), "no link to %s for %s: %.110s", remote->peer, time,
 		remote->error[0] ? remote->error : remote->state == LINK_UP ? "the device is not there yet" : "no answer yet");
 	remote_device_fail(device, STATUS_LINK_LOST, why);
 }

@@ -163,6 +163,8 @@ struct remote_job {
 
 /* The last connection was lost just now, and the secondary need not have seen it: what it refuses may be free soon. */
 bool remote_is_stale(const struct remote *remote);
+#define REMOTE_TIME_CHARS 24
+void remote_name_time(char words[REMOTE_TIME_CHARS], int64_t ms); /* "3 s", for people */
 void remote_become_up(struct remote *remote, const struct msg_hello_reply *reply);
 
 /* ---- remote_frame.c ---- */

@@ -199,7 +199,7 @@ static void nothing_is_asked_before_hello_reply(void **state)
 	expect_silence(f);
 	clock_advance(f->world->clock, HELLO_DEADLINE_MS);
 	world_settle(f->world);
-	assert_true(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "lost");
 	assert_int_equal(f->info.count, 1);
 	assert_int_equal(f->info.status, STATUS_LINK_LOST);
 }
@@ -245,7 +245,7 @@ static void detach_follows_the_release_of_the_last_job(void **state)
 	assert_int_equal(detach->detach.device_number, 3);
 	fake_secondary_done(f->secondary, detach->detach.tag);
 	expect_silence(f);
-	assert_false(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "up");
 }
 
 static void device_given_up_while_it_is_asked_for_is_detached(void **state)
@@ -493,7 +493,7 @@ static void assert_link_ends(struct fixture *f, const char *words)
 	char *log = capture_end();
 	assert_non_null(strstr(log, words));
 	free(log);
-	assert_true(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "lost");
 	assert_int_equal(f->from_a.count, 1);
 	assert_int_equal(f->from_a.result.status, STATUS_LINK_LOST);
 }
@@ -624,7 +624,7 @@ static void loss_ends_every_request_and_refuses_later_ones(void **state)
 	uint64_t wire_bytes = remote_wire_bytes(f->world->remote);
 	fake_secondary_hang_up(f->secondary);
 	world_settle(f->world);
-	assert_true(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "lost");
 	assert_int_equal(f->from_a.result.status, STATUS_LINK_LOST);
 	assert_int_equal(f->from_b.result.status, STATUS_LINK_LOST);
 	assert_int_equal(f->info.count, 2);
@@ -687,7 +687,7 @@ static void answer_for_a_host_that_has_gone_is_drained(void **state)
 	const struct message *release = expect(f, MESSAGE_RELEASE);
 	fake_secondary_data(f->secondary, tag, STATUS_OK, 2, 0x44, 2 * TRACK - 1000);
 	world_settle(f->world);
-	assert_false(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "up");
 	assert_int_equal(*(uint8_t *)shm_slot(shm, 0), 0x44);
 	assert_int_equal(f->from_a.count, 0);
 	fake_secondary_done(f->secondary, release->release.tag);
