@@ -178,7 +178,8 @@ static void change_behind_the_host(uint64_t from_bytes, uint64_t to_bytes, uint6
 static void volume_that_another_peer_saw_grow_ends_the_read_of_its_end(void **state)
 {
 	(void)state;
-	change_behind_the_host(30000, 30100, 7, 1, "device d0: its size changed from 30000 to 30100 bytes (track 7 has 1428)");
+	change_behind_the_host(30000, 30100, 7, 1,
+		"device d0: its size changed from 30000 to 30100 bytes (track 7 has 1428)");
 	change_behind_the_host(30000, 32768, 5, 3,
 		"device d0: its size changed from 30000 to at least 32768 bytes (track 7 has 4096)");
 }
@@ -186,7 +187,8 @@ static void volume_that_another_peer_saw_grow_ends_the_read_of_its_end(void **st
 static void volume_that_another_peer_saw_shrink_ends_the_read_of_its_end(void **state)
 {
 	(void)state;
-	change_behind_the_host(30000, 29900, 7, 1, "device d0: its size changed from 30000 to 29900 bytes (track 7 has 1228)");
+	change_behind_the_host(30000, 29900, 7, 1,
+		"device d0: its size changed from 30000 to 29900 bytes (track 7 has 1228)");
 	change_behind_the_host(30000, 9000, 2, 3,
 		"device d0: its size was 30000 bytes: tracks 2+3 lie outside the device, which has 9000 bytes");
 }
