@@ -23,6 +23,8 @@
 #include "secondary/peer.h"
 #include "secondary/session.h"
 #include "tests/support/cut_host.h"
+#include "wire/output.h"
+#include "wire/reader.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STRIDE 13u
@@ -110,6 +112,110 @@ static void end_maps(void)
 	cut_bed->relay->watch = NULL;
 }
 
+/* ---- Which frames were cut ---- */
+
+#define FRAMES_KEPT 256u /* that were sent and have not arrived */
+#define BIT(type) (1u << (type))
+
+#define THERE_ALWAYS (BIT(MESSAGE_DEVICE_QUERY) | BIT(MESSAGE_READ) | BIT(MESSAGE_RELEASE) | BIT(MESSAGE_DETACH))
+#define BACK_ALWAYS (BIT(MESSAGE_DEVICE_REPLY) | BIT(MESSAGE_READ_REPLY) | BIT(MESSAGE_DONE))
+#define THERE_RESERVED (BIT(MESSAGE_RESERVE) | BIT(MESSAGE_UNRESERVE))
+#define BACK_RESERVED BIT(MESSAGE_RESERVE_REPLY)
+#define PINGS (BIT(MESSAGE_PING) | BIT(MESSAGE_PONG))
+
+/* The frames of the present connection, from its Hello on, at both ends: the ends are known by their output and reader.
+ * Frames arrive in the order they were sent, so the first that has not arrived is the one that a cut has hit. */
+static struct {
+	const void *outputs[RELAY_WAYS], *readers[RELAY_WAYS];
+	enum message_type sent[RELAY_WAYS][FRAMES_KEPT];
+	unsigned sent_count[RELAY_WAYS], arrived_count[RELAY_WAYS];
+	enum relay_way way; /* that is cut */
+	unsigned cuts;      /* of the relay, of which hit knows */
+	uint32_t hit[RELAY_WAYS]; /* sets of BIT(type) */
+} frames;
+
+/* A connection begins, or nothing more comes of the last one. */
+static void count_hit(void)
+{
+	enum relay_way way = frames.way;
+
+	if (cut_bed->relay->cuts > frames.cuts && frames.sent_count[way] > frames.arrived_count[way])
+		frames.hit[way] |= BIT(frames.sent[way][frames.arrived_count[way] % FRAMES_KEPT]);
+	frames.cuts = cut_bed->relay->cuts;
+	for (unsigned i = 0; i < RELAY_WAYS; i++) {
+		frames.outputs[i] = frames.readers[i] = NULL;
+		frames.sent_count[i] = frames.arrived_count[i] = 0;
+	}
+}
+
+void __real_output_push(struct output *output, const struct message *message, const struct conn_piece *pieces,
+	unsigned piece_count, int fd, void (*done)(void *arg, bool sent), void *arg);
+void __wrap_output_push(struct output *output, const struct message *message, const struct conn_piece *pieces,
+	unsigned piece_count, int fd, void (*done)(void *arg, bool sent), void *arg);
+void __wrap_output_push(struct output *output, const struct message *message, const struct conn_piece *pieces,
+	unsigned piece_count, int fd, void (*done)(void *arg, bool sent), void *arg)
+{
+	if (message->type == MESSAGE_HELLO) {
+		count_hit();
+		frames.outputs[RELAY_THERE] = output;
+	} else if (message->type == MESSAGE_HELLO_REPLY) {
+		frames.outputs[RELAY_BACK] = output;
+	}
+	for (unsigned way = 0; way < RELAY_WAYS; way++)
+		if (frames.outputs[way] == output)
+			frames.sent[way][frames.sent_count[way]++ % FRAMES_KEPT] = message->type;
+	__real_output_push(output, message, pieces, piece_count, fd, done, arg);
+}
+
+int __real_reader_took(struct reader *reader, size_t bytes, char why[DETAIL_MAX + 1]);
+int __wrap_reader_took(struct reader *reader, size_t bytes, char why[DETAIL_MAX + 1]);
+int __wrap_reader_took(struct reader *reader, size_t bytes, char why[DETAIL_MAX + 1])
+{
+	int rc = __real_reader_took(reader, bytes, why);
+
+	if (rc != READER_FRAME)
+		return rc;
+	if (reader_message(reader)->type == MESSAGE_HELLO)
+		frames.readers[RELAY_THERE] = reader;
+	else if (reader_message(reader)->type == MESSAGE_HELLO_REPLY)
+		frames.readers[RELAY_BACK] = reader;
+	for (unsigned way = 0; way < RELAY_WAYS; way++)
+		if (frames.readers[way] == reader) {
+			assert_true(frames.arrived_count[way] < frames.sent_count[way]);
+			assert_int_equal(frames.sent[way][frames.arrived_count[way] % FRAMES_KEPT], reader_message(reader)->type);
+			frames.arrived_count[way]++;
+		}
+	return rc;
+}
+
+static void forget_hits(enum relay_way way)
+{
+	frames.way = way;
+	frames.hit[way] = 0;
+	frames.cuts = cut_bed->relay->cuts;
+}
+
+/* Since forget_hits just these were hit. */
+static void expect_hits(enum relay_way way, uint32_t types)
+{
+	for (unsigned type = 0; type < 32; type++)
+		if (((frames.hit[way] ^ types) & BIT(type)) != 0)
+			fail_msg("%s: %s was %scut", way == RELAY_THERE ? "there" : "back", message_name(type),
+				frames.hit[way] & BIT(type) ? "" : "never ");
+}
+
+/* What the tests expect to be cut, taken together, is what the protocol has for a link: types below those of hosts. */
+static void all_frames_of_a_link_are_among_those_cut(void **state)
+{
+	uint32_t types = BIT(MESSAGE_HELLO) | BIT(MESSAGE_HELLO_REPLY) | PINGS | THERE_ALWAYS | THERE_RESERVED |
+		BACK_ALWAYS | BACK_RESERVED;
+
+	(void)state;
+	for (unsigned type = 0; type < MESSAGE_HOST_HELLO; type++)
+		if (((types & BIT(type)) != 0) != (strcmp(message_name(type), "unknown") != 0))
+			fail_msg("type %u (%s)", type, message_name(type));
+}
+
 /* ---- Cuts ---- */
 
 struct tally {
@@ -176,10 +282,17 @@ static void cut_everywhere(struct tally *tally, enum relay_way way, enum deliver
 
 static void cut_both_ways(enum delivery delivery, bool reserve)
 {
+	const uint32_t hits[] = {
+		[RELAY_THERE] = THERE_ALWAYS | (reserve ? THERE_RESERVED : 0),
+		[RELAY_BACK] = BACK_ALWAYS | (reserve ? BACK_RESERVED : 0),
+	};
+
 	for (unsigned way = 0; way < RELAY_WAYS; way++) {
 		struct tally tally = { 0 };
 
+		forget_hits((enum relay_way)way);
 		cut_everywhere(&tally, (enum relay_way)way, delivery, reserve, LEAVE_NEVER, STRIDE);
+		expect_hits((enum relay_way)way, hits[way]);
 		print_message("%s, %s: %u positions, %u cuts, %u times the reads went on\n", delivery_name(delivery),
 			way == RELAY_THERE ? "there" : "back", tally.positions, tally.cuts, tally.relinks);
 		/* A conversation that is some bytes shorter than the measured one ends before the last cuts. */
@@ -215,6 +328,7 @@ static void handshake_and_hello_survive_a_cut_after_each_byte(void **state)
 	CUT_UNTIL(cut_bed, relay->connections == 2 && remote_view(cut_bed->remote).is_up && cut_bed_is_quiet(cut_bed));
 	end_maps();
 	for (unsigned way = 0; way < RELAY_WAYS; way++) {
+		forget_hits((enum relay_way)way);
 		for (uint32_t bytes = 1; bytes < maps[way].bytes; bytes += STRIDE) {
 			unsigned cuts_before = relay->cuts, relinks_before = remote_view(cut_bed->remote).relinks;
 
@@ -228,6 +342,41 @@ static void handshake_and_hello_survive_a_cut_after_each_byte(void **state)
 			/* After the last bytes it may have been up for a moment. */
 			expect_relinks(relinks_before, 1, bytes + HANDSHAKE_VARIES_BYTES < maps[way].bytes ? 1 : 2);
 		}
+		/* After a handshake with a shorter signature the last bytes are of the frame after Hello. */
+		frames.hit[way] &= ~(BIT(MESSAGE_DEVICE_QUERY) | BIT(MESSAGE_DEVICE_REPLY));
+		expect_hits((enum relay_way)way, BIT(way == RELAY_THERE ? MESSAGE_HELLO : MESSAGE_HELLO_REPLY));
+	}
+}
+
+/* Both ends ask whether the other is there, and are answered. */
+static void let_pings_pass(void)
+{
+	clock_advance(cut_bed->bed->clock, 5000);
+	cut_bed->idle_passes = 0;
+	CUT_UNTIL(cut_bed, cut_bed_is_quiet(cut_bed));
+}
+
+static void pings_survive_a_cut_after_each_byte(void **state)
+{
+	struct byte_relay *relay = cut_bed->relay;
+
+	(void)state;
+	begin_maps();
+	let_pings_pass();
+	end_maps();
+	for (unsigned way = 0; way < RELAY_WAYS; way++) {
+		forget_hits((enum relay_way)way);
+		for (uint32_t bytes = 1; bytes < maps[way].bytes; bytes++) {
+			unsigned relinks_before = remote_view(cut_bed->remote).relinks;
+
+			relay->budget_bytes[way] = relay->carried_bytes[way] + bytes;
+			relay->end = end_of(bytes);
+			let_pings_pass();
+			expect_relinks(relinks_before, 1, 1);
+			cut_host_start(&host, cut_bed, DELIVERY_DISCONNECT, false, LEAVE_NEVER);
+			cut_host_run(&host);
+		}
+		expect_hits((enum relay_way)way, PINGS);
 	}
 }
 
@@ -426,10 +575,10 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(disconnect_survives_a_cut_after_each_byte),
 		T(poll_survives_a_cut_after_each_byte), T(hold_with_a_reservation_survives_a_cut_after_each_byte),
-		T(handshake_and_hello_survive_a_cut_after_each_byte), T(host_that_goes_away_at_the_loss_leaves_nothing),
+		T(pings_survive_a_cut_after_each_byte), T(handshake_and_hello_survive_a_cut_after_each_byte), T(host_that_goes_away_at_the_loss_leaves_nothing),
 		T(second_cut_on_the_way_back_is_survived), T(host_that_goes_away_at_an_answer_leaves_nothing),
 		T(host_that_goes_away_before_the_loss_leaves_nothing), T(loss_that_only_the_primary_sees_is_survived),
-		T(jobs_of_the_lost_link_are_waited_for), T(place_of_the_lost_link_is_waited_for) };
+		T(all_frames_of_a_link_are_among_those_cut), T(jobs_of_the_lost_link_are_waited_for), T(place_of_the_lost_link_is_waited_for) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
