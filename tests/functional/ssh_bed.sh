@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
 # For functional tests of ra-compare A HOST:B with a real sshd on loopback, as a test user: source it instead of lib.sh.

@@ -68,7 +68,8 @@ void bed_pass(struct bed *bed); /* one pass of loop and mailbox, waiting at most
 			bed_pass(bed); \
 		assert_true(condition); \
 	} while (0)
-/* The same, with time going on: a disk read that finds no slot, and that nobody waits for any more, ends with time only. */
+/* The same, with time going on: a disk read that finds no slot, and that nobody waits for any more, ends with time
+ * only. */
 #define BED_UNTIL_IN_TIME(bed, condition) \
 	do { \
 		for (unsigned passes_ = 0; !(condition) && passes_ < 2000; passes_++) \

@@ -23,8 +23,7 @@
 #include "secondary/peer.h"
 #include "secondary/session.h"
 #include "tests/support/cut_host.h"
-#include "wire/output.h"
-#include "wire/reader.h"
+#include "tests/unit/frame_watch.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STRIDE 13u
@@ -55,6 +54,7 @@ static int setup(void **state)
 {
 	(void)state;
 	cut_bed = cut_bed_new();
+	watch_frames(cut_bed->relay);
 	CUT_UNTIL(cut_bed, remote_view(cut_bed->remote).is_up && cut_bed_is_quiet(cut_bed));
 	return 0;
 }
@@ -114,95 +114,11 @@ static void end_maps(void)
 
 /* ---- Which frames were cut ---- */
 
-#define FRAMES_KEPT 256u /* that were sent and have not arrived */
-#define BIT(type) (1u << (type))
-
 #define THERE_ALWAYS (BIT(MESSAGE_DEVICE_QUERY) | BIT(MESSAGE_READ) | BIT(MESSAGE_RELEASE) | BIT(MESSAGE_DETACH))
 #define BACK_ALWAYS (BIT(MESSAGE_DEVICE_REPLY) | BIT(MESSAGE_READ_REPLY) | BIT(MESSAGE_DONE))
 #define THERE_RESERVED (BIT(MESSAGE_RESERVE) | BIT(MESSAGE_UNRESERVE))
 #define BACK_RESERVED BIT(MESSAGE_RESERVE_REPLY)
 #define PINGS (BIT(MESSAGE_PING) | BIT(MESSAGE_PONG))
-
-/* The frames of the present connection, from its Hello on, at both ends: the ends are known by their output and reader.
- * Frames arrive in the order they were sent, so the first that has not arrived is the one that a cut has hit. */
-static struct {
-	const void *outputs[RELAY_WAYS], *readers[RELAY_WAYS];
-	enum message_type sent[RELAY_WAYS][FRAMES_KEPT];
-	unsigned sent_count[RELAY_WAYS], arrived_count[RELAY_WAYS];
-	enum relay_way way; /* that is cut */
-	unsigned cuts;      /* of the relay, of which hit knows */
-	uint32_t hit[RELAY_WAYS]; /* sets of BIT(type) */
-} frames;
-
-/* A connection begins, or nothing more comes of the last one. */
-static void count_hit(void)
-{
-	enum relay_way way = frames.way;
-
-	if (cut_bed->relay->cuts > frames.cuts && frames.sent_count[way] > frames.arrived_count[way])
-		frames.hit[way] |= BIT(frames.sent[way][frames.arrived_count[way] % FRAMES_KEPT]);
-	frames.cuts = cut_bed->relay->cuts;
-	for (unsigned i = 0; i < RELAY_WAYS; i++) {
-		frames.outputs[i] = frames.readers[i] = NULL;
-		frames.sent_count[i] = frames.arrived_count[i] = 0;
-	}
-}
-
-void __real_output_push(struct output *output, const struct message *message, const struct conn_piece *pieces,
-	unsigned piece_count, int fd, void (*done)(void *arg, bool sent), void *arg);
-void __wrap_output_push(struct output *output, const struct message *message, const struct conn_piece *pieces,
-	unsigned piece_count, int fd, void (*done)(void *arg, bool sent), void *arg);
-void __wrap_output_push(struct output *output, const struct message *message, const struct conn_piece *pieces,
-	unsigned piece_count, int fd, void (*done)(void *arg, bool sent), void *arg)
-{
-	if (message->type == MESSAGE_HELLO) {
-		count_hit();
-		frames.outputs[RELAY_THERE] = output;
-	} else if (message->type == MESSAGE_HELLO_REPLY) {
-		frames.outputs[RELAY_BACK] = output;
-	}
-	for (unsigned way = 0; way < RELAY_WAYS; way++)
-		if (frames.outputs[way] == output)
-			frames.sent[way][frames.sent_count[way]++ % FRAMES_KEPT] = message->type;
-	__real_output_push(output, message, pieces, piece_count, fd, done, arg);
-}
-
-int __real_reader_took(struct reader *reader, size_t bytes, char why[DETAIL_MAX + 1]);
-int __wrap_reader_took(struct reader *reader, size_t bytes, char why[DETAIL_MAX + 1]);
-int __wrap_reader_took(struct reader *reader, size_t bytes, char why[DETAIL_MAX + 1])
-{
-	int rc = __real_reader_took(reader, bytes, why);
-
-	if (rc != READER_FRAME)
-		return rc;
-	if (reader_message(reader)->type == MESSAGE_HELLO)
-		frames.readers[RELAY_THERE] = reader;
-	else if (reader_message(reader)->type == MESSAGE_HELLO_REPLY)
-		frames.readers[RELAY_BACK] = reader;
-	for (unsigned way = 0; way < RELAY_WAYS; way++)
-		if (frames.readers[way] == reader) {
-			assert_true(frames.arrived_count[way] < frames.sent_count[way]);
-			assert_int_equal(frames.sent[way][frames.arrived_count[way] % FRAMES_KEPT], reader_message(reader)->type);
-			frames.arrived_count[way]++;
-		}
-	return rc;
-}
-
-static void forget_hits(enum relay_way way)
-{
-	frames.way = way;
-	frames.hit[way] = 0;
-	frames.cuts = cut_bed->relay->cuts;
-}
-
-/* Since forget_hits just these were hit. */
-static void expect_hits(enum relay_way way, uint32_t types)
-{
-	for (unsigned type = 0; type < 32; type++)
-		if (((frames.hit[way] ^ types) & BIT(type)) != 0)
-			fail_msg("%s: %s was %scut", way == RELAY_THERE ? "there" : "back", message_name(type),
-				frames.hit[way] & BIT(type) ? "" : "never ");
-}
 
 /* What the tests expect to be cut, taken together, is what the protocol has for a link: types below those of hosts. */
 static void all_frames_of_a_link_are_among_those_cut(void **state)
@@ -544,8 +460,7 @@ static void jobs_of_the_lost_link_are_waited_for(void **state)
 	for (uint32_t eighths = 2; eighths < 4; eighths++) {
 		lose_for_the_primary_only(eighths, false);
 		CUT_UNTIL(cut_bed, host.ups == 1 && cut_bed->idle_passes > 2);
-		assert_int_equal(peer->jobs, CUT_STREAMS);
-		assert_true(host.reads > host.answers);
+		assert_true(peer->jobs == CUT_STREAMS && host.reads > host.answers);
 		let_the_old_session_end(1);
 		cut_host_run(&host);
 	}
@@ -575,10 +490,11 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(disconnect_survives_a_cut_after_each_byte),
 		T(poll_survives_a_cut_after_each_byte), T(hold_with_a_reservation_survives_a_cut_after_each_byte),
-		T(pings_survive_a_cut_after_each_byte), T(handshake_and_hello_survive_a_cut_after_each_byte), T(host_that_goes_away_at_the_loss_leaves_nothing),
+		T(pings_survive_a_cut_after_each_byte), T(handshake_and_hello_survive_a_cut_after_each_byte),
+		T(all_frames_of_a_link_are_among_those_cut), T(host_that_goes_away_at_the_loss_leaves_nothing),
 		T(second_cut_on_the_way_back_is_survived), T(host_that_goes_away_at_an_answer_leaves_nothing),
 		T(host_that_goes_away_before_the_loss_leaves_nothing), T(loss_that_only_the_primary_sees_is_survived),
-		T(all_frames_of_a_link_are_among_those_cut), T(jobs_of_the_lost_link_are_waited_for), T(place_of_the_lost_link_is_waited_for) };
+		T(jobs_of_the_lost_link_are_waited_for), T(place_of_the_lost_link_is_waited_for) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
