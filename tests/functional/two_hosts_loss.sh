@@ -3,7 +3,8 @@
 #
 # A run goes on where the network or the secondary failed: b killed and started again at random moments, the link cut
 # by a relay at random bytes, a network that is away for less and for more than --link-timeout, a volume that came back
-# as another one, and a primary that is gone for good. The cuts only with RA_LONG=1. RA_SEED repeats what was random.
+# as another one, and a primary that is gone for good. The cuts, and losses that one side sees, only with RA_LONG=1. RA_SEED
+# repeats what was random.
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
@@ -15,7 +16,7 @@ noise v.a 60000000
 cp v.a same.a
 cp v.a same.b
 cp v.a v.b
-at=$((RANDOM * 1830)) # below 60000000
+at=$((30000000 + RANDOM * 900)) # in the second half: a difference that was seen outweighs a lost link
 poke v.a $at ABC
 poke v.b $at XYZ
 two_hosts v same
@@ -86,6 +87,28 @@ kill -USR1 $relay
 wait $patient || die "the patient run: exit $?: $(cat patient.err)"
 grep -q '^IDENTICAL: 60000000 bytes' patient.out || die "the patient run: $(cat patient.out)"
 all_is_idle
+
+# A loss that only a sees: at b the old link counts on until its pings fail, and with it the one link, or the jobs, that
+# a may have.
+seen_by_a_only()
+{
+	stop b
+	cp b.conf b.conf.before
+	sed -i "s/^devices = .*/&\n$1/" b.conf
+	start b
+	until_true link_is_up
+	run --limit 20M --jobs 4 same
+	until_true has_begun
+	kill -HUP $relay
+	finish 0
+	json .link.relinks 1
+	all_is_idle
+	stop b
+	mv b.conf.before b.conf
+	start b
+	until_true link_is_up
+}
+[ -z "${RA_LONG:-}" ] || for most in 'max-links = 1' 'max-jobs = 4'; do seen_by_a_only "$most"; done
 
 # The link cut again and again at random bytes of either direction.
 with_relay()
