@@ -83,6 +83,8 @@ $(TOOLS):
 
 # These let a test replace a cache entry between its find and its lock.
 $(BUILD)/tests/test_read $(BUILD)/tests/test_delivery: LDFLAGS += -Wl,--wrap=cache_lock
+# This one sees each frame of a link leave and arrive.
+$(BUILD)/tests/test_link_cut: LDFLAGS += -Wl,--wrap=output_push,--wrap=reader_took
 # And this one says itself what a certificate proves.
 $(BUILD)/tests/test_peer: LDFLAGS += -Wl,--wrap=tls_proof_has_name
 

@@ -25,6 +25,7 @@
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 10000
+#define STALE_MS 25000 /* the secondary's pings see the end of a connection within 20 s */
 
 static const char *const state_names[] = { "waiting", "connecting", "hello", "up", "lost" };
 
@@ -40,6 +41,21 @@ static void set_state(struct remote *remote, enum link_state state, const char *
 	log_debug("link to %s: %s -> %s: %s", remote->peer, state_names[remote->state], state_names[state], reason);
 	remote->state = state;
 	remote->since_ms = clock_now_ms(remote->config.clock);
+}
+
+bool remote_is_stale(const struct remote *remote)
+{
+	return clock_now_ms(remote->config.clock) - remote->lost_ms < STALE_MS;
+}
+
+void remote_name_time(char words[REMOTE_TIME_CHARS], int64_t ms)
+{
+	if (ms < 1000)
+		snprintf(words, REMOTE_TIME_CHARS, "less than a second");
+	else if (ms < 120000)
+		snprintf(words, REMOTE_TIME_CHARS, "%d s", (int)(ms / 1000));
+	else
+		snprintf(words, REMOTE_TIME_CHARS, "%d min", (int)(ms / 60000));
 }
 
 /* ---- The end of a connection ---- */
@@ -106,6 +122,8 @@ static int64_t next_delay_ms(struct remote *remote)
 	ssize_t rc = getrandom(&random, sizeof(random), 0);
 	(void)rc; /* without it all primaries come back at the same moment: no more than that */
 	remote->retry_delay_ms = delay_ms < RETRY_MAX_MS / 2 ? 2 * delay_ms : RETRY_MAX_MS;
+	if (remote->is_one_too_many && remote_is_stale(remote) && delay_ms > REMOTE_AGAIN_MS)
+		delay_ms = REMOTE_AGAIN_MS;
 	return delay_ms * 3 / 4 + random % (delay_ms / 2 + 1);
 }
 
@@ -133,6 +151,8 @@ static void end_connection(struct remote *remote, const char *reason)
 {
 	post_end(remote, reason);
 	close_connection(remote);
+	if (remote->state == LINK_UP)
+		remote->lost_ms = clock_now_ms(remote->config.clock);
 	if (remote->address) {
 		timer_set(&remote->retry, next_delay_ms(remote));
 		set_state(remote, LINK_WAITING, remote->error);
@@ -170,6 +190,7 @@ static const struct conn_ops conn_ops = {
 static void connect_tls(struct remote *remote, struct tls *tls, int fd_in, int fd_out, const char *name)
 {
 	remote->refusal[0] = '\0';
+	remote->is_one_too_many = false;
 	remote->conn = conn_new_tls(remote->config.base, remote->config.clock, tls, fd_in, fd_out, name, &conn_ops, remote);
 }
 
@@ -219,6 +240,7 @@ static struct remote *new_remote(const struct remote_config *config)
 	remote->config.peer_key = remote->peer;
 	remote->floor_max = UINT64_MAX;
 	remote->since_ms = clock_now_ms(config->clock);
+	remote->lost_ms = -STALE_MS;
 	timer_init(&remote->retry, config->clock, on_retry, remote);
 	return remote;
 }
@@ -260,11 +282,6 @@ void remote_free(struct remote *remote)
 	free(remote->address);
 	remote->magic = 0;
 	free(remote);
-}
-
-bool remote_is_lost(const struct remote *remote)
-{
-	return remote->state == LINK_LOST;
 }
 
 uint64_t remote_wire_bytes(const struct remote *remote)

@@ -46,7 +46,6 @@ struct remote *remote_new_dialed(const struct remote_config *config, const char 
 void remote_try_now(struct remote *remote);
 /* Nothing may be attached any more (asserted). NULL is fine. */
 void remote_free(struct remote *remote);
-bool remote_is_lost(const struct remote *remote); /* for good: of a private pair only */
 uint64_t remote_wire_bytes(const struct remote *remote); /* so far, both ways, of all its connections */
 
 /* How a host uses a device. */

@@ -19,8 +19,6 @@
 #include "base/post.h"
 #include "primary/remote_link.h"
 
-#define RESERVE_AGAIN_MS 1000
-
 static void set_state(struct remote_device *device, enum device_state state, const char *reason)
 {
 	static const char *const names[] = { "IDLE", "ASKING", "RESERVING", "READY", "FAILED" };
@@ -201,7 +199,7 @@ static void on_timer(void *arg)
 {
 	struct remote_device *device = arg;
 	const struct remote *remote = device->remote;
-	char why[DETAIL_MAX + 1];
+	char why[DETAIL_MAX + 1], time[REMOTE_TIME_CHARS];
 	assert(device->magic == REMOTE_DEVICE_MAGIC);
 	if (device->state == DEVICE_FAILED) {
 		end_requests(device, device->failed, device->why);
@@ -212,8 +210,8 @@ static void on_timer(void *arg)
 		remote_device_fail(device, STATUS_BUSY, why);
 		return;
 	}
-	snprintf(why, sizeof(why), "no link to %s for %g s: %.120s", remote->peer,
-		(double)device->spec.link_timeout_ms / 1000,
+	remote_name_time(time, device->spec.link_timeout_ms);
+	snprintf(why, sizeof(why), "no link to %s for %s: %.110s", remote->peer, time,
 		remote->error[0] ? remote->error : remote->state == LINK_UP ? "the device is not there yet" : "no answer yet");
 	remote_device_fail(device, STATUS_LINK_LOST, why);
 }
@@ -364,8 +362,14 @@ int remote_on_device_reply(struct remote_device *device, const struct msg_device
 static void on_again(void *arg)
 {
 	struct remote_device *device = arg;
-	assert(device->magic == REMOTE_DEVICE_MAGIC && device->state == DEVICE_RESERVING);
-	send_reserve(device);
+	assert(device->magic == REMOTE_DEVICE_MAGIC);
+	if (device->state == DEVICE_RESERVING) {
+		send_reserve(device);
+		return;
+	}
+	assert(device->state == DEVICE_READY && device->is_crowded);
+	device->is_crowded = false;
+	remote_pump(device->remote);
 }
 
 int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply)
@@ -387,7 +391,7 @@ int remote_on_reserve_reply(struct remote_device *device, const struct msg_reser
 		/* Perhaps by its own last connection, whose end only the pings of the secondary will see. */
 		device->is_taken = true;
 		memcpy(device->why, why, sizeof(why));
-		timer_set(&device->again, RESERVE_AGAIN_MS);
+		timer_set(&device->again, REMOTE_AGAIN_MS);
 	} else {
 		fail_question(device, reply->status, reply->detail);
 	}
@@ -400,7 +404,7 @@ void remote_device_lose(struct remote_device *device)
 {
 	struct remote_job *job;
 	remote_remove_request(device->remote, &device->request);
-	device->is_attached = device->is_taken = false;
+	device->is_attached = device->is_taken = device->is_crowded = false;
 	device->reservation = 0;
 	timer_cancel(&device->again);
 	DL_FOREACH(device->jobs, job)

@@ -70,6 +70,9 @@ void remote_say_hello(struct remote *remote)
 
 static int on_hello_reply(struct remote *remote, const struct msg_hello_reply *reply)
 {
+	remote->is_one_too_many = reply->status == STATUS_BUSY;
+	if (remote->is_one_too_many)
+		return remote_refuse(remote, "the secondary has its most links of this primary (max-links there)");
 	if (reply->status != STATUS_OK || reply->protocol != RA_PROTOCOL_VERSION)
 		return remote_refuse(remote,
 			"the secondary (%s) refused Hello: %s, protocol %u; this program speaks protocol %u",

@@ -77,6 +77,23 @@ static void on_made(struct remote_job *job, uint64_t link_id)
 	remote_pump(remote);
 }
 
+/* No link job is free. True: perhaps because of the last connection, so its device asks again in a while. */
+static bool waits_for_link_job(struct remote_device *device, enum status status)
+{
+	const struct remote *remote = device->remote;
+	int64_t lost_for_ms = clock_now_ms(remote->config.clock) - remote->lost_ms;
+	bool may_be_stale = status == STATUS_NO_FREE_JOB || status == STATUS_BUSY;
+	if (!may_be_stale || !remote_is_stale(remote) || lost_for_ms >= device->spec.link_timeout_ms)
+		return false;
+	if (device->is_crowded)
+		return true;
+	log_info("remote device %s: %s right after a loss of the link: a link job is asked for again", device->name,
+		status_name(status));
+	device->is_crowded = true;
+	timer_set(&device->again, REMOTE_AGAIN_MS);
+	return true;
+}
+
 int remote_on_created(struct remote_job *job, const struct msg_read_reply *reply)
 {
 	struct remote *remote = remote_of(job);
@@ -98,6 +115,11 @@ int remote_on_created(struct remote_job *job, const struct msg_read_reply *reply
 	set_state(job, JOB_NEW, status_name(reply->status));
 	if (job->is_given_up) {
 		destroy(job);
+		remote_pump(remote);
+		return 0;
+	}
+	if (waits_for_link_job(job->device, reply->status)) {
+		remote_wait_for_place(job);
 		remote_pump(remote);
 		return 0;
 	}

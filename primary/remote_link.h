@@ -59,6 +59,8 @@ struct remote {
 	struct dial *dial;
 	struct timer retry;    /* set in WAITING */
 	int64_t retry_delay_ms;
+	bool is_one_too_many; /* why the secondary ends this connection */
+	int64_t lost_ms;      /* when a connection that was up was lost last */
 
 	uint32_t last_tag;
 	uint64_t floor_max; /* a higher one was not told on this connection, but on an earlier one */
@@ -97,8 +99,9 @@ struct remote_device {
 	uint32_t relinks;
 	uint64_t throttled_ms;
 	struct timer timer; /* its patience with the link; FAILED: set while requests are to be ended */
-	struct timer again; /* to ask for the reservation again; RESERVING */
+	struct timer again; /* RESERVING: to ask for the reservation again. READY: set while is_crowded */
 	bool is_taken;      /* on this connection the reservation was BUSY; why says how */
+	bool is_crowded;    /* no link job was free: none is asked for until again */
 	enum status failed; /* FAILED: the status of all its requests */
 	char why[DETAIL_MAX + 1];
 	unsigned holds; /* callbacks under way: it is not freed */
@@ -153,8 +156,15 @@ struct remote_job {
 	struct remote_job *queue_prev, *queue_next; /* in *queue */
 };
 
+/* What is refused because of the last connection is asked for again after so long. */
+#define REMOTE_AGAIN_MS 1000
+
 /* ---- remote.c ---- */
 
+/* The last connection was lost just now, and the secondary need not have seen it: what it refuses may be free soon. */
+bool remote_is_stale(const struct remote *remote);
+#define REMOTE_TIME_CHARS 24
+void remote_name_time(char words[REMOTE_TIME_CHARS], int64_t ms); /* "3 s", for people */
 void remote_become_up(struct remote *remote, const struct msg_hello_reply *reply);
 
 /* ---- remote_frame.c ---- */

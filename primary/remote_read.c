@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include <utlist.h>
 
@@ -152,7 +153,7 @@ void remote_pump(struct remote *remote)
 	DL_FOREACH_SAFE2(remote->waiting, job, next, queue_next) {
 		if (remote->connected >= remote->window_reads)
 			return;
-		if (job->device->state != DEVICE_READY)
+		if (job->device->state != DEVICE_READY || (job->device->is_crowded && job->state == JOB_NEW))
 			continue;
 		dequeue(job);
 		job->has_place = true;
@@ -277,6 +278,20 @@ static uint64_t answered_bytes(const struct remote_job *job, const struct msg_re
 	return bytes;
 }
 
+/* The last track of the run is DATA of another length than the size known here gives it: the secondary's volume has
+ * another size, as may be when another peer kept its jobs there. Its length; 0: that is not what the payload says. */
+static uint64_t other_tail_bytes(const struct remote_job *job, const struct msg_read_reply *reply,
+	uint32_t payload_bytes)
+{
+	uint32_t count = reply->track_count;
+	if (count != job->spec.track_count || reply->states[count - 1] != TRACK_DATA)
+		return 0;
+	uint64_t known_bytes = track_bytes_of(job, count - 1);
+	uint64_t before_bytes = answered_bytes(job, reply, true) - known_bytes;
+	uint64_t bytes = payload_bytes > before_bytes ? payload_bytes - before_bytes : 0;
+	return bytes <= job->device->track_bytes && bytes != known_bytes ? bytes : 0;
+}
+
 /* 134: a DISCONNECT only once, a RECONNECT only after it. */
 bool remote_is_due(const struct remote_job *job, enum status status)
 {
@@ -310,7 +325,7 @@ static bool fits(const struct remote_job *job, const struct msg_read_reply *repl
 	else if (reply->track_count > job->spec.track_count || (has_tracks && reply->track_count == 0))
 		remote_refuse(remote, "ReadReply from the secondary has %u tracks, %u were asked for", reply->track_count,
 			job->spec.track_count);
-	else if (payload_bytes != data_bytes)
+	else if (payload_bytes != data_bytes && other_tail_bytes(job, reply, payload_bytes) == 0)
 		remote_refuse(remote, "ReadReply from the secondary has %u bytes of payload, its tracks have %llu",
 			payload_bytes, (unsigned long long)data_bytes);
 	else
@@ -327,11 +342,43 @@ void *remote_read_payload(struct remote_job *job, const struct msg_read_reply *r
 	return job->spec.memory;
 }
 
-static void receive(struct remote_job *job, const struct msg_read_reply *reply)
+/* The secondary goes by another size than is known here: the read ends with that. False: nothing says so. */
+static bool end_if_size_differs(struct remote_job *job, const struct msg_read_reply *reply, uint32_t payload_bytes)
+{
+	const struct remote_device *device = job->device;
+	uint64_t last_track = job->spec.first_track + job->spec.track_count - 1;
+	uint64_t tail_bytes = other_tail_bytes(job, reply, payload_bytes);
+	bool is_outside = reply->status == STATUS_BAD_REQUEST &&
+		(uint64_t)job->spec.track_count * device->track_bytes <= RUN_BYTES_MAX;
+	char why[DETAIL_MAX + 1];
+	if (tail_bytes > 0)
+		snprintf(why, sizeof(why), "device %s: its size changed from %llu to %s%llu bytes (track %llu has %llu)",
+			device->name, (unsigned long long)job->end_bytes,
+			tail_bytes == device->track_bytes ? "at least " : "",
+			(unsigned long long)(last_track * device->track_bytes + tail_bytes), (unsigned long long)last_track,
+			(unsigned long long)tail_bytes);
+	else if (is_outside) /* it lies inside of what is known here */
+		snprintf(why, sizeof(why), "device %s: its size was %llu bytes: %.120s", device->name,
+			(unsigned long long)job->end_bytes, reply->detail);
+	else
+		return false;
+	remote_end_read(job, &(struct remote_read_result){
+		.status = STATUS_VOLUME_CHANGED,
+		.disconnected = job->was_disconnected,
+		.throttled_ms = job->throttled_ms + reply->throttled_ms,
+		.detail = why,
+	});
+	return true;
+}
+
+static void receive(struct remote_job *job, const struct msg_read_reply *reply, uint32_t payload_bytes)
 {
 	struct remote *remote = remote_of(job);
 	if (job->read_state != READ_RECEIVING)
 		set_state(job, READ_RECEIVING, status_name(reply->status)); /* 138 */
+	job->read_bytes = answered_bytes(job, reply, false);
+	if (end_if_size_differs(job, reply, payload_bytes))
+		return;
 	struct remote_read_result result = {
 		.status = reply->status == STATUS_RECONNECT ? STATUS_OK : reply->status,
 		.floor = reply->floor,
@@ -343,7 +390,6 @@ static void receive(struct remote_job *job, const struct msg_read_reply *reply)
 	};
 	if (reply->floor > remote->floor_max)
 		remote->floor_max = reply->floor;
-	job->read_bytes = answered_bytes(job, reply, false);
 	remote_end_read(job, &result);
 }
 
@@ -358,7 +404,7 @@ int remote_on_read_reply(struct remote_job *job, const struct msg_read_reply *re
 		remote_pump(remote_of(job));
 		return 0;
 	}
-	receive(job, reply);
+	receive(job, reply, payload_bytes);
 	return 0;
 }
 

@@ -264,12 +264,10 @@ static void create_link(struct session *session, struct device *device, const st
 	reply_read(session, message->tag, STATUS_OK, link_id_of(ra->config.secondary_id, job), "%s", ""); /* 312 */
 }
 
-/* Does the run lie within the device and the limits? */
-static bool run_is_valid(const struct device_constants *constants, const struct msg_read *message)
+static bool is_inside(const struct device_constants *constants, const struct msg_read *message)
 {
 	return message->first_track < constants->track_count &&
-		message->track_count <= constants->track_count - message->first_track &&
-		(uint64_t)message->track_count * constants->track_bytes <= RUN_BYTES_MAX;
+		message->track_count <= constants->track_count - message->first_track;
 }
 
 /* An error that the primary has made. */
@@ -281,6 +279,15 @@ static void refuse_read(struct session *session, const struct device *device, co
 
 	post_error(session->ra->post, status, &where, "%s", text);
 	reply_read(session, message->tag, status, 0, "%s", text);
+}
+
+static void refuse_outside(struct session *session, const struct device *device, const struct msg_read *message)
+{
+	char text[DETAIL_MAX + 1];
+
+	snprintf(text, sizeof(text), "tracks %" PRIu64 "+%" PRIu32 " lie outside the device, which has %" PRIu64 " bytes",
+		message->first_track, message->track_count, device->constants.size_bytes);
+	refuse_read(session, device, message, STATUS_BAD_REQUEST, text);
 }
 
 /* Step 304: the command is processed on the established link. */
@@ -295,9 +302,10 @@ static void run_command(struct session *session, struct device *device, const st
 		refuse_read(session, device, message, STATUS_NOT_PERMITTED, "this peer gets digests only");
 	} else if (job->specific.read != NULL) {
 		reply_read(session, message->tag, STATUS_BUSY, 0, "this link job has a Read already");
-	} else if (!run_is_valid(&job->constants, message)) {
-		refuse_read(session, device, message, STATUS_BAD_REQUEST,
-			"the run lies outside the device or is over 4 MiB");
+	} else if ((uint64_t)message->track_count * job->constants.track_bytes > RUN_BYTES_MAX) {
+		refuse_read(session, device, message, STATUS_BAD_REQUEST, "the run is over 4 MiB");
+	} else if (!is_inside(&job->constants, message)) {
+		refuse_outside(session, device, message);
 	} else {
 		session->connected_reads++;
 		read_start(ra, session, job, message);

@@ -87,18 +87,24 @@ static void count_links(struct ra *ra, struct peer *peer, int more)
 			conn_set_pass_bytes(session->conn, bytes);
 }
 
-static int on_hello(struct session *session, const struct msg_hello *message)
+static void say_hello_reply(struct session *session, enum status status)
 {
 	struct message answer = { .type = MESSAGE_HELLO_REPLY };
 	struct msg_hello_reply *reply = &answer.hello_reply;
-	bool common = message->protocol_min <= RA_PROTOCOL_VERSION && message->protocol_max >= RA_PROTOCOL_VERSION;
 
-	reply->status = common ? STATUS_OK : STATUS_VERSION;
+	reply->status = status;
 	reply->protocol = RA_PROTOCOL_VERSION;
 	reply->window_reads = session->ra->config.window_reads;
 	reply->secondary_id = session->ra->config.secondary_id;
 	snprintf(reply->software, sizeof(reply->software), "ra %s", RA_VERSION);
 	conn_send(session->conn, &answer, NULL, 0, NULL, NULL);
+}
+
+static int on_hello(struct session *session, const struct msg_hello *message)
+{
+	bool common = message->protocol_min <= RA_PROTOCOL_VERSION && message->protocol_max >= RA_PROTOCOL_VERSION;
+
+	say_hello_reply(session, common ? STATUS_OK : STATUS_VERSION);
 	if (!common) {
 		log_warning("%s: speaks protocol %" PRIu32 " to %" PRIu32 ", this secondary only %u",
 			session_peer(session), message->protocol_min, message->protocol_max, RA_PROTOCOL_VERSION);
@@ -142,6 +148,7 @@ static void session_up(void *arg)
 		peer->links_refused++;
 		log_warning("%s: a link from %s is refused, it has its most (%" PRIu32 "): key %s", peer->name,
 			session->from, peer->links_max, key);
+		say_hello_reply(session, STATUS_BUSY); /* its Hello is not waited for */
 		conn_finish(session->conn, "the peer has its most links");
 		return;
 	}

@@ -335,10 +335,10 @@ static int check_hello_reply(const struct message *message, char *why)
 {
 	const struct msg_hello_reply *reply = &message->hello_reply;
 
-	if (reply->status == STATUS_VERSION)
+	if (reply->status == STATUS_VERSION || reply->status == STATUS_BUSY)
 		return 0;
 	if (reply->status != STATUS_OK)
-		return message_refuse(why, "HelloReply.status is %u, not OK or VERSION", (unsigned)reply->status);
+		return message_refuse(why, "HelloReply.status is %u, not OK, VERSION or BUSY", (unsigned)reply->status);
 	if (reply->protocol == 0)
 		return message_refuse(why, "HelloReply.protocol is 0 with status OK");
 	if (reply->window_reads == 0)

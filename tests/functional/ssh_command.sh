@@ -3,6 +3,7 @@
 #
 # What ra-compare asks of ssh, with an ssh of the test's own: the command is fixed, set-up goes through its input, and
 # each way in which it can end has its words. No root is needed.
+. tests/functional/terminal.sh
 . tests/functional/lib.sh
 
 noise a 3000000
@@ -17,6 +18,16 @@ silent) exit "$RA_STATUS" ;;
 shell) echo 'Last login: today'; exec "$BUILD/ra-secondaryd" --once ;;
 stuck) exec sleep 60 ;;
 late) sleep 11; exec "$BUILD/ra-secondaryd" --once ;;
+asking)
+	exec 3<>/dev/tty
+	trap 'stty echo <&3; exit 255' INT TERM
+	stty -echo <&3
+	printf 'password: ' >&3
+	read -r word <&3
+	stty echo <&3
+	[ "$word" = 'correct horse' ] || exit 255
+	exec 3>&- "$BUILD/ra-secondaryd" --once
+	;;
 esac
 END
 chmod +x bin/ssh
@@ -62,4 +73,29 @@ for signal in INT TERM; do
 	[ $code = 3 ] || die "SIG$signal while ssh waits: exit $code"
 	says 'interrupted before the comparison began'
 done
+
+# An ssh that asks on the terminal reads what is typed there, and gets the time to put the terminal in order.
+on_terminal "$RA a asking:a"
+until_true grep -q 'password:' screen
+sleep 11 # longer than the 10 s that a Hello may take
+echo 'correct horse' >&9
+off_terminal 0
+grep -q 'IDENTICAL: 3000000 bytes' screen || die "no verdict: $(cat screen)"
+on_terminal "$RA a asking:a"
+until_true grep -q 'password:' screen
+echo 'wrong horse' >&9
+off_terminal 4
+grep -q 'ssh to asking failed' screen || die "no reason: $(cat screen)"
+on_terminal "$RA a asking:a; echo \$? >first; stty -a"
+until_true grep -q 'password:' screen
+printf '\003' >&9
+off_terminal 0
+[ "$(cat first)" = 3 ] || die "^C at the prompt: exit $(cat first)"
+has_echo || die "no echo after ^C: $(cat screen)"
+on_terminal "$RA a asking:a; echo \$? >first; stty -a"
+until_true grep -q 'password:' screen
+kill -TERM "$(pgrep -s "$(pgrep -P $terminal)" -x ra-compare)"
+off_terminal 0
+[ "$(cat first)" = 3 ] || die "SIGTERM at the prompt: exit $(cat first)"
+has_echo || die "no echo after SIGTERM: $(cat screen)"
 exit 0

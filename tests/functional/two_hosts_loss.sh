@@ -3,16 +3,23 @@
 #
 # A run goes on where the network or the secondary failed: b killed and started again at random moments, the link cut
 # by a relay at random bytes, a network that is away for less and for more than --link-timeout, a volume that came back
-# as another one, and a primary that is gone for good. The network that is away, and the cuts, only with RA_LONG=1.
+# as another one, and a primary that is gone for good. The cuts, and losses that one side sees, only with RA_LONG=1. RA_SEED
+# repeats what was random.
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
-noise v.a 60000000
-cp v.a v.b
-poke v.b 31000000 XYZ
 port=$(free_port)
 via=$(free_port)
-two_hosts v
+RANDOM=${RA_SEED:=$((RANDOM))}
+echo "RA_SEED=$RA_SEED"
+noise v.a 60000000
+cp v.a same.a
+cp v.a same.b
+cp v.a v.b
+at=$((30000000 + RANDOM * 900)) # in the second half: a difference that was seen outweighs a lost link
+poke v.a $at ABC
+poke v.b $at XYZ
+two_hosts v same
 "$BUILD/tests/relay" "$via" "$port" >relay.log 2>&1 &
 relay=$!
 trap 'stop_all; kill -KILL $relay 2>/dev/null' EXIT
@@ -51,7 +58,7 @@ for delivery in disconnect poll hold; do
 	run --delivery $delivery --limit 20M v
 	until_true has_begun
 	for _ in 1 2 3; do
-		sleep 0.$((RANDOM % 5 + 2))
+		sleep "$(printf '0.%03d' $((RANDOM % 500 + 100)))"
 		stop b KILL
 		start b
 		until_true link_is_up
@@ -60,31 +67,48 @@ for delivery in disconnect poll hold; do
 	json .result different
 	json '.link.relinks >= 1' true
 	json '.tracks.different' 1
-	json '.ranges[0].offset' 31000000
+	json '.ranges[0].offset' $at
 	json_sums
 	all_is_idle
 done
 
-away()
-{
-	# A network that is away: packets of neither direction pass.
-	run --limit 20M --link-timeout 30s v
-	until_true has_begun
-	kill -USR1 $relay
-	sleep 18 # longer than three pings
-	kill -USR1 $relay
-	finish 1
-	json .tracks.different 1
-	all_is_idle
-}
-[ -z "${RA_LONG:-}" ] || away
-run --limit 20M --link-timeout 3s v
-until_true has_begun
-stop b KILL
+# A network that is away: nothing passes either way, nothing ends. Each side finds out by its pings. It is away for more
+# than one run has patience, and for less than another has.
+"$RA" --socket "$T/a.sock" --limit 10M --link-timeout 60s same >patient.out 2>patient.err &
+patient=$!
+run --limit 10M --link-timeout 3s v
+both_have_begun() { [ "$(ctl_json a '[.devices[] | select(.jobs | length > 0)] | length' jobs)" = 2 ]; }
+until_true both_have_begun
+kill -USR1 $relay
 finish 4
-says 'link'
-start b
+says 'no link to b for 3 s: '
+is_gone $patient && die "the patient run has ended: $(cat patient.err)"
+kill -USR1 $relay
+wait $patient || die "the patient run: exit $?: $(cat patient.err)"
+grep -q '^IDENTICAL: 60000000 bytes' patient.out || die "the patient run: $(cat patient.out)"
 all_is_idle
+
+# A loss that only a sees: at b the old link counts on until its pings fail, and with it the one link, or the jobs, that
+# a may have.
+seen_by_a_only()
+{
+	stop b
+	cp b.conf b.conf.before
+	sed -i "s/^devices = .*/&\n$1/" b.conf
+	start b
+	until_true link_is_up
+	run --limit 20M --jobs 4 same
+	until_true has_begun
+	kill -HUP $relay
+	finish 0
+	json .link.relinks 1
+	all_is_idle
+	stop b
+	mv b.conf.before b.conf
+	start b
+	until_true link_is_up
+}
+[ -z "${RA_LONG:-}" ] || for most in 'max-links = 1' 'max-jobs = 4'; do seen_by_a_only "$most"; done
 
 # The link cut again and again at random bytes of either direction.
 with_relay()
@@ -103,7 +127,7 @@ with_relay()
 		run --delivery $delivery v
 		finish 1
 		json .tracks.different 1
-		json '.ranges[0].offset' 31000000
+		json '.ranges[0].offset' $at
 		json_sums
 		all_is_idle
 	done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# 16 ra-compare at once on one device and on 16, the most links and jobs of a peer, and that all is given back.
+# 16 ra-compare at once on one device and on 16, in each delivery; the most links and jobs of a peer, and that all is given
+# back.
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
@@ -16,13 +17,13 @@ poke v7.a 100000 Y
 two_hosts "${names[@]}"
 start_both
 
-# at_once DEVICE...: one compare for each; statuses in $T/status.N.
+# at_once DEVICE...: one compare for each, in $delivery; statuses in $T/status.N, reports in $T/out.N.
 at_once()
 {
 	local n=0 pids=()
 	for device; do
 		n=$((n + 1))
-		"$RA" --socket "$T/a.sock" --json "$device" >"out.$n" 2>"err.$n" &
+		"$RA" --socket "$T/a.sock" --delivery $delivery --json "$device" >"out.$n" 2>"err.$n" &
 		pids+=($!)
 	done
 	n=0
@@ -32,16 +33,20 @@ at_once()
 		echo $? >"status.$n"
 	done
 }
-at_once v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1
-for n in {1..16}; do [ "$(cat status.$n)" = 0 ] || { cat "err.$n"; die "compare $n of one device: $(cat status.$n)"; }; done
-all_is_idle
-at_once "${names[@]}"
-for n in {1..16}; do
-	want=0
-	[ "$n" != 7 ] || want=1
-	[ "$(cat status.$n)" = $want ] || { cat "err.$n"; die "device v$n: $(cat status.$n)"; }
+# ended N CODE: how that compare ended, by the delivery it was asked for.
+ended()
+{
+	[ "$(cat "status.$1")" = "$2" ] || { cat "err.$1"; die "$delivery, compare $1: exit $(cat "status.$1"), not $2"; }
+	[ "$(jq -r .link.delivery "out.$1")" = $delivery ] || die "$delivery, compare $1: $(jq .link "out.$1")"
+}
+for delivery in disconnect poll hold; do
+	at_once v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1 v1
+	for n in {1..16}; do ended "$n" 0; done
+	all_is_idle
+	at_once "${names[@]}"
+	for n in {1..16}; do ended "$n" $((n == 7)); done
+	all_is_idle
 done
-all_is_idle
 
 # A peer's most jobs: the rest of the streams is refused, tracks are asked for again, nothing is lost.
 stop a

@@ -119,6 +119,6 @@ bool cut_bed_is_quiet(const struct cut_bed *cut_bed)
 void cut_bed_assert_told(const struct cut_bed *cut_bed)
 {
 	for (unsigned status = STATUS_OK; status < STATUS_COUNT; status++)
-		if (status != STATUS_LINK_LOST)
+		if (status != STATUS_LINK_LOST && status != cut_bed->may_post)
 			assert_int_equal(post_count(cut_bed->bed->post, (enum status)status), 0);
 }

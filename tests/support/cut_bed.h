@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/status.h"
 #include "tests/support/byte_relay.h"
 #include "tests/support/tls_bed.h"
 
@@ -33,6 +34,7 @@ struct cut_bed {
 	struct shm *shm; /* a slot for each stream */
 	struct cut_host *host; /* NULL: none */
 	unsigned idle_passes;
+	enum status may_post; /* besides LINK_LOST */
 };
 
 struct cut_bed *cut_bed_new(void);
@@ -48,7 +50,7 @@ void cut_bed_pass(struct cut_bed *cut_bed);
 void cut_bed_cut(struct cut_bed *cut_bed, enum relay_end end);
 /* Nothing is under way, and neither end has anything of a host, nor of a connection that is over. */
 bool cut_bed_is_quiet(const struct cut_bed *cut_bed);
-/* No error was posted but that the link was lost. */
+/* No error was posted but that the link was lost, and what may be. */
 void cut_bed_assert_told(const struct cut_bed *cut_bed);
 
 #endif

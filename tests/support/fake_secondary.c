@@ -29,7 +29,7 @@ struct fake_secondary {
 	struct event *acceptable; /* listening */
 	int listener;             /* -1: none */
 	uint16_t port;
-	bool refuses;
+	bool refuses, is_full;
 	unsigned links, frames, cut_after;
 	struct conn *conn; /* NULL when closed */
 	uint32_t window_reads;
@@ -87,12 +87,14 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		return 0;
 	memset(&fake->out, 0, sizeof(fake->out));
 	fake->out.type = MESSAGE_HELLO_REPLY;
-	fake->out.hello_reply.status = STATUS_OK;
+	fake->out.hello_reply.status = fake->is_full ? STATUS_BUSY : STATUS_OK;
 	fake->out.hello_reply.protocol = RA_PROTOCOL_VERSION;
 	fake->out.hello_reply.window_reads = fake->window_reads;
 	fake->out.hello_reply.secondary_id = 7;
 	snprintf(fake->out.hello_reply.software, sizeof(fake->out.hello_reply.software), "fake");
 	fake_secondary_send(fake, &fake->out, NULL, 0);
+	if (fake->is_full)
+		conn_finish(fake->conn, "full");
 	return 0;
 }
 
@@ -192,6 +194,11 @@ void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_i
 void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_reads)
 {
 	fake->window_reads = window_reads;
+}
+
+void fake_secondary_set_full(struct fake_secondary *fake, bool is_full)
+{
+	fake->is_full = is_full;
 }
 
 void fake_secondary_admit(struct fake_secondary *fake, bool admits)

@@ -31,6 +31,8 @@ void fake_secondary_ignore(struct fake_secondary *fake, bool ignores);
 /* For the links to come. */
 void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_identity *identity);
 void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_reads);
+/* Hello is answered with BUSY: no further link. */
+void fake_secondary_set_full(struct fake_secondary *fake, bool is_full);
 void fake_secondary_admit(struct fake_secondary *fake, bool admits);
 unsigned fake_secondary_links(const struct fake_secondary *fake); /* accepted so far */
 /* Ends the link when so many frames, of both directions, have come or gone; 0: not any more. */

@@ -20,8 +20,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "primary/remote.h"
+#include "secondary/peer.h"
 #include "secondary/session.h"
 #include "tests/support/cut_host.h"
+#include "tests/unit/frame_watch.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STRIDE 13u
@@ -52,6 +54,7 @@ static int setup(void **state)
 {
 	(void)state;
 	cut_bed = cut_bed_new();
+	watch_frames(cut_bed->relay);
 	CUT_UNTIL(cut_bed, remote_view(cut_bed->remote).is_up && cut_bed_is_quiet(cut_bed));
 	return 0;
 }
@@ -107,6 +110,26 @@ static void begin_maps(void)
 static void end_maps(void)
 {
 	cut_bed->relay->watch = NULL;
+}
+
+/* ---- Which frames were cut ---- */
+
+#define THERE_ALWAYS (BIT(MESSAGE_DEVICE_QUERY) | BIT(MESSAGE_READ) | BIT(MESSAGE_RELEASE) | BIT(MESSAGE_DETACH))
+#define BACK_ALWAYS (BIT(MESSAGE_DEVICE_REPLY) | BIT(MESSAGE_READ_REPLY) | BIT(MESSAGE_DONE))
+#define THERE_RESERVED (BIT(MESSAGE_RESERVE) | BIT(MESSAGE_UNRESERVE))
+#define BACK_RESERVED BIT(MESSAGE_RESERVE_REPLY)
+#define PINGS (BIT(MESSAGE_PING) | BIT(MESSAGE_PONG))
+
+/* What the tests expect to be cut, taken together, is what the protocol has for a link: types below those of hosts. */
+static void all_frames_of_a_link_are_among_those_cut(void **state)
+{
+	uint32_t types = BIT(MESSAGE_HELLO) | BIT(MESSAGE_HELLO_REPLY) | PINGS | THERE_ALWAYS | THERE_RESERVED |
+		BACK_ALWAYS | BACK_RESERVED;
+
+	(void)state;
+	for (unsigned type = 0; type < MESSAGE_HOST_HELLO; type++)
+		if (((types & BIT(type)) != 0) != (strcmp(message_name(type), "unknown") != 0))
+			fail_msg("type %u (%s)", type, message_name(type));
 }
 
 /* ---- Cuts ---- */
@@ -175,10 +198,17 @@ static void cut_everywhere(struct tally *tally, enum relay_way way, enum deliver
 
 static void cut_both_ways(enum delivery delivery, bool reserve)
 {
+	const uint32_t hits[] = {
+		[RELAY_THERE] = THERE_ALWAYS | (reserve ? THERE_RESERVED : 0),
+		[RELAY_BACK] = BACK_ALWAYS | (reserve ? BACK_RESERVED : 0),
+	};
+
 	for (unsigned way = 0; way < RELAY_WAYS; way++) {
 		struct tally tally = { 0 };
 
+		forget_hits((enum relay_way)way);
 		cut_everywhere(&tally, (enum relay_way)way, delivery, reserve, LEAVE_NEVER, STRIDE);
+		expect_hits((enum relay_way)way, hits[way]);
 		print_message("%s, %s: %u positions, %u cuts, %u times the reads went on\n", delivery_name(delivery),
 			way == RELAY_THERE ? "there" : "back", tally.positions, tally.cuts, tally.relinks);
 		/* A conversation that is some bytes shorter than the measured one ends before the last cuts. */
@@ -214,6 +244,7 @@ static void handshake_and_hello_survive_a_cut_after_each_byte(void **state)
 	CUT_UNTIL(cut_bed, relay->connections == 2 && remote_view(cut_bed->remote).is_up && cut_bed_is_quiet(cut_bed));
 	end_maps();
 	for (unsigned way = 0; way < RELAY_WAYS; way++) {
+		forget_hits((enum relay_way)way);
 		for (uint32_t bytes = 1; bytes < maps[way].bytes; bytes += STRIDE) {
 			unsigned cuts_before = relay->cuts, relinks_before = remote_view(cut_bed->remote).relinks;
 
@@ -227,6 +258,41 @@ static void handshake_and_hello_survive_a_cut_after_each_byte(void **state)
 			/* After the last bytes it may have been up for a moment. */
 			expect_relinks(relinks_before, 1, bytes + HANDSHAKE_VARIES_BYTES < maps[way].bytes ? 1 : 2);
 		}
+		/* After a handshake with a shorter signature the last bytes are of the frame after Hello. */
+		frames.hit[way] &= ~(BIT(MESSAGE_DEVICE_QUERY) | BIT(MESSAGE_DEVICE_REPLY));
+		expect_hits((enum relay_way)way, BIT(way == RELAY_THERE ? MESSAGE_HELLO : MESSAGE_HELLO_REPLY));
+	}
+}
+
+/* Both ends ask whether the other is there, and are answered. */
+static void let_pings_pass(void)
+{
+	clock_advance(cut_bed->bed->clock, 5000);
+	cut_bed->idle_passes = 0;
+	CUT_UNTIL(cut_bed, cut_bed_is_quiet(cut_bed));
+}
+
+static void pings_survive_a_cut_after_each_byte(void **state)
+{
+	struct byte_relay *relay = cut_bed->relay;
+
+	(void)state;
+	begin_maps();
+	let_pings_pass();
+	end_maps();
+	for (unsigned way = 0; way < RELAY_WAYS; way++) {
+		forget_hits((enum relay_way)way);
+		for (uint32_t bytes = 1; bytes < maps[way].bytes; bytes++) {
+			unsigned relinks_before = remote_view(cut_bed->remote).relinks;
+
+			relay->budget_bytes[way] = relay->carried_bytes[way] + bytes;
+			relay->end = end_of(bytes);
+			let_pings_pass();
+			expect_relinks(relinks_before, 1, 1);
+			cut_host_start(&host, cut_bed, DELIVERY_DISCONNECT, false, LEAVE_NEVER);
+			cut_host_run(&host);
+		}
+		expect_hits((enum relay_way)way, PINGS);
 	}
 }
 
@@ -331,29 +397,45 @@ static unsigned session_count(void)
 	return count;
 }
 
+static void let_a_second_pass(void)
+{
+	clock_advance(cut_bed->bed->clock, 1000);
+	cut_bed->idle_passes = 0;
+	CUT_UNTIL(cut_bed, cut_bed->idle_passes > 2);
+}
+
+/* Until the secondary has seen the end of the last connection, and a second more; the host was told so often until
+ * then that the link is up. */
+static void let_the_old_session_end(unsigned ups)
+{
+	assert_int_equal(session_count(), 2);
+	for (unsigned waited_s = 0; session_count() == 2; waited_s++) {
+		assert_true(waited_s < 20);
+		assert_int_equal(host.ups, ups);
+		let_a_second_pass();
+	}
+	clock_advance(cut_bed->bed->clock, 1000);
+}
+
 /* A router forgets the connection: the primary is told, the secondary finds out by its pings. */
 static void lose_for_the_primary_only(uint32_t eighths, bool reserve)
 {
 	struct byte_relay *relay = cut_bed->relay;
-	unsigned waited_s = 0;
 
 	measure(DELIVERY_DISCONNECT, reserve);
 	relay->budget_bytes[RELAY_BACK] = relay->carried_bytes[RELAY_BACK] + maps[RELAY_BACK].bytes * eighths / 8;
 	relay->end = RELAY_HALF;
 	cut_host_start(&host, cut_bed, DELIVERY_DISCONNECT, reserve, LEAVE_NEVER);
 	CUT_UNTIL(cut_bed, host.downs == 1);
+}
+
+static void survive_a_loss_for_the_primary_only(uint32_t eighths, bool reserve)
+{
+	lose_for_the_primary_only(eighths, reserve);
 	CUT_UNTIL(cut_bed, remote_view(cut_bed->remote).is_up && cut_bed->idle_passes > 0);
-	assert_int_equal(session_count(), 2);
 	if (!reserve)
 		CUT_UNTIL(cut_bed, host.device == NULL && host.ups == 1); /* it need not wait for that */
-	for (; session_count() == 2; waited_s++) {
-		assert_true(waited_s < 20);
-		assert_int_equal(host.ups, !reserve);
-		clock_advance(cut_bed->bed->clock, 1000);
-		cut_bed->idle_passes = 0;
-		CUT_UNTIL(cut_bed, cut_bed->idle_passes > 2);
-	}
-	clock_advance(cut_bed->bed->clock, 1000);
+	let_the_old_session_end(!reserve);
 	cut_host_run(&host);
 	assert_int_equal(host.ups, 1);
 }
@@ -362,9 +444,45 @@ static void loss_that_only_the_primary_sees_is_survived(void **state)
 {
 	(void)state;
 	for (uint32_t eighths = 1; eighths < 8; eighths++) {
-		lose_for_the_primary_only(eighths, false);
-		lose_for_the_primary_only(eighths, true);
+		survive_a_loss_for_the_primary_only(eighths, false);
+		survive_a_loss_for_the_primary_only(eighths, true);
 	}
+}
+
+/* The old session has all the jobs that its peer may have, until its pings fail. */
+static void jobs_of_the_lost_link_are_waited_for(void **state)
+{
+	struct peer *peer = cut_bed->tls_bed->peers[0].peer;
+
+	(void)state;
+	peer->jobs_max = CUT_STREAMS;
+	cut_bed->may_post = STATUS_NO_FREE_JOB;
+	for (uint32_t eighths = 2; eighths < 4; eighths++) {
+		lose_for_the_primary_only(eighths, false);
+		CUT_UNTIL(cut_bed, host.ups == 1 && cut_bed->idle_passes > 2);
+		assert_true(peer->jobs == CUT_STREAMS && host.reads > host.answers);
+		let_the_old_session_end(1);
+		cut_host_run(&host);
+	}
+}
+
+/* The peer may have one link: the old one. */
+static void place_of_the_lost_link_is_waited_for(void **state)
+{
+	struct peer *peer = cut_bed->tls_bed->peers[0].peer;
+
+	(void)state;
+	peer->links_max = 1;
+	lose_for_the_primary_only(4, true);
+	CUT_UNTIL(cut_bed, peer->links_refused == 5); /* 0.1, 0.2, 0.4, 0.8, 1.6 s */
+	assert_string_equal(remote_view(cut_bed->remote).error,
+		"the secondary has its most links of this primary (max-links there)");
+	for (unsigned waited_s = 0; !remote_view(cut_bed->remote).is_up; waited_s++) {
+		assert_true(waited_s < 20);
+		let_a_second_pass();
+	}
+	cut_host_run(&host);
+	assert_int_equal(host.ups, 1);
 }
 
 int main(void)
@@ -372,10 +490,11 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(disconnect_survives_a_cut_after_each_byte),
 		T(poll_survives_a_cut_after_each_byte), T(hold_with_a_reservation_survives_a_cut_after_each_byte),
-		T(handshake_and_hello_survive_a_cut_after_each_byte), T(host_that_goes_away_at_the_loss_leaves_nothing),
+		T(pings_survive_a_cut_after_each_byte), T(handshake_and_hello_survive_a_cut_after_each_byte),
+		T(all_frames_of_a_link_are_among_those_cut), T(host_that_goes_away_at_the_loss_leaves_nothing),
 		T(second_cut_on_the_way_back_is_survived), T(host_that_goes_away_at_an_answer_leaves_nothing),
-		T(host_that_goes_away_before_the_loss_leaves_nothing), T(loss_that_only_the_primary_sees_is_survived) };
-
+		T(host_that_goes_away_before_the_loss_leaves_nothing), T(loss_that_only_the_primary_sees_is_survived),
+		T(jobs_of_the_lost_link_are_waited_for), T(place_of_the_lost_link_is_waited_for) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

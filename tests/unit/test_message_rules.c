@@ -62,6 +62,8 @@ static void hello_rules(void **state)
 
 	reply.status = RA__STATUS__STATUS_VERSION;
 	ACCEPTED(MESSAGE_HELLO_REPLY, &reply);
+	reply.status = RA__STATUS__STATUS_BUSY;
+	ACCEPTED(MESSAGE_HELLO_REPLY, &reply);
 	reply.status = RA__STATUS__STATUS_OK;
 	REFUSED(MESSAGE_HELLO_REPLY, &reply, "protocol");
 	reply.protocol = 1;
@@ -76,8 +78,8 @@ static void hello_rules(void **state)
 	reply.window_reads = 1025;
 	REFUSED(MESSAGE_HELLO_REPLY, &reply, "window_reads is 1025");
 	reply.window_reads = 1;
-	reply.status = RA__STATUS__STATUS_BUSY;
-	REFUSED(MESSAGE_HELLO_REPLY, &reply, "status");
+	reply.status = RA__STATUS__STATUS_QUEUE_FULL;
+	REFUSED(MESSAGE_HELLO_REPLY, &reply, "HelloReply.status is 6");
 }
 
 static void device_rules(void **state)

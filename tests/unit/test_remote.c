@@ -199,7 +199,7 @@ static void nothing_is_asked_before_hello_reply(void **state)
 	expect_silence(f);
 	clock_advance(f->world->clock, HELLO_DEADLINE_MS);
 	world_settle(f->world);
-	assert_true(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "lost");
 	assert_int_equal(f->info.count, 1);
 	assert_int_equal(f->info.status, STATUS_LINK_LOST);
 }
@@ -245,7 +245,7 @@ static void detach_follows_the_release_of_the_last_job(void **state)
 	assert_int_equal(detach->detach.device_number, 3);
 	fake_secondary_done(f->secondary, detach->detach.tag);
 	expect_silence(f);
-	assert_false(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "up");
 }
 
 static void device_given_up_while_it_is_asked_for_is_detached(void **state)
@@ -493,7 +493,7 @@ static void assert_link_ends(struct fixture *f, const char *words)
 	char *log = capture_end();
 	assert_non_null(strstr(log, words));
 	free(log);
-	assert_true(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "lost");
 	assert_int_equal(f->from_a.count, 1);
 	assert_int_equal(f->from_a.result.status, STATUS_LINK_LOST);
 }
@@ -507,8 +507,33 @@ static uint32_t start_read(struct fixture *f, enum delivery delivery)
 static void payload_of_a_wrong_length_ends_the_link(void **state)
 {
 	struct fixture *f = *state;
-	fake_secondary_data(f->secondary, start_read(f, DELIVERY_HOLD), STATUS_OK, 2, 1, 2 * TRACK);
-	assert_link_ends(f, "has 8192 bytes of payload, its tracks have 7192");
+	fake_secondary_data(f->secondary, start_read(f, DELIVERY_HOLD), STATUS_OK, 2, 1, 2 * TRACK + 1);
+	assert_link_ends(f, "has 8193 bytes of payload, its tracks have 7192"); /* more than a track */
+}
+
+static void last_track_without_a_byte_ends_the_link(void **state)
+{
+	struct fixture *f = *state;
+	fake_secondary_data(f->secondary, start_read(f, DELIVERY_HOLD), STATUS_OK, 2, 1, TRACK);
+	assert_link_ends(f, "has 4096 bytes of payload, its tracks have 7192");
+}
+
+/* The end of the device cannot lie before the end of a run that was not refused. */
+static void short_track_of_a_part_of_the_run_ends_the_link(void **state)
+{
+	struct fixture *f = *state;
+	fake_secondary_data(f->secondary, start_read(f, DELIVERY_HOLD), STATUS_OK, 1, 1, TRACK - 1);
+	assert_link_ends(f, "has 4095 bytes of payload, its tracks have 4096");
+}
+
+static void payload_without_data_tracks_ends_the_link(void **state)
+{
+	struct fixture *f = *state;
+	struct message reply = { .type = MESSAGE_READ_REPLY };
+	reply.read_reply = (struct msg_read_reply){ .tag = start_read(f, DELIVERY_HOLD), .status = STATUS_OK,
+		.track_count = 2, .states = { TRACK_DATA, TRACK_ZERO } };
+	fake_secondary_send(f->secondary, &reply, "byte by byte", 12);
+	assert_link_ends(f, "has 12 bytes of payload, its tracks have 4096");
 }
 
 static void missing_payload_ends_the_link(void **state)
@@ -599,7 +624,7 @@ static void loss_ends_every_request_and_refuses_later_ones(void **state)
 	uint64_t wire_bytes = remote_wire_bytes(f->world->remote);
 	fake_secondary_hang_up(f->secondary);
 	world_settle(f->world);
-	assert_true(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "lost");
 	assert_int_equal(f->from_a.result.status, STATUS_LINK_LOST);
 	assert_int_equal(f->from_b.result.status, STATUS_LINK_LOST);
 	assert_int_equal(f->info.count, 2);
@@ -662,7 +687,7 @@ static void answer_for_a_host_that_has_gone_is_drained(void **state)
 	const struct message *release = expect(f, MESSAGE_RELEASE);
 	fake_secondary_data(f->secondary, tag, STATUS_OK, 2, 0x44, 2 * TRACK - 1000);
 	world_settle(f->world);
-	assert_false(remote_is_lost(f->world->remote));
+	assert_string_equal(remote_view(f->world->remote).state, "up");
 	assert_int_equal(*(uint8_t *)shm_slot(shm, 0), 0x44);
 	assert_int_equal(f->from_a.count, 0);
 	fake_secondary_done(f->secondary, release->release.tag);
@@ -737,6 +762,9 @@ int main(void)
 		TEST_WINDOW_1(with_window_1_a_disconnected_read_lets_the_next_pass),
 		TEST_WINDOW_1(waiting_reads_go_in_the_order_they_came),
 		TEST(payload_of_a_wrong_length_ends_the_link),
+		TEST(last_track_without_a_byte_ends_the_link),
+		TEST(short_track_of_a_part_of_the_run_ends_the_link),
+		TEST(payload_without_data_tracks_ends_the_link),
 		TEST(missing_payload_ends_the_link),
 		TEST(more_tracks_than_asked_for_end_the_link),
 		TEST(reconnect_without_disconnect_ends_the_link),

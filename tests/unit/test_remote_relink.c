@@ -235,6 +235,157 @@ static void window_is_exact_after_a_relink(void **state)
 	assert_int_equal(remote_view(bed->remote).reads_connected, 0);
 }
 
+/* ---- What the secondary counts of the last connection, whose end it has not seen ---- */
+
+static void come_back_refused(struct relink_host *host, int64_t link_timeout_ms, enum status status)
+{
+	struct relink_bed *bed = host->bed;
+	relink_open(host, link_timeout_ms, false);
+	relink_read(host, 0, 0, 1, DELIVERY_HOLD);
+	relink_settle(bed);
+	relink_expect_read(host, 0, 1, STATUS_OK);
+	assert_int_equal(bed->creates, 1);
+	relink_drop(bed);
+	for (unsigned i = 0; i < RELINK_JOBS; i++)
+		relink_read(host, i, i, 1, DELIVERY_DISCONNECT);
+	bed->create_status = status;
+	relink_come_back(bed);
+	assert_int_equal(host->ups, 1);
+	assert_int_equal(bed->creates, 1 + RELINK_JOBS);
+}
+
+static void link_jobs_that_are_refused_after_a_loss_are_asked_for_again(void **state)
+{
+	static const enum status statuses[] = { STATUS_NO_FREE_JOB, STATUS_BUSY };
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	for (unsigned i = 0; i < 2; i++) {
+		come_back_refused(host, PATIENCE_MS, statuses[i]);
+		for (unsigned second = 1; second <= 20; second++) {
+			relink_advance(bed, 1000);
+			assert_int_equal(bed->creates, 1 + (1 + second) * RELINK_JOBS);
+			assert_int_equal(remote_view(bed->remote).reads_connected, 0);
+			assert_int_equal(host->reads[0].count, 1);
+		}
+		assert_string_equal(remote_job_view(host->jobs[0]).read, "waiting");
+		bed->create_status = STATUS_OK;
+		relink_advance(bed, 1000);
+		relink_expect_read(host, 0, 2, STATUS_OK);
+		for (unsigned job = 1; job < RELINK_JOBS; job++)
+			relink_expect_read(host, job, 1, STATUS_OK);
+		assert_int_equal(post_count(bed->world->post, statuses[i]), 0);
+		relink_give_up(host);
+		relink_settle(bed);
+		memset(host->reads, 0, sizeof(host->reads));
+		bed->creates = host->ups = 0;
+	}
+}
+
+static void link_jobs_that_are_refused_for_long_are_no_leftovers(void **state)
+{
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	come_back_refused(host, PATIENCE_MS, STATUS_NO_FREE_JOB);
+	relink_advance(bed, 24000);
+	relink_expect_read(host, 1, 0, STATUS_UNSET);
+	relink_advance(bed, 2000);
+	for (unsigned job = 1; job < RELINK_JOBS; job++)
+		relink_expect_read(host, job, 1, STATUS_NO_FREE_JOB);
+	relink_read(host, 1, 0, 1, DELIVERY_HOLD); /* as it was before the loss */
+	relink_settle(bed);
+	relink_expect_read(host, 1, 2, STATUS_NO_FREE_JOB);
+}
+
+static void link_jobs_that_are_refused_are_waited_for_within_link_timeout(void **state)
+{
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	come_back_refused(host, 3000, STATUS_NO_FREE_JOB);
+	relink_advance(bed, 2000);
+	relink_expect_read(host, 1, 0, STATUS_UNSET);
+	relink_advance(bed, 1000);
+	relink_expect_read(host, 1, 1, STATUS_NO_FREE_JOB);
+}
+
+static void other_refusals_of_a_link_job_are_told_at_once(void **state)
+{
+	struct relink_host *host = host_of(state);
+	come_back_refused(host, PATIENCE_MS, STATUS_NO_SUCH_DEVICE);
+	relink_expect_read(host, 1, 1, STATUS_NO_SUCH_DEVICE);
+}
+
+static void link_job_that_is_refused_without_a_loss_is_told_at_once(void **state)
+{
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	bed->create_status = STATUS_NO_FREE_JOB;
+	relink_open(host, PATIENCE_MS, false);
+	relink_read(host, 0, 0, 1, DELIVERY_HOLD);
+	relink_settle(bed);
+	relink_expect_read(host, 0, 1, STATUS_NO_FREE_JOB);
+}
+
+/* Neither the host that has gone nor a second loss leaves a timer behind; the other jobs of the device go on. */
+static void jobs_that_wait_for_a_link_job_may_go_or_lose_the_link_again(void **state)
+{
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	come_back_refused(host, PATIENCE_MS, STATUS_NO_FREE_JOB);
+	relink_drop(bed);
+	bed->create_status = STATUS_OK;
+	relink_come_back(bed);
+	relink_expect_read(host, 3, 1, STATUS_OK);
+	relink_drop(bed);
+	relink_read(host, 0, 0, 1, DELIVERY_HOLD);
+	relink_come_back(bed); /* the first has its job */
+	relink_expect_read(host, 0, 3, STATUS_OK);
+	bed->create_status = STATUS_NO_FREE_JOB;
+	relink_read(host, 1, 0, 1, DELIVERY_HOLD);
+	relink_settle(bed);
+	assert_int_equal(host->reads[1].count, 1); /* it waits */
+	relink_read(host, 0, 5, 1, DELIVERY_HOLD);
+	relink_settle(bed);
+	relink_expect_read(host, 0, 4, STATUS_OK);
+	relink_give_up(host);
+	relink_settle(bed);
+	unsigned creates = bed->creates;
+	relink_advance(bed, PATIENCE_MS);
+	assert_int_equal(bed->creates, creates);
+	assert_int_equal(bed->detaches, 1);
+}
+
+static void link_too_many_after_a_loss_is_tried_again_every_second(void **state)
+{
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	relink_open(host, PATIENCE_MS, false);
+	relink_drop(bed);
+	relink_read(host, 0, 0, 1, DELIVERY_HOLD);
+	fake_secondary_set_full(bed->secondary, true);
+	fake_secondary_open_port(bed->secondary);
+	unsigned links = fake_secondary_links(bed->secondary);
+	for (unsigned half = 0; half < 40; half++)
+		relink_advance(bed, 500);
+	assert_in_range(fake_secondary_links(bed->secondary) - links, 16, 30); /* with a quarter of jitter */
+	assert_string_equal(remote_view(bed->remote).error,
+		"the secondary has its most links of this primary (max-links there)");
+	assert_int_equal(post_count(bed->world->post, STATUS_LINK_LOST), 2); /* the loss, and this once */
+	assert_true(remote_view(bed->remote).retry_in_ms <= 1250);
+	fake_secondary_set_full(bed->secondary, false);
+	relink_advance(bed, 1250);
+	relink_expect_read(host, 0, 1, STATUS_OK);
+}
+
+static void link_too_many_without_a_loss_is_tried_again_ever_more_slowly(void **state)
+{
+	struct relink_bed *bed = *state;
+	fake_secondary_set_full(bed->secondary, true);
+	relink_advance(bed, 0);
+	for (unsigned i = 0; i < 8; i++)
+		relink_advance(bed, remote_view(bed->remote).retry_in_ms);
+	assert_in_range(remote_view(bed->remote).retry_in_ms, 7500, 12500);
+}
+
 /* ---- Cut everywhere ---- */
 
 /* A conversation with all that there is: two hosts, one of them alone on the device, reads in each delivery. */
@@ -317,6 +468,14 @@ int main(void)
 		TEST(floor_of_an_earlier_link_is_not_sent),
 		TEST(retry_that_was_sent_with_its_floor_is_repeated_without),
 		TEST(window_is_exact_after_a_relink),
+		TEST(link_jobs_that_are_refused_after_a_loss_are_asked_for_again),
+		TEST(link_jobs_that_are_refused_for_long_are_no_leftovers),
+		TEST(link_jobs_that_are_refused_are_waited_for_within_link_timeout),
+		TEST(other_refusals_of_a_link_job_are_told_at_once),
+		TEST(link_job_that_is_refused_without_a_loss_is_told_at_once),
+		TEST(jobs_that_wait_for_a_link_job_may_go_or_lose_the_link_again),
+		TEST(link_too_many_after_a_loss_is_tried_again_every_second),
+		TEST(link_too_many_without_a_loss_is_tried_again_ever_more_slowly),
 		cmocka_unit_test(conversation_cut_after_each_frame_comes_to_the_same_end),
 	};
 	return cmocka_run_group_tests_name("remote_relink", tests, NULL, NULL);

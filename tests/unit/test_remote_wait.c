@@ -133,7 +133,7 @@ static void secondary_that_does_not_know_this_side_is_told_so(void **state)
 	relink_advance(bed, 1500);
 	assert_int_equal(host->infos, 1);
 	assert_int_equal(host->info_status, STATUS_LINK_LOST);
-	assert_string_equal(host->info_detail, "no link to b for 1.5 s: the peer does not know this side's key");
+	assert_string_equal(host->info_detail, "no link to b for 1 s: the peer does not know this side's key");
 }
 
 /* ---- Patience ---- */
@@ -244,6 +244,29 @@ static void patience_of_a_link_that_was_never_up_begins_with_attach(void **state
 	assert_memory_equal(host->info_detail, "no link to b for 2 s: 127.0.0.1:", 32);
 	assert_non_null(strstr(host->info_detail, ": Connection refused"));
 	assert_int_equal(host->downs, 0); /* it was never up for this host */
+}
+
+static void time_without_a_link_is_told_in_whole_units(void **state)
+{
+	static const struct {
+		int64_t ms;
+		const char *words;
+	} cases[] = { { 1, "less than a second" }, { 999, "less than a second" }, { 1999, "1 s" }, { 119999, "119 s" },
+		{ 900000, "15 min" } };
+	struct relink_bed *bed = *state;
+	struct relink_host *host = host_of(state);
+	char words[DETAIL_MAX + 1];
+	fake_secondary_close_port(bed->secondary);
+	relink_advance(bed, 60000);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(words, sizeof(words), "no link to b for %s: 127.0.0.1:", cases[i].words);
+		relink_attach(host, cases[i].ms, false);
+		relink_query(host);
+		relink_advance(bed, cases[i].ms);
+		assert_int_equal(host->info_status, STATUS_LINK_LOST);
+		assert_memory_equal(host->info_detail, words, strlen(words));
+		relink_give_up(host);
+	}
 }
 
 static void link_that_comes_and_goes_uses_up_no_patience(void **state)
@@ -433,6 +456,7 @@ int main(void)
 		TEST(secondary_that_does_not_know_this_side_is_told_so),
 		cmocka_unit_test(patience_ends_in_each_state_of_the_link),
 		TEST(patience_of_a_link_that_was_never_up_begins_with_attach),
+		TEST(time_without_a_link_is_told_in_whole_units),
 		TEST(link_that_comes_and_goes_uses_up_no_patience),
 		TEST(link_that_brings_nothing_uses_up_patience),
 		cmocka_unit_test(device_that_answers_after_patience_has_ended_is_given_back),

@@ -7,6 +7,7 @@
  *   --cut-after-up BYTES   the same from the client to the target
  *   --cut-times N          cuts so many connections, then no more (default 1)
  *   --delay MS             each way takes so long
+ *   SIGHUP                 closes the client's end of each connection, and leaves the target's, which hears nothing
  *   SIGUSR1                on and off: stalled, nothing is forwarded, connections stay
  *   SIGUSR2                on and off: all connections are closed, and new ones refused
  *
@@ -59,6 +60,7 @@ struct way {
 
 struct link {
 	bool is_used;
+	bool is_forgotten; /* its client has gone, its target does not know that */
 	struct way down, up;
 };
 
@@ -119,7 +121,8 @@ static void close_link(struct link *link)
 		free_chunk(&link->down, link->down.chunks);
 	while (link->up.chunks)
 		free_chunk(&link->up, link->up.chunks);
-	close(link->down.to);
+	if (!link->is_forgotten)
+		close(link->down.to);
 	close(link->down.from);
 	link->is_used = false;
 }
@@ -241,7 +244,7 @@ static int timeout_ms(void)
 	int64_t due_ms = INT64_MAX, wait_ms;
 
 	for (struct link *link = links; link < links + LINKS_MAX && !is_stalled; link++) {
-		if (!link->is_used)
+		if (!link->is_used || link->is_forgotten)
 			continue;
 		if (link->up.chunks && link->up.chunks->due_ms < due_ms)
 			due_ms = link->up.chunks->due_ms;
@@ -255,12 +258,26 @@ static int timeout_ms(void)
 	return wait_ms > 0 ? (int)wait_ms : 1000;
 }
 
+static void forget_links(void)
+{
+	for (struct link *link = links; link < links + LINKS_MAX; link++) {
+		if (!link->is_used || link->is_forgotten)
+			continue;
+		close(link->down.to);
+		link->is_forgotten = true;
+	}
+}
+
 static void on_signal(int signals)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signals, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGHUP) {
+		forget_links();
+		return;
+	}
 	if (info.ssi_signo == SIGUSR1) {
 		is_stalled = !is_stalled;
 		return;
@@ -285,7 +302,7 @@ _Noreturn static void run(int signals)
 		fds[1] = (struct pollfd){ .fd = is_stalled || !free_link() ? -1 : listener, .events = POLLIN };
 		for (unsigned i = 0; i < LINKS_MAX; i++) {
 			fds[2 + 2 * i] = fds[3 + 2 * i] = (struct pollfd){ .fd = -1 };
-			if (!links[i].is_used)
+			if (!links[i].is_used || links[i].is_forgotten)
 				continue;
 			fds[2 + 2 * i] = interest(&links[i].up, &links[i].down);
 			fds[3 + 2 * i] = interest(&links[i].down, &links[i].up);
@@ -293,7 +310,7 @@ _Noreturn static void run(int signals)
 		if (poll(fds, 2 + 2 * LINKS_MAX, timeout_ms()) < 0 && errno != EINTR)
 			die("relay: poll");
 		for (unsigned i = 0; i < LINKS_MAX && !is_stalled; i++)
-			if (links[i].is_used)
+			if (links[i].is_used && !links[i].is_forgotten)
 				serve_link(&links[i], fds[2 + 2 * i].revents, fds[3 + 2 * i].revents);
 		if (fds[1].revents)
 			accept_one();
@@ -361,6 +378,7 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	parse(argc, argv);
 	sigemptyset(&mask);
+	sigaddset(&mask, SIGHUP);
 	sigaddset(&mask, SIGUSR1);
 	sigaddset(&mask, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
