@@ -79,7 +79,8 @@ links '[.links[].state] | unique | join(",")' up || die "links are not up"
 links '.links[0].key' "${key[a]}" || die "the key is not shown"
 links '[.links[] | .devices[]] | join(",")' v,v || die "devices are shown otherwise"
 [ "$(ctl_json b .links_up status)" = 2 ] || die "status counts other links"
-reads 4 a v
+reads 1 a v # it is told so
+says BUSY
 logged "warning: a: a link from 127\.0\.0\.1:[0-9]+ is refused, it has its most \(2\): key ${key[a]}"
 links '.peers[0].links_refused' 1 || die "the refusal is not counted"
 kill "${holder[1]}"
