@@ -430,7 +430,8 @@ static void check_read(struct request *request, const struct answer *answer)
 		CHECK(is_poll && (m.was_full || da_is_full() || model_da.time_goes_on), "%u elements", da()->used);
 		break;
 	case STATUS_NO_FREE_JOB:
-		CHECK(is_poll && (m.was_array_full || jobs_used() == m.config.jobs || model_da.time_goes_on), "%u jobs", jobs_used());
+		CHECK(is_poll && (m.was_array_full || jobs_used() == m.config.jobs || model_da.time_goes_on), "%u jobs",
+			jobs_used());
 		break;
 	case STATUS_BUSY:
 		CHECK(request->may_be_busy, "the job had no Read");
