@@ -17,6 +17,7 @@
 
 #define DA_REQUEST_MAGIC 0x44415251u
 #define DA_WORKER_MAGIC 0x4441574bu
+#define DA_LATEST_TURNS 8u
 
 struct da_request {
 	uint32_t magic;
@@ -42,6 +43,11 @@ struct da_worker {
 	bool is_started; /* loop thread: to be joined */
 };
 
+struct da_turn {
+	const struct volume *volume;
+	const void *owner;
+};
+
 struct da {
 	struct da_config config;
 	struct mailbox *mailbox;
@@ -64,6 +70,7 @@ struct da {
 	unsigned thread_count; /* serving or idle; not those that ended */
 	uint64_t kicks;
 	uint64_t turns; /* requests that threads have taken */
+	struct da_turn latest[DA_LATEST_TURNS]; /* only compared: what they point to may have gone */
 	uint64_t reads_started;
 	bool is_stopping;
 };

@@ -43,22 +43,49 @@ static unsigned active_of(const struct da *da, const struct volume *volume)
 	return count;
 }
 
-/* Of the requests that an idle thread may take the one whose owner has waited longest for a turn, its oldest. A thread
- * may take one: at most half of the threads for one volume, and the last idle one only for a volume that has none.
- * Under the mutex. */
+static unsigned active_of_owner(const struct da *da, const struct da_spec *spec)
+{
+	const struct da_request *request;
+	unsigned count = 0;
+
+	DL_FOREACH(da->active, request)
+		count += request->spec.volume == spec->volume && request->spec.owner == spec->owner;
+	return count;
+}
+
+/* Did another owner have one of the latest turns, and for this volume? */
+static bool has_lately_had_others(const struct da *da, const struct da_spec *spec)
+{
+	for (unsigned i = 0; i < DA_LATEST_TURNS; i++)
+		if (da->latest[i].volume == spec->volume && da->latest[i].owner != spec->owner)
+			return true;
+	return false;
+}
+
+/* At most half of the threads for one volume, and half of those for one owner while there are others: who has one read
+ * after the other finds a place when it comes back. The last idle thread only for a volume that has none. Under the
+ * mutex. */
+static bool may_take(const struct da *da, const struct da_spec *spec)
+{
+	unsigned places = da->config.threads / 2, active = active_of(da, spec->volume);
+	unsigned idle_count = da->thread_count - da->active_count; /* with the one that asks */
+
+	if (active == 0)
+		return true;
+	return active < places && idle_count > 1 &&
+		(active_of_owner(da, spec) < (places + 1) / 2 || !has_lately_had_others(da, spec));
+}
+
+/* Of the requests that an idle thread may take the one whose owner has waited longest for a turn, its oldest. Under the
+ * mutex. */
 static struct da_request *pick(const struct da *da)
 {
-	unsigned half = da->config.threads / 2;
-	unsigned idle_count = da->thread_count - da->active_count; /* with the one that asks */
 	struct da_request *request, *picked = NULL;
 
 	DL_FOREACH(da->pending, request) {
-		unsigned active;
-
 		if (request->is_starved || (picked && picked->turn <= request->turn))
 			continue;
-		active = active_of(da, request->spec.volume);
-		if (active == 0 || (active < half && idle_count > 1))
+		if (may_take(da, &request->spec))
 			picked = request;
 	}
 	return picked;
@@ -69,7 +96,7 @@ static void take_turn(struct da *da, const struct da_request *taken)
 {
 	struct da_request *request;
 
-	da->turns++;
+	da->latest[da->turns++ % DA_LATEST_TURNS] = (struct da_turn){ taken->spec.volume, taken->spec.owner };
 	DL_FOREACH(da->pending, request)
 		if (request->spec.owner == taken->spec.owner)
 			request->turn = da->turns;
