@@ -31,7 +31,7 @@ struct da_request {
 	uint64_t sequence;
 	uint64_t number;   /* in the order of submission */
 	uint64_t turn;     /* when a thread last took one of the same owner, or this came while it had none queued */
-	bool is_starved;   /* queued again without a slot: waits for da_kick */
+	bool is_starved;   /* there was no slot for one of the same owner: waits for da_kick */
 	bool is_delivered; /* DONE: done was called */
 	struct da_request *prev, *next; /* in pending (QUEUED), active (being served) or free (FREE, next only) */
 };

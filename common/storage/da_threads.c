@@ -178,6 +178,16 @@ static int by_number(const struct da_request *a, const struct da_request *b)
 	return a->number < b->number ? -1 : 1;
 }
 
+/* What one read found no slot for, the others of its owner would not find either. Under the mutex. */
+static void starve(struct da *da, const void *owner)
+{
+	struct da_request *request;
+
+	DL_FOREACH(da->pending, request)
+		if (request->spec.owner == owner && request->spec.kind == DA_READ)
+			request->is_starved = true;
+}
+
 /* A thread is through with a request. Returns false when the thread is one too many now. Under the mutex. */
 static bool finish(struct da_worker *worker, struct da_request *request, uint64_t kicks_before)
 {
@@ -195,9 +205,10 @@ static bool finish(struct da_worker *worker, struct da_request *request, uint64_
 		}
 	} else if (request->spec.kind == DA_READ && request->result.tracks_done == 0 && !da->is_stopping) {
 		da_set_state(request, DA_QUEUED, "there was no slot");
-		/* A kick that came after the thread had asked for a slot is not lost. */
-		request->is_starved = da->kicks == kicks_before;
 		DL_INSERT_INORDER(da->pending, request, by_number);
+		/* A kick that came after the thread had asked for a slot is not lost. */
+		if (da->kicks == kicks_before)
+			starve(da, request->spec.owner);
 		return true;
 	} else {
 		da_set_state(request, DA_DONE, "served");
