@@ -219,7 +219,30 @@ static _Noreturn void run_primary(unsigned who, const int *fds, unsigned count, 
 
 /* ---- Volumes ---- */
 
-static pthread_mutex_t volume_locks[DEVICES];
+struct disk {
+	pthread_mutex_t mutex;
+	int64_t busy_until_us; /* one by one: what was asked first is read first */
+};
+
+static struct disk disks[DEVICES];
+
+/* Until the disk has read it: one half to one and a half of read_ms. If all took the same, they would come in step. */
+static void wait_for_disk(struct disk *disk)
+{
+	static atomic_uint count;
+	int64_t read_us = plan->read_ms * (500 + 10 * (int64_t)(count++ * 37 % 100)), begin_us;
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	begin_us = time.tv_sec * INT64_C(1000000) + time.tv_nsec / 1000;
+	pthread_mutex_lock(&disk->mutex);
+	if (plan->is_one_by_one && disk->busy_until_us > begin_us)
+		begin_us = disk->busy_until_us;
+	disk->busy_until_us = begin_us + read_us;
+	pthread_mutex_unlock(&disk->mutex);
+	time = (struct timespec){ (begin_us + read_us) / 1000000, (begin_us + read_us) % 1000000 * 1000 };
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
 
 static int op_open(void *arg, struct volume_info *info)
 {
@@ -238,19 +261,11 @@ static int op_size(void *arg, uint64_t *size_bytes)
 
 static ssize_t op_read(void *arg, const struct iovec *iov, int iov_count, uint64_t offset)
 {
-	static atomic_uint count;
-	/* One half to one and a half: if all took the same, they would come in step. */
-	long half_us = (long)plan->read_ms * 500, more_us = (count++ * 37 % 100) * half_us / 50;
-	const struct timespec time = { 0, (half_us + more_us) * 1000 };
 	ssize_t bytes = 0;
 
 	(void)offset;
-	if (plan->is_one_by_one)
-		pthread_mutex_lock(arg);
 	if (plan->read_ms > 0)
-		nanosleep(&time, NULL);
-	if (plan->is_one_by_one)
-		pthread_mutex_unlock(arg);
+		wait_for_disk(arg);
 	for (int i = 0; i < iov_count; i++) {
 		memset(iov[i].iov_base, 7, iov[i].iov_len);
 		bytes += (ssize_t)iov[i].iov_len;
@@ -341,8 +356,8 @@ static void start_secondary(const int polite_fd, const int greedy_fds[])
 	side.ra = ra_new(&config, side.clock, side.mailbox, side.post);
 	assert_non_null(side.ra);
 	for (unsigned i = 0; i < DEVICES; i++) {
-		pthread_mutex_init(&volume_locks[i], NULL);
-		device_array_add(side.ra->devices, devices[i], volume_new_with_ops(&fair_ops, &volume_locks[i]));
+		pthread_mutex_init(&disks[i].mutex, NULL);
+		device_array_add(side.ra->devices, devices[i], volume_new_with_ops(&fair_ops, &disks[i]));
 	}
 	side.peers = peer_list_new(side.ra->throttle);
 	for (unsigned who = 0; who < 2; who++)
@@ -446,7 +461,8 @@ double fair_kept_percent(enum delivery of_polite, enum delivery of_greedy)
 		calm_down();
 	}
 	kept = 100 * median(beside) / median(alone);
-	print_message("polite by %s beside greedy by %s: keeps %.0f %% (%.1f of %.1f MiB/s); the greedy one gets %.1f MiB/s\n",
-		delivery_name(of_polite), delivery_name(of_greedy), kept, median(beside), median(alone), median(greedy));
+	print_message("polite by %s beside greedy by %s: keeps %.0f %% (%.1f of %.1f MiB/s), the greedy one gets %.1f MiB/s\n",
+		delivery_name(of_polite), delivery_name(of_greedy), kept, median(beside), median(alone),
+		median(greedy));
 	return kept;
 }
