@@ -41,6 +41,7 @@
 #define DEVICES 3u
 #define LINKS 4u
 #define JOBS_PER_LINK 64u
+#define POLL_MS 20 /* more often than a primary does */
 #define TURNS 5u
 
 static const struct fair_plan *plan;
@@ -71,9 +72,11 @@ struct stream {
 	uint32_t device;
 	bool is_asked, is_connected; /* asked and not answered; nor disconnected */
 	bool has_timed_out;
+	int64_t not_before_ms; /* a poll that found nothing comes back later */
 };
 
 struct link {
+	struct clock *clock;
 	unsigned who;         /* 0: polite */
 	uint64_t first_track; /* of the half of each volume that it reads: what it finds in the cache is its own */
 	struct conn *conn;
@@ -103,7 +106,7 @@ static void ask_for_runs(struct link *link)
 	if (delivery == DELIVERY_UNSET || link->links_known < link->jobs)
 		return;
 	for (unsigned i = 0; i < link->jobs && link->connected < WINDOW_READS_DEFAULT; i++)
-		if (!link->streams[i].is_asked)
+		if (!link->streams[i].is_asked && link->streams[i].not_before_ms <= clock_now_ms(link->clock))
 			ask(link, i, delivery);
 }
 
@@ -118,6 +121,7 @@ static void take_run(struct link *link, const struct msg_read_reply *reply)
 	stream->is_asked = false;
 	board->asked[link->who]--;
 	stream->floor = reply->status == STATUS_DATA_NOT_FOUND ? reply->floor : 0;
+	stream->not_before_ms = reply->status == STATUS_DATA_NOT_FOUND ? clock_now_ms(link->clock) + POLL_MS : 0;
 	stream->has_timed_out = reply->status == STATUS_TIMEOUT;
 	stream->next += reply->track_count;
 	if (stream->next - link->first_track + plan->run_tracks > TRACKS / 2)
@@ -201,7 +205,7 @@ static _Noreturn void run_primary(unsigned who, const int *fds, unsigned count, 
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (unsigned i = 0; i < count; i++) {
-		links[i] = (struct link){ .who = who, .jobs = jobs, .payload = calloc(1, RUN_BYTES_MAX),
+		links[i] = (struct link){ .clock = clock, .who = who, .jobs = jobs, .payload = calloc(1, RUN_BYTES_MAX),
 			.first_track = who * TRACKS / 2 };
 		for (unsigned j = 0; j < jobs; j++) /* all over its half */
 			links[i].streams[j].next = links[i].first_track + (i * jobs + j) * (TRACKS / 2 / (count * jobs));
@@ -461,7 +465,7 @@ double fair_kept_percent(enum delivery of_polite, enum delivery of_greedy)
 		calm_down();
 	}
 	kept = 100 * median(beside) / median(alone);
-	print_message("polite by %s beside greedy by %s: keeps %.0f %% (%.1f of %.1f MiB/s), the greedy one gets %.1f MiB/s\n",
+	print_message("polite by %s beside greedy by %s: keeps %.0f %% (%.1f of %.1f MiB/s), the other gets %.1f MiB/s\n",
 		delivery_name(of_polite), delivery_name(of_greedy), kept, median(beside), median(alone),
 		median(greedy));
 	return kept;

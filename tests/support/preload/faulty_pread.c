@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * LD_PRELOAD library that makes one volume of a real program fail, hang or be slow in a range, and touches nothing else:
+ * LD_PRELOAD library that makes one volume of a real program fail, hang or be slow in a range, and touches nothing
+ * else:
  *   RA_FAULT_FILE     the end of the path of the file
  *   RA_FAULT          eio:OFFSET-END, hang:OFFSET-END or slow:OFFSET-END, in bytes, END not included
  *   RA_FAULT_RELEASE  a path: hung reads go on when it exists
