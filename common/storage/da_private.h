@@ -80,7 +80,7 @@ void da_unlock(struct da *da);
 /* Under the mutex. */
 void da_set_state(struct da_request *request, enum da_state state, const char *reason);
 
-/* One idle thread looks for work; it wakes the next one if it finds some. */
+/* One idle thread is woken if there is a request that it may take; it wakes the next one. Under the mutex. */
 void da_wake_one(struct da *da);
 /* Starts threads until config.threads of them are not stuck, as far as the limit goes. Loop thread. 0 or an errno. */
 int da_start_missing_threads(struct da *da);

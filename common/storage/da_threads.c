@@ -26,13 +26,6 @@ static void broadcast(pthread_cond_t *cond)
 	assert(error == 0);
 }
 
-void da_wake_one(struct da *da)
-{
-	int error = pthread_cond_signal(&da->work);
-
-	assert(error == 0);
-}
-
 static unsigned active_of(const struct da *da, const struct volume *volume)
 {
 	const struct da_request *request;
@@ -91,12 +84,21 @@ static struct da_request *pick(const struct da *da)
 	return picked;
 }
 
+void da_wake_one(struct da *da)
+{
+	int error = pick(da) ? pthread_cond_signal(&da->work) : 0;
+
+	assert(error == 0);
+}
+
 /* A thread takes a request: its owner has the last turn from then on. Under the mutex. */
 static void take_turn(struct da *da, const struct da_request *taken)
 {
 	struct da_request *request;
 
-	da->latest[da->turns++ % DA_LATEST_TURNS] = (struct da_turn){ taken->spec.volume, taken->spec.owner };
+	/* Only who reads comes back soon. */
+	da->latest[da->turns++ % DA_LATEST_TURNS] =
+		(struct da_turn){ taken->spec.kind == DA_READ ? taken->spec.volume : NULL, taken->spec.owner };
 	DL_FOREACH(da->pending, request)
 		if (request->spec.owner == taken->spec.owner)
 			request->turn = da->turns;
@@ -112,9 +114,8 @@ static void start(struct da *da, struct da_request *request)
 	if (request->spec.kind == DA_READ && request->sequence == 0)
 		da->reads_started++;
 	da_set_state(request, DA_RUNNING, "a thread took it");
-	/* Threads are woken one at a time: each wakes the next while something may be left. */
-	if (da->pending)
-		da_wake_one(da);
+	/* Threads are woken one at a time: each wakes the next while something is left for it. */
+	da_wake_one(da);
 }
 
 static bool is_wanted(void *arg)
