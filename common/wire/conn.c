@@ -493,19 +493,9 @@ uint64_t conn_wire_bytes(const struct conn *conn)
 	return transport_wire_bytes(conn->transport);
 }
 
-size_t conn_queued_bytes(const struct conn *conn)
-{
-	return output_queued_bytes(conn->output);
-}
-
 void conn_set_pass_bytes(struct conn *conn, size_t bytes)
 {
 	assert(bytes > 0 && bytes <= PASS_BYTES_MAX);
 	conn->pass_bytes = bytes;
 	conn->burst_bytes = 0;
-}
-
-void conn_set_update_bytes(struct conn *conn, uint64_t bytes)
-{
-	output_set_update_bytes(conn->output, bytes);
 }

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "tests/support/pair.h"
+#include "wire/conn_internal.h"
 
 #define TURN_BYTES (16u * KIB)
 #define TINY_FRAMES 300u
@@ -24,10 +25,10 @@ static void turn(struct pair *pair)
 /* Bytes of the output that one pass writes. */
 static size_t written_in_a_turn(struct pair *pair)
 {
-	size_t before = conn_queued_bytes(pair->a.conn);
+	size_t before = output_queued_bytes(pair->a.conn->output);
 
 	turn(pair);
-	return before - conn_queued_bytes(pair->a.conn);
+	return before - output_queued_bytes(pair->a.conn->output);
 }
 
 static struct pair *connected(void **state)
@@ -50,7 +51,7 @@ static void no_more_is_written_than_the_turn_lets(void **state)
 	end_send_big(&pair->a, NULL, "1");
 	for (unsigned i = 0; i < 20; i++)
 		assert_true(written_in_a_turn(pair) <= TURN_BYTES);
-	assert_true(conn_queued_bytes(pair->a.conn) > 0);
+	assert_true(output_queued_bytes(pair->a.conn->output) > 0);
 	assert_true(PAIR_RUN_UNTIL(pair, pair->b.frames == 1)); /* and all of it comes */
 }
 
@@ -85,8 +86,8 @@ static void two_that_have_much_to_write_take_turns(void **state)
 		size_t a, b;
 
 		turn(pair);
-		a = conn_queued_bytes(pair->a.conn);
-		b = conn_queued_bytes(pair->b.conn);
+		a = output_queued_bytes(pair->a.conn->output);
+		b = output_queued_bytes(pair->b.conn->output);
 		assert_true((a > b ? a - b : b - a) <= TURN_BYTES);
 	}
 }
