@@ -442,7 +442,7 @@ static void fetches_of_a_link_are_limited_and_the_rest_takes_turns(void **state)
 	assert_null(bed->peer->turn_waiters);
 }
 
-/* It would keep a place from those that fetch what is there already: it comes back instead, and makes its fetch then. */
+/* It would keep a place from those that fetch what is there already: it comes back, and makes its fetch then. */
 static void poll_beyond_the_share_of_fetches_does_not_wait(void **state)
 {
 	struct ra_config config;

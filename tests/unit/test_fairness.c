@@ -17,11 +17,12 @@
 
 /* So slow that the disks bind, whatever the processors do. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define READ_MS 12
+#define READ_MS 30
+#define TURN_MS 750
 #else
-#define READ_MS 3
+#define READ_MS 4
+#define TURN_MS 120
 #endif
-#define TURN_MS (40 * READ_MS)
 
 /* As many reads at once as there are threads, like a flash drive; and one at a time, like a disk. */
 static const struct fair_plan parallel = { .read_ms = READ_MS, .run_tracks = 1, .turn_ms = TURN_MS };
