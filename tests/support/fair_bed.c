@@ -25,6 +25,7 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/post.h"
@@ -41,7 +42,6 @@
 #define DEVICES 3u
 #define LINKS 4u
 #define JOBS_PER_LINK 64u
-#define POLL_MS 20 /* more often than a primary does */
 #define TURNS 5u
 
 static const struct fair_plan *plan;
@@ -121,7 +121,7 @@ static void take_run(struct link *link, const struct msg_read_reply *reply)
 	stream->is_asked = false;
 	board->asked[link->who]--;
 	stream->floor = reply->status == STATUS_DATA_NOT_FOUND ? reply->floor : 0;
-	stream->not_before_ms = reply->status == STATUS_DATA_NOT_FOUND ? clock_now_ms(link->clock) + POLL_MS : 0;
+	stream->not_before_ms = reply->status == STATUS_DATA_NOT_FOUND ? clock_now_ms(link->clock) + RETRY_DELAY_MS : 0;
 	stream->has_timed_out = reply->status == STATUS_TIMEOUT;
 	stream->next += reply->track_count;
 	if (stream->next - link->first_track + plan->run_tracks > TRACKS / 2)
