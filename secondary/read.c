@@ -395,8 +395,8 @@ static void poll_fetch(struct read *read)
 				read_reply_status(read, STATUS_NOT_READY, "a read of this volume hangs");
 				return;
 			}
-			if (!share_allows_fetch(read)) {
-				share_wait_for_fetch(read);
+			if (!share_allows_fetch(read)) { /* a poll that waited would keep one from its place that can be answered */
+				read_reply_status(read, STATUS_DATA_NOT_FOUND, NULL);
 				return;
 			}
 			status = fetch_start(read, &fetch); /* 94, 96 */

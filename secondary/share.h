@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What one peer may have at once of what all share, over all its links: locks in the cache and fetches. Reads past that
- * wait their turn, device by device. Loop thread only.
+ * wait their turn, device by device; polls wait for locks only. Loop thread only.
  */
 #ifndef RA_SECONDARY_SHARE_H
 #define RA_SECONDARY_SHARE_H

@@ -28,15 +28,6 @@ static const char *const status_names[STATUS_COUNT] = {
 	[STATUS_VOLUME_CHANGED] = "VOLUME_CHANGED",
 };
 
-static const char *const track_state_names[TRACK_STATE_COUNT] = {
-	[TRACK_UNSET] = "unset",
-	[TRACK_DATA] = "data",
-	[TRACK_ZERO] = "zero",
-	[TRACK_HOLE] = "hole",
-	[TRACK_EIO] = "eio",
-	[TRACK_SHRUNK] = "shrunk",
-};
-
 static const char *const delivery_names[DELIVERY_COUNT] = {
 	[DELIVERY_UNSET] = "unset",
 	[DELIVERY_DISCONNECT] = "disconnect",
@@ -53,12 +44,6 @@ const char *status_name(enum status status)
 const char *status_words(enum status status, const char *detail)
 {
 	return detail[0] ? detail : status_name(status);
-}
-
-const char *track_state_name(enum track_state state)
-{
-	assert((unsigned)state < TRACK_STATE_COUNT);
-	return track_state_names[state];
 }
 
 const char *delivery_name(enum delivery delivery)

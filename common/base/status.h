@@ -44,11 +44,10 @@ enum delivery { DELIVERY_UNSET = 0, DELIVERY_DISCONNECT = 1, DELIVERY_POLL = 2, 
 
 enum side { SIDE_UNSET = 0, SIDE_LOCAL = 1, SIDE_REMOTE = 2, SIDE_COUNT };
 
-const char *status_name(enum status status);           /* "DATA_NOT_FOUND" */
+const char *status_name(enum status status); /* "DATA_NOT_FOUND" */
 /* The words that came with it, or, when there are none, its name. */
 const char *status_words(enum status status, const char *detail);
-const char *track_state_name(enum track_state state);  /* "data" */
-const char *delivery_name(enum delivery delivery);     /* "disconnect" */
-bool track_is_unreadable(enum track_state state);      /* EIO or SHRUNK */
+const char *delivery_name(enum delivery delivery); /* "disconnect" */
+bool track_is_unreadable(enum track_state state);  /* EIO or SHRUNK */
 
 #endif

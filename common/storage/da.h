@@ -7,9 +7,9 @@
  * ABANDONED by its owner while a thread is stuck in it: then done is never called, what the read still brings is
  * discarded, and the element is freed when the thread comes back. All functions but those of da_sink: loop thread.
  *
- * Threads: at most half of them work for one volume, and the last idle one only takes a volume that has none. Within
- * that, owners with queued requests take turns, each with its oldest first. An abandoned request's thread is replaced,
- * at most extra_threads times at once.
+ * Threads: at most half of them work for one volume, half of those for one owner while another had one of the last few
+ * turns there, and the last idle one only takes a volume that has none. Within that, owners with queued requests take
+ * turns, each with its oldest first. An abandoned request's thread is replaced, at most extra_threads times at once.
  */
 #ifndef RA_STORAGE_DA_H
 #define RA_STORAGE_DA_H

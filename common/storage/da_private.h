@@ -17,6 +17,7 @@
 
 #define DA_REQUEST_MAGIC 0x44415251u
 #define DA_WORKER_MAGIC 0x4441574bu
+#define DA_LATEST_TURNS 8u
 
 struct da_request {
 	uint32_t magic;
@@ -30,7 +31,7 @@ struct da_request {
 	uint64_t sequence;
 	uint64_t number;   /* in the order of submission */
 	uint64_t turn;     /* when a thread last took one of the same owner, or this came while it had none queued */
-	bool is_starved;   /* queued again without a slot: waits for da_kick */
+	bool is_starved;   /* there was no slot for one of the same owner: waits for da_kick */
 	bool is_delivered; /* DONE: done was called */
 	struct da_request *prev, *next; /* in pending (QUEUED), active (being served) or free (FREE, next only) */
 };
@@ -40,6 +41,11 @@ struct da_worker {
 	struct da *da;
 	pthread_t thread;
 	bool is_started; /* loop thread: to be joined */
+};
+
+struct da_turn {
+	const struct volume *volume;
+	const void *owner;
 };
 
 struct da {
@@ -64,6 +70,7 @@ struct da {
 	unsigned thread_count; /* serving or idle; not those that ended */
 	uint64_t kicks;
 	uint64_t turns; /* requests that threads have taken */
+	struct da_turn latest[DA_LATEST_TURNS]; /* only compared: what they point to may have gone */
 	uint64_t reads_started;
 	bool is_stopping;
 };
@@ -73,7 +80,7 @@ void da_unlock(struct da *da);
 /* Under the mutex. */
 void da_set_state(struct da_request *request, enum da_state state, const char *reason);
 
-/* One idle thread looks for work; it wakes the next one if it finds some. */
+/* One idle thread is woken if there is a request that it may take; it wakes the next one. Under the mutex. */
 void da_wake_one(struct da *da);
 /* Starts threads until config.threads of them are not stuck, as far as the limit goes. Loop thread. 0 or an errno. */
 int da_start_missing_threads(struct da *da);

@@ -26,13 +26,6 @@ static void broadcast(pthread_cond_t *cond)
 	assert(error == 0);
 }
 
-void da_wake_one(struct da *da)
-{
-	int error = pthread_cond_signal(&da->work);
-
-	assert(error == 0);
-}
-
 static unsigned active_of(const struct da *da, const struct volume *volume)
 {
 	const struct da_request *request;
@@ -43,25 +36,59 @@ static unsigned active_of(const struct da *da, const struct volume *volume)
 	return count;
 }
 
-/* Of the requests that an idle thread may take the one whose owner has waited longest for a turn, its oldest. A thread
- * may take one: at most half of the threads for one volume, and the last idle one only for a volume that has none.
- * Under the mutex. */
+static unsigned active_of_owner(const struct da *da, const struct da_spec *spec)
+{
+	const struct da_request *request;
+	unsigned count = 0;
+
+	DL_FOREACH(da->active, request)
+		count += request->spec.volume == spec->volume && request->spec.owner == spec->owner;
+	return count;
+}
+
+/* Did another owner have one of the latest turns, and for this volume? */
+static bool has_lately_had_others(const struct da *da, const struct da_spec *spec)
+{
+	for (unsigned i = 0; i < DA_LATEST_TURNS; i++)
+		if (da->latest[i].volume == spec->volume && da->latest[i].owner != spec->owner)
+			return true;
+	return false;
+}
+
+/* At most half of the threads for one volume, and half of those for one owner while there are others: who has one read
+ * after the other finds a place when it comes back. The last idle thread only for a volume that has none. Under the
+ * mutex. */
+static bool may_take(const struct da *da, const struct da_spec *spec)
+{
+	unsigned places = da->config.threads / 2, active = active_of(da, spec->volume);
+	unsigned idle_count = da->thread_count - da->active_count; /* with the one that asks */
+
+	if (active == 0)
+		return true;
+	return active < places && idle_count > 1 &&
+		(active_of_owner(da, spec) < (places + 1) / 2 || !has_lately_had_others(da, spec));
+}
+
+/* Of the requests that an idle thread may take the one whose owner has waited longest for a turn, its oldest. Under the
+ * mutex. */
 static struct da_request *pick(const struct da *da)
 {
-	unsigned half = da->config.threads / 2;
-	unsigned idle_count = da->thread_count - da->active_count; /* with the one that asks */
 	struct da_request *request, *picked = NULL;
 
 	DL_FOREACH(da->pending, request) {
-		unsigned active;
-
 		if (request->is_starved || (picked && picked->turn <= request->turn))
 			continue;
-		active = active_of(da, request->spec.volume);
-		if (active == 0 || (active < half && idle_count > 1))
+		if (may_take(da, &request->spec))
 			picked = request;
 	}
 	return picked;
+}
+
+void da_wake_one(struct da *da)
+{
+	int error = pick(da) ? pthread_cond_signal(&da->work) : 0;
+
+	assert(error == 0);
 }
 
 /* A thread takes a request: its owner has the last turn from then on. Under the mutex. */
@@ -69,7 +96,9 @@ static void take_turn(struct da *da, const struct da_request *taken)
 {
 	struct da_request *request;
 
-	da->turns++;
+	/* Only who reads comes back soon. */
+	da->latest[da->turns++ % DA_LATEST_TURNS] =
+		(struct da_turn){ taken->spec.kind == DA_READ ? taken->spec.volume : NULL, taken->spec.owner };
 	DL_FOREACH(da->pending, request)
 		if (request->spec.owner == taken->spec.owner)
 			request->turn = da->turns;
@@ -85,9 +114,8 @@ static void start(struct da *da, struct da_request *request)
 	if (request->spec.kind == DA_READ && request->sequence == 0)
 		da->reads_started++;
 	da_set_state(request, DA_RUNNING, "a thread took it");
-	/* Threads are woken one at a time: each wakes the next while something may be left. */
-	if (da->pending)
-		da_wake_one(da);
+	/* Threads are woken one at a time: each wakes the next while something is left for it. */
+	da_wake_one(da);
 }
 
 static bool is_wanted(void *arg)
@@ -151,6 +179,16 @@ static int by_number(const struct da_request *a, const struct da_request *b)
 	return a->number < b->number ? -1 : 1;
 }
 
+/* What one read found no slot for, the others of its owner would not find either. Under the mutex. */
+static void starve(struct da *da, const void *owner)
+{
+	struct da_request *request;
+
+	DL_FOREACH(da->pending, request)
+		if (request->spec.owner == owner && request->spec.kind == DA_READ)
+			request->is_starved = true;
+}
+
 /* A thread is through with a request. Returns false when the thread is one too many now. Under the mutex. */
 static bool finish(struct da_worker *worker, struct da_request *request, uint64_t kicks_before)
 {
@@ -168,9 +206,10 @@ static bool finish(struct da_worker *worker, struct da_request *request, uint64_
 		}
 	} else if (request->spec.kind == DA_READ && request->result.tracks_done == 0 && !da->is_stopping) {
 		da_set_state(request, DA_QUEUED, "there was no slot");
-		/* A kick that came after the thread had asked for a slot is not lost. */
-		request->is_starved = da->kicks == kicks_before;
 		DL_INSERT_INORDER(da->pending, request, by_number);
+		/* A kick that came after the thread had asked for a slot is not lost. */
+		if (da->kicks == kicks_before)
+			starve(da, request->spec.owner);
 		return true;
 	} else {
 		da_set_state(request, DA_DONE, "served");

@@ -28,7 +28,7 @@
 #define CONN_MAGIC 0x434f4e4eu
 #define PASS_BYTES_MAX (1u * MIB)     /* read, and written, in one call from the loop, unless set lower */
 #define BURST_PASSES 4u               /* written at once when all was sent before: who asks for little waits little */
-#define PASS_FRAMES_MAX 128u          /* read in one call: what tiny frames ask for takes time too */
+#define FRAME_WORTH_BYTES (8u * KIB)  /* a frame takes as much of a pass: what tiny ones ask for takes time too */
 #define OUTPUT_PAUSE_BYTES (4u * MIB) /* more queued than this: the peer is not read from */
 #define OUTPUT_PAUSE_FRAMES 4096u     /* likewise: a peer that asks with tiny frames must not fill the memory */
 #define UPDATE_BYTES_DEFAULT (64ull * 1024 * MIB)
@@ -189,7 +189,7 @@ static void read_ended(struct conn *conn, int rc)
 static void read_frames(struct conn *conn)
 {
 	size_t budget_bytes = conn->pass_bytes;
-	unsigned budget_frames = PASS_FRAMES_MAX;
+	size_t budget_frames = (conn->pass_bytes + FRAME_WORTH_BYTES - 1) / FRAME_WORTH_BYTES;
 	char why[DETAIL_MAX + 1];
 
 	conn->reads_again = false;
@@ -501,19 +501,9 @@ uint64_t conn_wire_bytes(const struct conn *conn)
 	return transport_wire_bytes(conn->transport);
 }
 
-size_t conn_queued_bytes(const struct conn *conn)
-{
-	return output_queued_bytes(conn->output);
-}
-
 void conn_set_pass_bytes(struct conn *conn, size_t bytes)
 {
 	assert(bytes > 0 && bytes <= PASS_BYTES_MAX);
 	conn->pass_bytes = bytes;
 	conn->burst_bytes = 0;
-}
-
-void conn_set_update_bytes(struct conn *conn, uint64_t bytes)
-{
-	output_set_update_bytes(conn->output, bytes);
 }

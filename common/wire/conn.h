@@ -83,14 +83,11 @@ struct ucred;
 int conn_credentials(const struct conn *conn, struct ucred *credentials);
 /* Plain only: it is one of the other end's supplementary groups (SO_PEERGROUPS). */
 bool conn_peer_is_in_group(const struct conn *conn, gid_t group);
-uint64_t conn_wire_bytes(const struct conn *conn);  /* on the descriptors, both ways */
-size_t conn_queued_bytes(const struct conn *conn);
+uint64_t conn_wire_bytes(const struct conn *conn); /* on the descriptors, both ways */
 
-/* At most so many bytes are read, and written, before the other connections have their turn: at first 1 MiB. Of what is
- * written first after all was sent, four times as many, up to 1 MiB. */
+/* At most so many bytes are read, and written, before the other connections have their turn: at first 1 MiB; and one
+ * frame is read for each 8 KiB of it. Of what is written first after all was sent, four times as many, up to 1 MiB. */
 void conn_set_pass_bytes(struct conn *conn, size_t bytes);
-/* A new sending key after so many bytes instead of 64 GiB: for tests. */
-void conn_set_update_bytes(struct conn *conn, uint64_t bytes);
 
 /* Before an event loop exists (--once set-up): reads exactly one frame of the given type from a blocking descriptor.
  * 0, -ENODATA at end of file, -EPROTO (logged). */

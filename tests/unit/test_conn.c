@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "tests/support/pair.h"
+#include "wire/conn_internal.h"
 
 static const struct message hello = { MESSAGE_HELLO, .hello = { 1, 1, 0, "ra" } };
 static const struct message release = { MESSAGE_RELEASE, .release = { 1, 2 } };
@@ -37,7 +38,7 @@ static void expect_talk(struct pair *pair)
 	assert_memory_equal(&pair->b.last, &hello, sizeof(hello));
 	assert_memory_equal(&pair->a.last, &release, sizeof(release));
 	assert_int_equal(conn_wire_bytes(pair->a.conn), conn_wire_bytes(pair->b.conn));
-	assert_int_equal(conn_queued_bytes(pair->a.conn), 0);
+	assert_int_equal(output_queued_bytes(pair->a.conn->output), 0);
 }
 
 static void tls_over_a_socket_pair(void **state)
@@ -96,7 +97,7 @@ static void transfer(struct pair *pair, unsigned count)
 		assert_true(PAIR_RUN_UNTIL(pair, pair->a.frames == i + 1 && pair_note.count == i + 1));
 		assert_int_equal(pair->a.last_payload_bytes, FRAME_PAYLOAD_BYTES_MAX);
 		assert_memory_equal(pair->a.payload, pair_noise(), FRAME_PAYLOAD_BYTES_MAX);
-		assert_int_equal(conn_queued_bytes(pair->b.conn), 0);
+		assert_int_equal(output_queued_bytes(pair->b.conn->output), 0);
 	}
 	assert_int_equal(pair_note.sent, count);
 	free(pair->a.payload);
@@ -121,7 +122,7 @@ static void keys_are_renewed_many_times_in_a_transfer(void **state)
 
 	pair_connect_tls(pair);
 	assert_true(PAIR_RUN_UNTIL(pair, pair->a.ups == 1 && pair->b.ups == 1));
-	conn_set_update_bytes(pair->b.conn, 1); /* before each frame */
+	output_set_update_bytes(pair->b.conn->output, 1); /* before each frame */
 	transfer(pair, 4);
 	wire_bytes = conn_wire_bytes(pair->b.conn);
 	for (int i = 0; i < 100; i++)
@@ -139,8 +140,8 @@ static void keys_are_renewed_while_the_pipe_is_full(void **state)
 
 	pair_connect_tls(pair);
 	assert_true(PAIR_RUN_UNTIL(pair, pair->a.ups == 1 && pair->b.ups == 1));
-	conn_set_update_bytes(pair->b.conn, 1);
-	conn_set_update_bytes(pair->a.conn, 1);
+	output_set_update_bytes(pair->b.conn->output, 1);
+	output_set_update_bytes(pair->a.conn->output, 1);
 	for (int i = 0; i < 4000; i++) {
 		conn_send(pair->b.conn, &release, NULL, 0, NULL, NULL);
 		conn_send(pair->a.conn, &release, NULL, 0, NULL, NULL);
@@ -185,12 +186,12 @@ static void loss_tells_that_nothing_was_sent_before_closed(void **state)
 	end_send_big(&pair->b, pair_note_done, "a"); /* more than the socket takes */
 	pair_settle(pair);
 	assert_int_equal(pair_note.count, 0);
-	assert_true(conn_queued_bytes(pair->b.conn) > 0);
+	assert_true(output_queued_bytes(pair->b.conn->output) > 0);
 	close(fd);
 	assert_true(PAIR_RUN_UNTIL(pair, pair->b.closes == 1));
 	assert_string_equal(pair_note.order, "a");
 	assert_int_equal(pair_note.sent, 0);
-	assert_int_equal(conn_queued_bytes(pair->b.conn), 0);
+	assert_int_equal(output_queued_bytes(pair->b.conn->output), 0);
 }
 
 static void sending_after_the_end_is_dropped_at_free(void **state)
@@ -220,11 +221,11 @@ static void peer_is_not_read_from_while_4_mib_are_queued(void **state)
 	end_send_big(&pair->b, NULL, NULL);
 	end_send_big(&pair->b, NULL, NULL);
 	pair_settle(pair);
-	assert_true(conn_queued_bytes(pair->b.conn) > 4 * MIB);
+	assert_true(output_queued_bytes(pair->b.conn->output) > 4 * MIB);
 	assert_int_equal(write(fd, bytes, count), count);
 	pair_settle(pair);
 	assert_int_equal(pair->b.frames, 0);
-	while (conn_queued_bytes(pair->b.conn) > 4 * MIB) {
+	while (output_queued_bytes(pair->b.conn->output) > 4 * MIB) {
 		assert_int_equal(pair->b.frames, 0);
 		assert_true(read(fd, sink, MIB) > 0);
 		pair_pass(pair);
@@ -246,7 +247,7 @@ static void flood_of_pings_does_not_fill_the_queue(void **state)
 			idle = 0;
 		pair_pass(pair);
 	}
-	assert_in_range(conn_queued_bytes(pair->b.conn), 1, 5000 * count);
+	assert_in_range(output_queued_bytes(pair->b.conn->output), 1, 5000 * count);
 	assert_int_equal(pair->b.closes, 0);
 	close(fd);
 }
@@ -307,7 +308,7 @@ static void pending_tls_bytes_are_read_after_a_full_pass(void **state)
 	pair_tls_b(pair, to_b[0], to_a[1]);
 	conn_send(pair->a.conn, &release, NULL, 0, NULL, NULL);
 	conn_send(pair->a.conn, &reply, &piece, 1, NULL, NULL);
-	assert_true(PAIR_RUN_UNTIL(pair, conn_queued_bytes(pair->a.conn) == 0));
+	assert_true(PAIR_RUN_UNTIL(pair, output_queued_bytes(pair->a.conn->output) == 0));
 	assert_true(PAIR_RUN_UNTIL(pair, pair->a.frames == 3 && pair->b.frames == 2));
 	assert_memory_equal(pair->b.payload, pair_noise(), piece.bytes);
 	free(pair->a.payload);

@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "tests/support/pair.h"
+#include "wire/conn_internal.h"
 
 static const struct message hello = { MESSAGE_HELLO, .hello = { 1, 1, 0, "ra" } };
 static const struct message release = { MESSAGE_RELEASE, .release = { 1, 2 } };
@@ -151,7 +152,7 @@ static void slow_peer_is_not_dropped(void **state)
 	conn_start_ping(pair->b.conn);
 	end_send_big(&pair->b, NULL, NULL);
 	pair_settle(pair);
-	while (conn_queued_bytes(pair->b.conn) > KIB) { /* less is its unanswered pings */
+	while (output_queued_bytes(pair->b.conn->output) > KIB) { /* less is its unanswered pings */
 		assert_true(read(fd, sink, 256 * KIB) > 0);
 		pair_settle(pair);
 		clock_advance(pair->clock, OUTPUT_STALL_MS - 1);
@@ -183,7 +184,7 @@ static size_t drip_from_b(struct pair *pair, int fd, size_t bytes_per_s)
 	char *sink = xcalloc(1, bytes_per_s);
 	size_t taken_bytes = 0;
 
-	while (pair->b.closes == 0 && conn_queued_bytes(pair->b.conn) > 0) {
+	while (pair->b.closes == 0 && output_queued_bytes(pair->b.conn->output) > 0) {
 		size_t due_bytes = bytes_per_s;
 
 		clock_advance(pair->clock, 1000);

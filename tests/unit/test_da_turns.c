@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The disk adapter's queue: owners take turns. With two threads a volume gets one, so what it serves comes one after
- * the other, and is told in that order.
+ * the other, and is told in that order. With four it gets two, and who comes back finds one of them.
  */
 #include "storage/da.h"
 
@@ -33,12 +33,23 @@ struct ticket {
 static struct ticket tickets[SERVED_MAX];
 static unsigned ticket_count;
 
-static int set_up(void **state)
+static void forget(void)
 {
 	memset(served, 0, sizeof(served));
 	memset(submitted, 0, sizeof(submitted));
 	served_count = ticket_count = submit_again = 0;
+}
+
+static int set_up(void **state)
+{
+	forget();
 	return da_bed_set_up_long_queue(state);
+}
+
+static int set_up_four_threads(void **state)
+{
+	forget();
+	return da_bed_set_up(state);
 }
 
 static char letter_of(const char *owner)
@@ -227,8 +238,7 @@ static void requests_without_a_slot_hold_up_nobody_and_keep_their_places(void **
 	submit(greedy, 0, &scarce_sink);
 	submit_many(polite, 3);
 	let_go(first, 3);
-	while (refusals < 2) /* both have been tried, by the only thread there is for the volume */
-		;
+	assert_int_equal(refusals, 1); /* the other one would not have fared better: it was not tried */
 	assert_string_equal(served, "BBB");
 	slots = 1;
 	da_kick(da_bed.da);
@@ -256,7 +266,81 @@ static void a_newcomer_does_not_overtake_those_who_wait(void **state)
 	assert_string_equal(served, "AAB");
 }
 
+/* ---- Two threads for a volume ---- */
+
+static struct da_order *read_of(const void *owner, unsigned volume)
+{
+	struct da_order *order = da_bed_new_order();
+
+	order->owner = owner;
+	assert_true(da_bed_try_read(order, volume, 1));
+	return order;
+}
+
+static void serve_reads(const void *owner, unsigned volume, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		da_bed_finish_read(read_of(owner, volume));
+}
+
+static void who_had_a_turn_finds_a_place_beside_one_with_many(void **state)
+{
+	struct da_order *orders[4];
+
+	(void)state;
+	da_bed_open_volumes();
+	serve_reads(polite, 0, 1);
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	for (unsigned i = 0; i < 3; i++)
+		orders[i] = read_of(greedy, 0);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 1, DA_BED_WAIT_MS));
+	serve_reads(greedy, 1, 3); /* all idle threads have looked at the queue */
+	assert_int_equal(da_bed_count().queued, 2);
+	orders[3] = read_of(polite, 0);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	assert_int_equal(da_request_state(orders[3]->request), DA_RUNNING);
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	for (unsigned i = 0; i < 4; i++)
+		da_bed_finish_read(orders[i]);
+}
+
+static void the_place_of_one_who_stays_away_is_taken(void **state)
+{
+	struct da_order *orders[2];
+
+	(void)state;
+	da_bed_open_volumes();
+	serve_reads(polite, 0, 1);
+	serve_reads(greedy, 0, 7);
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	for (unsigned i = 0; i < 2; i++)
+		orders[i] = read_of(greedy, 0);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	for (unsigned i = 0; i < 2; i++)
+		da_bed_finish_read(orders[i]);
+}
+
+static void a_turn_at_another_volume_or_for_its_size_keeps_no_place(void **state)
+{
+	struct da_order *orders[2];
+
+	(void)state;
+	da_bed_open_volumes();
+	serve_reads(polite, 1, 1);
+	submit(polite, 0, NULL);
+	da_bed_run_until(&served_count, 1);
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	for (unsigned i = 0; i < 2; i++)
+		orders[i] = read_of(greedy, 0);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	for (unsigned i = 0; i < 2; i++)
+		da_bed_finish_read(orders[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, da_bed_tear_down)
+#define TEST_FOUR(name) cmocka_unit_test_setup_teardown(name, set_up_four_threads, da_bed_tear_down)
 
 int main(void)
 {
@@ -267,6 +351,9 @@ int main(void)
 		TEST(a_turn_that_its_volume_does_not_allow_goes_to_the_next),
 		TEST(a_newcomer_does_not_overtake_those_who_wait),
 		TEST(requests_without_a_slot_hold_up_nobody_and_keep_their_places),
+		TEST_FOUR(who_had_a_turn_finds_a_place_beside_one_with_many),
+		TEST_FOUR(the_place_of_one_who_stays_away_is_taken),
+		TEST_FOUR(a_turn_at_another_volume_or_for_its_size_keeps_no_place),
 	};
 
 	return cmocka_run_group_tests_name("da_turns", tests, NULL, NULL);

@@ -430,7 +430,7 @@ static void fetches_of_a_link_are_limited_and_the_rest_takes_turns(void **state)
 	hang(0);
 	for (uint32_t i = 0; i < 6; i++)
 		primary_read(primary, 10 + i, primary_link(primary, device), device, i, 1,
-			i % 2 ? DELIVERY_POLL : DELIVERY_HOLD);
+			i % 2 ? DELIVERY_DISCONNECT : DELIVERY_HOLD);
 	BED_UNTIL(bed, bed->peer->turn_waiters != NULL);
 	assert_int_equal(fetches(), 2);
 	unhang(0);
@@ -440,6 +440,31 @@ static void fetches_of_a_link_are_limited_and_the_rest_takes_turns(void **state)
 	assert_int_equal(bed->ra->sessions->fetches, 0);
 	assert_int_equal(bed->peer->fetches, 0);
 	assert_null(bed->peer->turn_waiters);
+}
+
+/* It would keep a place from those that fetch what is there already: it comes back, and makes its fetch then. */
+static void poll_beyond_the_share_of_fetches_does_not_wait(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.fetches_per_peer = config.window_reads = 1;
+	start(&config);
+	hang(0);
+	for (uint32_t i = 0; i < 3; i++) {
+		primary_read(primary, 10, link_id, device, i, 1, DELIVERY_POLL);
+		assert_int_equal(primary_wait(primary, 10)->status, STATUS_DATA_NOT_FOUND);
+	}
+	assert_int_equal(fetches(), 1);
+	unhang(0);
+	BED_UNTIL(bed, fetches() == 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		primary_read(primary, 10, link_id, device, 2, 1, DELIVERY_POLL);
+		assert_int_equal(primary_wait(primary, 10)->status, i == 0 ? STATUS_DATA_NOT_FOUND : STATUS_OK);
+		BED_UNTIL(bed, fetches() == 0);
+	}
 }
 
 /* The cache at its minimum, eight jobs, runs of 64 tracks: every track comes, with a bounded number of commands. */
@@ -710,6 +735,7 @@ int main(void)
 		T(request_that_has_not_started_is_asked_again_after_its_time_out), T(request_time_out_ends_the_whole_read),
 		T(two_hung_devices_of_three_leave_the_third_its_speed),
 		T(window_of_one_is_blocked_by_hold_and_not_by_disconnect), T(reconnect_waits_for_a_place),
+		T(poll_beyond_the_share_of_fetches_does_not_wait),
 		T(fetches_of_a_link_are_limited_and_the_rest_takes_turns), T(small_cache_makes_progress_by_disconnect),
 		T(small_cache_makes_progress_by_poll), T(small_cache_makes_progress_by_hold),
 		T(read_that_takes_the_place_of_another_does_not_take_more_than_the_share),

@@ -17,7 +17,7 @@
 #include "secondary/peer.h"
 #include "secondary/session.h"
 #include "tests/support/tls_bed.h"
-#include "wire/conn.h"
+#include "wire/conn_internal.h"
 
 #define SILENT_PEER 1u
 #define SILENT_JOBS 16u
@@ -87,7 +87,7 @@ static void fall_silent(enum delivery delivery)
 	}
 	for (uint32_t i = 0; i < SILENT_JOBS; i++)
 		primary_read(silent, i, silent_ids[i], number, i * SILENT_RUN, SILENT_RUN, delivery);
-	while (conn_queued_bytes(silent->conn) > 0)
+	while (output_queued_bytes(silent->conn->output) > 0)
 		event_base_loop(silent_base, EVLOOP_NONBLOCK);
 }
 

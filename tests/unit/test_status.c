@@ -33,15 +33,6 @@ static void every_status_has_its_own_name(void **state)
 		assert_new_name(status_name((enum status)i), seen, i);
 }
 
-static void every_track_state_has_its_own_name(void **state)
-{
-	const char *seen[TRACK_STATE_COUNT];
-
-	(void)state;
-	for (unsigned i = 0; i < TRACK_STATE_COUNT; i++)
-		assert_new_name(track_state_name((enum track_state)i), seen, i);
-}
-
 static void every_delivery_has_its_own_name(void **state)
 {
 	const char *seen[DELIVERY_COUNT];
@@ -68,7 +59,6 @@ static void names_are_the_words_of_the_manuals(void **state)
 	(void)state;
 	assert_string_equal(status_name(STATUS_DATA_NOT_FOUND), "DATA_NOT_FOUND");
 	assert_string_equal(status_name(STATUS_VERSION), "VERSION");
-	assert_string_equal(track_state_name(TRACK_DATA), "data");
 	assert_string_equal(delivery_name(DELIVERY_DISCONNECT), "disconnect");
 	assert_string_equal(delivery_name(DELIVERY_POLL), "poll");
 	assert_string_equal(delivery_name(DELIVERY_HOLD), "hold");
@@ -132,7 +122,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_status_has_its_own_name),
-		cmocka_unit_test(every_track_state_has_its_own_name),
 		cmocka_unit_test(every_delivery_has_its_own_name),
 		cmocka_unit_test(every_io_mode_and_kind_has_its_own_name),
 		cmocka_unit_test(names_are_the_words_of_the_manuals),

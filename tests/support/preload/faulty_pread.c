@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * LD_PRELOAD library that makes one volume of a real program fail or hang in a range, and touches nothing else:
+ * LD_PRELOAD library that makes one volume of a real program fail, hang or be slow in a range, and touches nothing
+ * else:
  *   RA_FAULT_FILE     the end of the path of the file
- *   RA_FAULT          eio:OFFSET-END or hang:OFFSET-END, in bytes, END not included
+ *   RA_FAULT          eio:OFFSET-END, hang:OFFSET-END or slow:OFFSET-END, in bytes, END not included
  *   RA_FAULT_RELEASE  a path: hung reads go on when it exists
+ *   RA_FAULT_MS       what a slow read takes; they come one after the other, as on a disk
  * Any thread.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +28,7 @@
 static const char *fault_file; /* NULL: no fault */
 static const char *release_file;
 static bool is_hang;
+static int64_t slow_ms; /* 0: not slow */
 static uint64_t fault_begin, fault_end;
 
 static __attribute__((constructor)) void read_environment(void)
@@ -38,14 +42,16 @@ static __attribute__((constructor)) void read_environment(void)
 		fault_file = NULL;
 		return;
 	}
-	if (sscanf(fault, "%4[a-z]:%" SCNu64 "-%" SCNu64, kind, &fault_begin, &fault_end) != 3 ||
-		(strcmp(kind, "eio") != 0 && strcmp(kind, "hang") != 0) ||
-		(strcmp(kind, "hang") == 0 && !release_file)) {
+	if (sscanf(fault, "%4[a-z]:%" SCNu64 "-%" SCNu64, kind, &fault_begin, &fault_end) != 3)
+		kind[0] = '\0';
+	is_hang = strcmp(kind, "hang") == 0 && release_file;
+	if (strcmp(kind, "slow") == 0 && getenv("RA_FAULT_MS"))
+		slow_ms = atoi(getenv("RA_FAULT_MS"));
+	if (!is_hang && slow_ms <= 0 && strcmp(kind, "eio") != 0) {
 		fprintf(stderr, "faulty_pread: RA_FAULT=%s: expected eio:OFFSET-END, or hang:OFFSET-END and "
-			"RA_FAULT_RELEASE\n", fault);
+			"RA_FAULT_RELEASE, or slow:OFFSET-END and RA_FAULT_MS\n", fault);
 		abort();
 	}
-	is_hang = strcmp(kind, "hang") == 0;
 }
 
 static bool is_fault_file(int fd)
@@ -60,6 +66,22 @@ static bool is_fault_file(int fd)
 		memcmp(path + (size_t)bytes - name_bytes, fault_file, name_bytes) == 0;
 }
 
+/* A disk that serves one read after the other: each is told when it ends as it comes. */
+static void wait_for_disk(void)
+{
+	static _Atomic int64_t busy_until_ms;
+	int64_t before_ms = busy_until_ms, now_ms, end_ms;
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	now_ms = time.tv_sec * INT64_C(1000) + time.tv_nsec / 1000000;
+	do
+		end_ms = (before_ms > now_ms ? before_ms : now_ms) + slow_ms;
+	while (!atomic_compare_exchange_weak(&busy_until_ms, &before_ms, end_ms));
+	time = (struct timespec){ end_ms / 1000, end_ms % 1000 * 1000000 };
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
 /* Returns true when the read is to fail with EIO. */
 static bool meets_fault(int fd, uint64_t offset, size_t bytes)
 {
@@ -67,9 +89,11 @@ static bool meets_fault(int fd, uint64_t offset, size_t bytes)
 
 	if (!fault_file || offset >= fault_end || offset + bytes <= fault_begin || !is_fault_file(fd))
 		return false;
-	if (!is_hang)
+	if (slow_ms > 0)
+		wait_for_disk();
+	else if (!is_hang)
 		return true;
-	while (access(release_file, F_OK) != 0)
+	while (is_hang && access(release_file, F_OK) != 0)
 		nanosleep(&pause, NULL);
 	return false;
 }
