@@ -49,5 +49,14 @@ compare 0 --json near
 
 stop b2
 compare 4 --link-timeout 1s far
+says 'the link is down: .*refused; waiting for it, at most 1 s$' # at once, not after the second
 says 'no link to here for 1 s: '
 compare 0 near
+"$RA" --socket "$T/a.sock" --json far >out 2>err &
+run=$!
+until_true grep -q 'the link is down' err
+start b2
+wait $run
+code=$?
+[ $code = 1 ] || die "exit $code for a peer that came while it was waited for"
+json .link.relinks 0
