@@ -220,6 +220,7 @@ static void on_dialed(void *arg, int fd, const char *why)
 	dial_free(remote->dial);
 	remote->dial = NULL;
 	connect_tls(remote, tls_new(remote->tls_context, fd, fd), fd, fd, remote->peer);
+	conn_set_quiet(remote->conn); /* it is tried again and again: post_end says what is new */
 }
 
 static void on_retry(void *arg)

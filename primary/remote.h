@@ -54,14 +54,15 @@ struct remote_attach_spec {
 	bool reserve;            /* for this host alone; BUSY (of remote_query) when somebody else has it */
 	const char *owner;       /* of the reservation, for people; copied */
 	struct rate *run_rate, *device_rate; /* limits of its reads besides that of the link; NULL: none */
-	/* The link went down (reads wait) or came back; relinks: since attach. Not called by a private pair's. */
+	/* The link went down, or did not come up (what was asked for waits), or it is there again; relinks: since
+	 * attach. Not called by a private pair's. */
 	void (*link)(void *arg, bool is_up, uint32_t relinks, const char *why);
 	void *arg;
 };
 
 /* Of a dialed link that is down: it is tried again at once. */
 struct remote_device *remote_attach(struct remote *remote, const char *device, const struct remote_attach_spec *spec);
-uint32_t remote_relinks(const struct remote_device *device); /* how often its reads could go on again */
+uint32_t remote_relinks(const struct remote_device *device); /* how often it could go on again */
 uint64_t remote_throttled_ms(const struct remote_device *device); /* its reads, at this side */
 /* Its jobs must have been given up by remote_job_free or remote_job_release. NULL is fine. */
 void remote_detach(struct remote_device *device);

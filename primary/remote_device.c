@@ -417,7 +417,7 @@ void remote_device_lose(struct remote_device *device)
 		return;
 	if (!device->timer.is_set)
 		timer_set(&device->timer, device->spec.link_timeout_ms);
-	if (device->is_known && !device->is_down)
+	if (!device->is_down)
 		device->is_down = device->owes_news = true;
 }
 

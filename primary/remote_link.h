@@ -94,7 +94,7 @@ struct remote_device {
 	uint32_t number;      /* while attached */
 	uint32_t reservation; /* its number; 0: none */
 
-	bool is_down;    /* it was known, and waits for the link to come back */
+	bool is_down;    /* it waits for the link to come back, or to come up at all */
 	bool owes_news;  /* its owner is to be told so */
 	uint32_t relinks;
 	uint64_t throttled_ms;

@@ -132,27 +132,37 @@ static void limit_free(struct limit_pair *limit)
 	rate_free(limit->remote);
 }
 
+/* Logged when it is another key or outcome than the last time: a peer that refuses this side is met every 10 s. */
+static void *judge_peer(struct service_peer *peer, const char *key, bool is_let_in, const char *proven_name)
+{
+	const struct primary_peer_settings *settings = peer->settings;
+	bool is_news = peer->is_let_in != is_let_in || strcmp(peer->key, key) != 0;
+	peer->is_let_in = is_let_in;
+	snprintf(peer->key, sizeof(peer->key), "%s", key);
+	if (is_news && !is_let_in)
+		log_warning("%s does not answer as peer %s: its key is %s, which is not expected there", settings->address,
+			settings->name, key);
+	else if (is_news && proven_name)
+		log_info("peer %s is let in: its certificate proves the name %s (key %s)", settings->name, proven_name, key);
+	else if (is_news)
+		log_info("peer %s is let in: its key is %s", settings->name, key);
+	return is_let_in ? peer : NULL;
+}
+
 static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {
 	struct service_peer *peer = arg;
 	const struct primary_peer_settings *settings = peer->settings;
 	assert(peer->magic == SERVICE_PEER_MAGIC);
 	for (unsigned i = 0; settings->keys[i]; i++) {
-		if (strcmp(settings->keys[i], key) == 0) {
-			log_info("peer %s is let in: its key is %s", settings->name, key);
-			return peer;
-		}
+		if (strcmp(settings->keys[i], key) == 0)
+			return judge_peer(peer, key, true, NULL);
 	}
 	for (unsigned i = 0; settings->dns_names[i]; i++) {
-		if (tls_proof_has_name(proof, settings->dns_names[i])) {
-			log_info("peer %s is let in: its certificate proves the name %s (key %s)", settings->name,
-				settings->dns_names[i], key);
-			return peer;
-		}
+		if (tls_proof_has_name(proof, settings->dns_names[i]))
+			return judge_peer(peer, key, true, settings->dns_names[i]);
 	}
-	log_warning("%s does not answer as peer %s: its key is %s, which is not expected there", settings->address,
-		settings->name, key);
-	return NULL;
+	return judge_peer(peer, key, false, NULL);
 }
 
 /* false (logged) when the configuration is to blame. */

@@ -29,6 +29,8 @@ struct service_peer {
 	struct tls_context *tls;
 	struct remote *remote;
 	struct limit_pair limit;
+	char key[PEER_KEY_CHARS + 1]; /* that it showed last; "" before */
+	bool is_let_in;               /* with that */
 };
 
 /* A host that the socket handed over. */

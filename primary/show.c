@@ -160,6 +160,8 @@ static json_t *link_to(const struct service_peer *peer)
 		show_set_count(json, "window", view.window_reads);
 	else
 		show_set_text(json, "error", view.error);
+	if (!peer->is_let_in && peer->key[0] && strstr(view.error, peer->key))
+		show_set_text(json, "refused_key", peer->key);
 	if (view.retry_in_ms >= 0)
 		show_set_ms(json, "retry_in_seconds", view.retry_in_ms);
 	json_object_set_new(json, "limit", limit(&peer->limit));

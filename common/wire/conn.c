@@ -128,7 +128,9 @@ void conn_end(struct conn *conn, enum conn_end how, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(conn->reason, sizeof(conn->reason), format, args);
 	va_end(args);
-	if (how == END_FAILED && conn->quota != NULL)
+	if (how == END_FAILED && conn->is_quiet)
+		log_debug("%s: %s", conn->name, conn->reason);
+	else if (how == END_FAILED && conn->quota != NULL)
 		log_limited(conn->quota, LOG_LEVEL_WARNING, "%s: %s", conn->name, conn->reason);
 	else if (how == END_FAILED)
 		log_warning("%s: %s", conn->name, conn->reason);
@@ -427,9 +429,15 @@ void conn_set_quota(struct conn *conn, struct log_quota *quota)
 	conn->quota = quota;
 }
 
+void conn_set_quiet(struct conn *conn)
+{
+	conn->is_quiet = true;
+}
+
 void conn_accept(struct conn *conn)
 {
 	conn->quota = NULL;
+	conn->is_quiet = false;
 	timer_cancel(&conn->hello_deadline);
 	reader_set_message_bytes_max(conn->reader, FRAME_MESSAGE_BYTES_MAX);
 }

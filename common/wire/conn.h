@@ -53,6 +53,8 @@ void conn_finish(struct conn *conn, const char *reason);
 /* From somebody who may come as often as he likes: a failure is logged within the quota, and a clean end only to those
  * who debug. Until conn_accept, or NULL. */
 void conn_set_quota(struct conn *conn, struct log_quota *quota);
+/* Its owner tells a failure, where it is news: until conn_accept none is logged here but for those who debug. */
+void conn_set_quiet(struct conn *conn);
 /* The peer's Hello was accepted: the hello deadline ends, messages may be 16 KiB. */
 void conn_accept(struct conn *conn);
 /* A Ping every 5 s; three unanswered ones close the connection. A process that was stopped and continued gets its

@@ -43,6 +43,7 @@ struct conn {
 	size_t burst_bytes;    /* that may be written in spite of pass_bytes */
 	int fd_error;          /* errno of a descriptor that could not be duplicated for sending */
 	struct log_quota *quota; /* of its failure; NULL: none */
+	bool is_quiet;           /* its owner tells a failure */
 	struct timer hello_deadline, stall_deadline, ping_timer;
 	uint64_t stall_sent_bytes;    /* on the wire when the stall deadline was set */
 	uint64_t ping_received_bytes; /* on the wire at the last tick */

@@ -25,22 +25,35 @@ struct check {
 
 /* ---- Link and permission ---- */
 
+static void explain_link(const struct check *check, const json_t *link)
+{
+	const char *address = ctl_text_of(link, "address"), *error = ctl_text_of(link, "error");
+	const char *refused_key = ctl_text_of(link, "refused_key");
+	const char *words = error[0] != '\0' ? error : ctl_text_of(link, "state");
+	const char *where = strstr(error, address) == NULL ? address : "", *colon = where[0] != '\0' ? ": " : "";
+
+	if (refused_key[0] != '\0')
+		ctl_point_failed(check->points, CTL_NO_DAEMON, check->device,
+			"no link to %s: %s%s%s. Is this the key that ra-ctl status shows on %s? Then [peer %s] here needs it",
+			check->peer, where, colon, words, check->peer, check->peer);
+	else
+		ctl_point_failed(check->points, CTL_NO_DAEMON, check->device,
+			"no link to %s: %s%s%s. On %s: does ra-secondaryd run, and has it a [peer] with key = %s?", check->peer,
+			where, colon, words, check->peer, check->key);
+}
+
 /* False: it is down, and that was told. */
 static bool check_link(const struct check *check)
 {
 	json_t *answer = ctl_check_ask(check->points, check->socket, VERB_LINKS);
 	const json_t *link = ctl_check_find(json_object_get(answer, "links"), "peer", check->peer);
-	const char *address = ctl_text_of(link, "address"), *error = ctl_text_of(link, "error");
 	bool is_up = strcmp(ctl_text_of(link, "state"), "up") == 0;
 
 	if (is_up)
-		ctl_point_good(check->points, check->device, "the link to %s at %s is up, for %s", check->peer, address,
-			ctl_age(ctl_number_of(link, "since_seconds")));
+		ctl_point_good(check->points, check->device, "the link to %s at %s is up, for %s", check->peer,
+			ctl_text_of(link, "address"), ctl_age(ctl_number_of(link, "since_seconds")));
 	else if (answer != NULL)
-		ctl_point_failed(check->points, CTL_NO_DAEMON, check->device,
-			"no link to %s: %s%s%s. On %s: does ra-secondaryd run, and has it a [peer] with key = %s?", check->peer,
-			strstr(error, address) == NULL ? address : "", strstr(error, address) == NULL ? ": " : "",
-			error[0] != '\0' ? error : ctl_text_of(link, "state"), check->peer, check->key);
+		explain_link(check, link);
 	json_decref(answer);
 	return is_up;
 }

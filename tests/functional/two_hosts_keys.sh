@@ -26,9 +26,22 @@ refused()
 sed -i.good "s/^key = .*/key = ${key[other]}/" b.conf # b expects somebody else
 refused "know.* this side's key"
 grep -q "${key[a]}" b.log || die "b does not log whom it refused"
+[ "$(grep -c "${key[a]}" b.log)" -ge 3 ] || die "a did not try again and again"
+for words in 'warning: .*know.* this side' 'info: peer b is let in: '; do
+	[ "$(grep -c "$words" a.log)" = 1 ] || die "a says at each try: $words"
+done
 mv b.conf.good b.conf
 sed -i.good "s/^key = .*/key = ${key[other]}/" a.conf # a expects somebody else
 refused "key ${key[b]} is not known here"
+[ "$(grep -c "warning: .*${key[b]}" a.log)" = 2 ] || die "a says at each try whom it refuses"
+start b
+start a
+ctl a check v >out 2>err && die "check finds nothing"
+says "^FAILED  v: no link to b: .*key ${key[b]} is not known here\. Is this the key that ra-ctl status shows on b\? Then \[peer b\] here"
+ctl a --json links >out
+json '.links[0].refused_key' "${key[b]}"
+stop a
+stop b
 mv a.conf.good a.conf
 cp b.pem b.pem.good
 cp a.pem b.pem # swapped: b shows the key of a
