@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Probes of the secondary's devices under virtual time: what is counted, when they end, and volumes that cannot be
- * opened, cannot be read, or hang.
+ * opened, cannot be read, or hang, and limits.
+ * check-style: long because all that can happen to a probe happens on one bed.
  */
 #include "secondary/probe.h"
 
