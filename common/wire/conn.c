@@ -128,10 +128,8 @@ void conn_end(struct conn *conn, enum conn_end how, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(conn->reason, sizeof(conn->reason), format, args);
 	va_end(args);
-	if (how == END_FAILED && conn->quota != NULL)
+	if (how == END_FAILED)
 		log_limited(conn->quota, LOG_LEVEL_WARNING, "%s: %s", conn->name, conn->reason);
-	else if (how == END_FAILED)
-		log_warning("%s: %s", conn->name, conn->reason);
 	else if (how == END_CLEAN && conn->quota == NULL)
 		log_info("%s: %s", conn->name, conn->reason);
 	set_state(conn, CONN_CLOSED, conn->reason);
