@@ -408,7 +408,8 @@ static void make_room(struct server *server)
 	if (server->silent_count < SILENT_MAX)
 		return;
 	if (!server->is_crowd_told)
-		log_warning("%s: %u connections have said nothing: the oldest are closed for new ones",
+		log_limited(&server->refused, LOG_LEVEL_WARNING,
+			"%s: %u connections have said nothing: the oldest are closed for new ones",
 			listener_address(server->listener), SILENT_MAX);
 	server->is_crowd_told = true;
 	drop_visitor(oldest_of_crowd(server));
