@@ -13,6 +13,7 @@ struct conn;
 struct event_base;
 struct host;
 struct local;
+struct log_quota;
 struct msg_host_hello;
 struct rate;
 struct remote;
@@ -34,6 +35,7 @@ struct host_config {
 	struct throttle *throttle; /* of the limits that hosts ask for */
 	const struct primary_device *devices;
 	unsigned device_count;
+	struct log_quota *refused; /* of lines about hosts that are not accepted; NULL: none */
 };
 
 struct host_ops {

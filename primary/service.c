@@ -62,6 +62,7 @@ static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_hos
 		.throttle = service->core.throttle,
 		.devices = service->devices,
 		.device_count = service->settings->daemon.device_count,
+		.refused = &service->refused,
 	};
 	struct service_host *host = xcalloc(1, sizeof(*host));
 	host->magic = SERVICE_HOST_MAGIC;

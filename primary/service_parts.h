@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "base/log.h"
 #include "primary/core.h"
 #include "primary/host.h"
 #include "primary/service.h"
@@ -53,6 +54,7 @@ struct service {
 	struct primary_device *devices; /* likewise */
 	struct limit_pair *device_limits; /* likewise */
 	struct service_host *hosts;
+	struct log_quota refused; /* hosts that were not accepted */
 	struct server *server;
 };
 

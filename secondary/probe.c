@@ -123,6 +123,25 @@ static void sink_finished(void *arg)
 
 static const struct da_sink sink = { .slot = sink_slot, .publish = sink_publish, .finished = sink_finished };
 
+/* ---- What the limits were charged ---- */
+
+static void rates_of(const struct probe_read *read, struct rate *rates[RATES_MAX])
+{
+	const struct ra *ra = read->probe->ra;
+
+	memset(rates, 0, RATES_MAX * sizeof(rates[0]));
+	rates[0] = device_array_rate(ra->devices, read->probe->number);
+	rates[1] = ra->total_rate;
+}
+
+static void give_back(const struct probe_read *read, uint64_t bytes, unsigned reads)
+{
+	struct rate *rates[RATES_MAX];
+
+	rates_of(read, rates);
+	rate_give_back(rates, bytes, reads);
+}
+
 /* ---- The end ---- */
 
 /* is_late: its reads did not end in time. */
@@ -135,6 +154,8 @@ static void probe_free(struct probe *probe, bool is_late)
 
 		if (read == NULL)
 			continue;
+		if (read->is_paid && (read->request == NULL || da_request_state(read->request) == DA_QUEUED))
+			give_back(read, read->charged_bytes, 1);
 		if (read->request == NULL) {
 			read_free(read);
 			continue;
@@ -207,23 +228,6 @@ static struct probe_read *read_new(struct probe *probe)
 	read->memory += ALIGN_BYTES - (uintptr_t)read->memory % ALIGN_BYTES;
 	timer_init(&read->timer, probe->ra->clock, read_timed_out, read);
 	return read;
-}
-
-static void rates_of(const struct probe_read *read, struct rate *rates[RATES_MAX])
-{
-	const struct ra *ra = read->probe->ra;
-
-	memset(rates, 0, RATES_MAX * sizeof(rates[0]));
-	rates[0] = device_array_rate(ra->devices, read->probe->number);
-	rates[1] = ra->total_rate;
-}
-
-static void give_back(const struct probe_read *read, uint64_t bytes, unsigned reads)
-{
-	struct rate *rates[RATES_MAX];
-
-	rates_of(read, rates);
-	rate_give_back(rates, bytes, reads);
 }
 
 static void count_wait(struct probe_read *read)

@@ -116,10 +116,10 @@ bool log_quota_take(struct log_quota *quota, uint64_t *unlogged)
 void log_limited(struct log_quota *quota, enum log_level level, const char *format, ...)
 {
 	char text[LINE_BYTES_MAX / 2];
-	uint64_t unlogged;
+	uint64_t unlogged = 0;
 	va_list arguments;
 
-	if (level > log_level_max || !log_quota_take(quota, &unlogged))
+	if (level > log_level_max || (quota && !log_quota_take(quota, &unlogged)))
 		return;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);

@@ -34,7 +34,7 @@ struct log_quota {
 
 /* May this one be logged? Then *unlogged is how many since the last one were not. */
 bool log_quota_take(struct log_quota *quota, uint64_t *unlogged);
-/* A line within the quota; it says how many were left out before it. */
+/* A line within the quota (NULL: there is none); it says how many were left out before it. */
 void log_limited(struct log_quota *quota, enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -32,7 +32,7 @@
 #define SERVER_MAGIC 0x53525652u
 #define VISITOR_MAGIC 0x56495354u
 #define REQUEST_MAGIC 0x43524551u
-#define SILENT_MAX 64u   /* visitors that have said nothing: the oldest goes when another comes */
+#define SILENT_MAX 64u   /* visitors that have said nothing: one goes when another comes */
 #define REQUESTS_MAX 16u /* of one visitor, without an answer */
 /* Of those that have said something, hosts included. */
 #define PLACES_MAX 256u
@@ -376,29 +376,43 @@ void control_answer(struct control_request *request, json_t *json)
 
 /* ---- The socket ---- */
 
-/* The oldest of the same user makes room, so that a user's crowd drives nobody else out. */
-static struct visitor *oldest_silent(const struct server *server, uid_t uid)
+static unsigned count_silent(const struct server *server, uid_t uid)
+{
+	const struct visitor *visitor;
+	unsigned count = 0;
+
+	DL_FOREACH(server->visitors, visitor)
+		count += !visitor->has_spoken && visitor->uid == uid;
+	return count;
+}
+
+/* The oldest of the user who has most of them makes room, so that a user's crowd drives nobody else out. */
+static struct visitor *oldest_of_crowd(const struct server *server)
 {
 	struct visitor *visitor, *oldest = NULL;
+	unsigned most = 0;
 
 	DL_FOREACH(server->visitors, visitor) {
-		if (!visitor->has_spoken && visitor->uid == uid)
-			return visitor;
-		if (!visitor->has_spoken && !oldest)
+		unsigned count = visitor->has_spoken ? 0 : count_silent(server, visitor->uid);
+
+		if (count > most) {
+			most = count;
 			oldest = visitor;
+		}
 	}
 	return oldest;
 }
 
-static void make_room(struct server *server, uid_t uid)
+static void make_room(struct server *server)
 {
 	if (server->silent_count < SILENT_MAX)
 		return;
 	if (!server->is_crowd_told)
-		log_warning("%s: %u connections have said nothing: the oldest are closed for new ones",
+		log_limited(&server->refused, LOG_LEVEL_WARNING,
+			"%s: %u connections have said nothing: the oldest are closed for new ones",
 			listener_address(server->listener), SILENT_MAX);
 	server->is_crowd_told = true;
-	drop_visitor(oldest_silent(server, uid));
+	drop_visitor(oldest_of_crowd(server));
 }
 
 /* What it does not take has its own deadline. */
@@ -428,7 +442,7 @@ static void on_visitor(void *arg, int fd, const char *from)
 	conn_set_quota(visitor->conn, &server->refused);
 	visitor->uid = conn_credentials(visitor->conn, &peer) == 0 ? peer.uid : SERVER_ANYBODY;
 	timer_init(&visitor->idle, server->clock, on_idle, visitor);
-	make_room(server, visitor->uid);
+	make_room(server);
 	DL_APPEND(server->visitors, visitor);
 	server->silent_count++;
 }

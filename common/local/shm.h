@@ -10,13 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct log_quota;
 struct shm;
 
 /* Host: a new memfd, allocated in full, sealed against shrinking and growing, mapped. *fd is the caller's to close. */
 int shm_create(uint32_t slot_count, uint32_t slot_bytes, struct shm **out, int *fd);
-/* Primary: maps what a host sent, after checking type, seals and size; -EPROTO (logged with the reason) when something
- * is wrong. The descriptor stays the caller's and may be closed at once. */
-int shm_accept(int fd, uint32_t slot_count, uint32_t slot_bytes, struct shm **out);
+/* Primary: maps what a host sent, after checking type, seals and size; -EPROTO (logged within the quota, with the
+ * reason) when something is wrong. The descriptor stays the caller's and may be closed at once. */
+int shm_accept(int fd, uint32_t slot_count, uint32_t slot_bytes, struct log_quota *quota, struct shm **out);
 struct shm *shm_ref(struct shm *shm);
 void shm_unref(struct shm *shm); /* NULL is fine */
 void *shm_slot(const struct shm *shm, uint32_t slot); /* slot < slot_count (asserted) */

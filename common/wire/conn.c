@@ -130,10 +130,8 @@ void conn_end(struct conn *conn, enum conn_end how, const char *format, ...)
 	va_end(args);
 	if (how == END_FAILED && conn->is_quiet)
 		log_debug("%s: %s", conn->name, conn->reason);
-	else if (how == END_FAILED && conn->quota != NULL)
-		log_limited(conn->quota, LOG_LEVEL_WARNING, "%s: %s", conn->name, conn->reason);
 	else if (how == END_FAILED)
-		log_warning("%s: %s", conn->name, conn->reason);
+		log_limited(conn->quota, LOG_LEVEL_WARNING, "%s: %s", conn->name, conn->reason);
 	else if (how == END_CLEAN && conn->quota == NULL)
 		log_info("%s: %s", conn->name, conn->reason);
 	set_state(conn, CONN_CLOSED, conn->reason);
@@ -507,6 +505,11 @@ bool conn_peer_is_in_group(const struct conn *conn, gid_t group)
 uint64_t conn_wire_bytes(const struct conn *conn)
 {
 	return transport_wire_bytes(conn->transport);
+}
+
+size_t conn_queued_bytes(const struct conn *conn)
+{
+	return output_queued_bytes(conn->output);
 }
 
 void conn_set_pass_bytes(struct conn *conn, size_t bytes)

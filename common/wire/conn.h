@@ -85,7 +85,8 @@ struct ucred;
 int conn_credentials(const struct conn *conn, struct ucred *credentials);
 /* Plain only: it is one of the other end's supplementary groups (SO_PEERGROUPS). */
 bool conn_peer_is_in_group(const struct conn *conn, gid_t group);
-uint64_t conn_wire_bytes(const struct conn *conn); /* on the descriptors, both ways */
+uint64_t conn_wire_bytes(const struct conn *conn);  /* on the descriptors, both ways */
+size_t conn_queued_bytes(const struct conn *conn);  /* that the other end has not taken */
 
 /* At most so many bytes are read, and written, before the other connections have their turn: at first 1 MiB; and one
  * frame is read for each 8 KiB of it. Of what is written first after all was sent, four times as many, up to 1 MiB. */

@@ -46,7 +46,7 @@ static const char *lowest_limit(const struct ctl_side *side, double *bytes_per_s
 
 struct ctl_speed ctl_speed(uint64_t bytes, const struct ctl_side *local, const struct ctl_side *remote)
 {
-	bool is_local = local->bytes_per_s < remote->bytes_per_s;
+	bool is_local = remote->is_brief || (!local->is_brief && local->bytes_per_s < remote->bytes_per_s);
 	const struct ctl_side *slower = is_local ? local : remote;
 	struct ctl_speed speed = { .bytes_per_s = slower->bytes_per_s };
 	double limit;

@@ -281,13 +281,15 @@ static void one_read_is_enough_at_a_limit(void **state)
 
 static void a_volume_that_was_read_in_no_time_has_no_rate(void **state)
 {
-	struct ctl_side brief, slow = { .bytes_per_s = MB / 10, .bytes_per_read = 1 };
+	struct ctl_side brief, slow;
 
 	(void)state;
+	assert_true(take(&slow, 1000000, 1, CTL_SECONDS_MIN, true, false)); /* not brief, by nothing */
 	assert_true(take(&brief, 1000000, 1, 0, true, false));
 	assert_true(brief.is_brief);
 	/* But it is the faster side. */
 	assert_string_equal(ctl_speed(1000000, &brief, &slow).binds, "the remote side or the link");
+	assert_string_equal(ctl_speed(1000000, &slow, &brief).binds, "the local disk");
 	assert_true(take(&brief, 1000000, 1, 5, true, false)); /* all of it: that is how long it takes */
 	assert_true(!brief.is_brief && brief.bytes_per_s == MB / 5);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The configured primary as a process of its own: its hosts take the places of its socket, and give them back.
+ * The configured primary as a process of its own: its hosts take the places of its socket, and give them back,
+ * and those that fail do not fill its log.
  */
 #include "primary/service.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,6 +26,7 @@
 #include "local/control_client.h"
 #include "local/shm.h"
 #include "primary/settings.h"
+#include "wire/conn.h"
 #include "wire/tls.h"
 
 #define HOSTS_MAX 248u /* of 256 places, 8 are root's for something else */
@@ -172,10 +175,32 @@ static void hosts_take_places_until_they_go(void **state)
 	assert_int_equal(losts, 1);
 }
 
+/* Each says HostHello without memory. The daemon has logged that before it closes the connection. */
+static void hosts_that_fail_are_a_few_lines(void **state)
+{
+	const struct message hello = { .type = MESSAGE_HOST_HELLO, .host_hello = { .protocol_min = RA_PROTOCOL_VERSION,
+		.protocol_max = RA_PROTOCOL_VERSION, .slot_count = 1, .slot_bytes = 4096, .software = "test" } };
+	char why[256], line[512];
+	unsigned lines = 0;
+
+	for (unsigned i = 0; i < 2 * LOG_QUOTA_LINES; i++) {
+		int fd = control_connect(path, NULL, why, sizeof(why));
+
+		assert_int_equal(conn_write_one(fd, &hello), 0);
+		assert_true(read(fd, line, 1) <= 0);
+		close(fd);
+	}
+	assert_int_equal(fcntl(fileno(*state), F_SETFL, O_NONBLOCK), 0);
+	while (fgets(line, sizeof(line), *state) != NULL)
+		lines += strstr(line, "shared memory refused: no descriptor") != NULL;
+	assert_int_equal(lines, LOG_QUOTA_LINES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(hosts_take_places_until_they_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(hosts_that_fail_are_a_few_lines, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("primary service", tests, NULL, NULL);

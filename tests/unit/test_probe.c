@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Probes of the secondary's devices under virtual time: what is counted, when they end, and volumes that cannot be
- * opened, cannot be read, or hang.
+ * opened, cannot be read, or hang, and limits.
+ * check-style: long because all that can happen to a probe happens on one bed.
  */
 #include "secondary/probe.h"
 
@@ -466,6 +467,40 @@ static void a_cancelled_probe_waits_for_no_limit(void **state)
 	assert_int_equal(times_told, 0);
 }
 
+/* Four reads were let through, or two when the queue has no place for more; that many have a thread. */
+static void cancel_while_reads_hang(unsigned let_through, unsigned running)
+{
+	const struct rate_limit limit = { .reads_per_s = 10 * let_through }; /* so many at once */
+	struct rate *const rates[RATES_MAX] = { device_array_rate(bed->ra->devices, 0) };
+	struct rate_waiter waiter = { 0 };
+	struct probe *probe;
+
+	device_array_set_limit(bed->ra->devices, 0, &limit);
+	faulty_volume_hang_reads(bed->volumes[0], true);
+	probe = start(0);
+	wait_stuck(0, running);
+	assert_false(rate_enter(bed->ra->throttle, &waiter, rates, bed, 1, NULL, NULL));
+	rate_leave(&waiter);
+	probe_cancel(probe);
+	for (unsigned i = running; i < let_through; i++)
+		assert_true(rate_enter(bed->ra->throttle, &waiter, rates, bed, 1, NULL, NULL));
+	assert_false(rate_enter(bed->ra->throttle, &waiter, rates, bed, 1, NULL, NULL));
+	rate_leave(&waiter);
+	faulty_volume_hang_reads(bed->volumes[0], false);
+}
+
+static void a_cancelled_probe_pays_only_for_reads_that_began(void **state)
+{
+	(void)state;
+	cancel_while_reads_hang(4, 2);
+}
+
+static void a_cancelled_probe_does_not_pay_for_what_waits_for_the_queue(void **state)
+{
+	(void)state;
+	cancel_while_reads_hang(2, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_ONE(name) cmocka_unit_test_setup_teardown(name, setup_with_a_queue_of_one, teardown)
 
@@ -477,6 +512,8 @@ int main(void)
 		TEST(a_limit_that_lets_nothing_through_is_told),
 		TEST(what_was_a_hole_is_given_back),
 		TEST(a_cancelled_probe_waits_for_no_limit),
+		TEST(a_cancelled_probe_pays_only_for_reads_that_began),
+		TEST_ONE(a_cancelled_probe_does_not_pay_for_what_waits_for_the_queue),
 		TEST(a_device_is_read_for_the_time),
 		TEST(unreadable_tracks_are_counted_once),
 		TEST(a_volume_that_cannot_be_read_ends_the_probe),

@@ -556,6 +556,26 @@ static void crowd_of_silent_connections_does_not_keep_others_out(void **state)
 	settle(fixture);
 }
 
+static void crowds_that_come_and_go_are_a_few_lines(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[65];
+	char *log;
+
+	capture_start();
+	for (unsigned crowd = 0; crowd < 2 * LOG_QUOTA_LINES; crowd++) {
+		for (unsigned i = 0; i < 65; i++)
+			fds[i] = connect_to(fixture);
+		settle(fixture);
+		for (unsigned i = 0; i < 65; i++)
+			close(fds[i]);
+		settle(fixture);
+	}
+	log = capture_end();
+	assert_int_equal(line_count(log), LOG_QUOTA_LINES);
+	free(log);
+}
+
 static void hundred_that_come_at_once_are_all_answered(void **state)
 {
 	struct fixture *fixture = *state;
@@ -619,7 +639,7 @@ static void expect_turned_away(struct fixture *fixture, int fd, const char *word
 static void crowd_of_one_user_drives_out_its_own(void **state)
 {
 	struct fixture *fixture = *state;
-	int fds[70], other;
+	int fds[70], other, third;
 
 	if (getuid() != 0)
 		skip();
@@ -629,11 +649,15 @@ static void crowd_of_one_user_drives_out_its_own(void **state)
 	expect_nothing(fixture, other);
 	for (unsigned i = 0; i < 70; i++)
 		assert_int_equal(is_closed(fds[i]), i < 7);
-	close(connect_as(fixture, 0)); /* has none of its own: the oldest of all goes */
-	assert_true(is_closed(other));
+	close(connect_as(fixture, NOBODY));
+	third = connect_as(fixture, 0);
+	expect_nothing(fixture, other);
+	for (unsigned i = 0; i < 70; i++)
+		assert_int_equal(is_closed(fds[i]), i < 8); /* the place of the one that went was free */
 	for (unsigned i = 0; i < 70; i++)
 		close(fds[i]);
 	close(other);
+	close(third);
 }
 
 static void user_has_so_many_places(void **state)
@@ -981,6 +1005,7 @@ int main(void)
 		TEST(host_hello_after_control_is_closed),
 		TEST(silent_connection_ends_at_the_hello_deadline),
 		TEST(crowd_of_silent_connections_does_not_keep_others_out),
+		TEST(crowds_that_come_and_go_are_a_few_lines),
 		TEST(hundred_that_come_at_once_are_all_answered),
 		TEST(crowd_of_one_user_drives_out_its_own),
 		TEST(user_has_so_many_places),
