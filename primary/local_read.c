@@ -293,6 +293,9 @@ void local_leave_reads(struct local_user *user)
 	struct local *local = user->local;
 	struct local_read *read, *next;
 	DL_FOREACH_SAFE(user->reads, read, next) {
+		bool is_queued = read->request && da_request_state(read->request) == DA_QUEUED;
+		if (is_queued)
+			give_back(read, &(struct local_read_result){ 0 });
 		DL_DELETE(user->reads, read);
 		read->user = NULL;
 		if (!read->request) {
@@ -300,7 +303,7 @@ void local_leave_reads(struct local_user *user)
 			sink_finished(read);
 			continue;
 		}
-		if (da_request_state(read->request) != DA_QUEUED)
+		if (!is_queued)
 			continue;
 		timer_cancel(&read->timer);
 		/* A thread may have started it since. */

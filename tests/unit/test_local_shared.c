@@ -117,6 +117,25 @@ static void user_that_goes_leaves_the_wait_and_is_not_charged(void **state)
 	assert_int_equal(f->outcome.count, 0);
 }
 
+static void user_that_goes_pays_only_for_reads_that_began(void **state)
+{
+	struct local_bed *f = *state;
+	struct rate *const rates[RATES_MAX] = { f->world->device_rate };
+	struct rate_waiter waiter = { 0 };
+	local_bed_open(f);
+	rate_set(f->world->device_rate, &(struct rate_limit){ .reads_per_s = 40 }); /* four at once */
+	world_hang_reads(f->world);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(local_bed_read(f, i, 1, &f->outcome), STATUS_OK);
+	world_wait_hung(f->world, 2); /* half of the threads; two reads are queued */
+	local_detach(f->user);
+	f->user = NULL;
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(rate_enter(f->world->throttle, &waiter, rates, f, 1, NULL, NULL));
+	assert_false(rate_enter(f->world->throttle, &waiter, rates, f, 1, NULL, NULL));
+	rate_leave(&waiter);
+}
+
 static void read_that_the_disk_did_not_take_is_given_back(void **state)
 {
 	struct local_bed *f = *state;
@@ -210,6 +229,7 @@ int main(void)
 		TEST(time_out_begins_when_the_limit_lets_go),
 		TEST(limit_of_the_run_binds_only_its_user),
 		TEST(user_that_goes_leaves_the_wait_and_is_not_charged),
+		TEST(user_that_goes_pays_only_for_reads_that_began),
 		TEST_SMALL_QUEUE(read_that_the_disk_did_not_take_is_given_back),
 		TEST(reserved_device_is_refused_to_others),
 		TEST(device_that_is_read_is_not_reserved),
