@@ -464,11 +464,17 @@ static void polite_keeps_its_throughput_beside_greedy_polls(void **state)
 	measure(DELIVERY_POLL);
 }
 
+static void polite_keeps_its_throughput_beside_greedy_holds(void **state)
+{
+	(void)state;
+	measure(DELIVERY_HOLD);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(polite_keeps_its_throughput_beside_greedy_disconnects),
-		T(polite_keeps_its_throughput_beside_greedy_polls) };
+		T(polite_keeps_its_throughput_beside_greedy_polls), T(polite_keeps_its_throughput_beside_greedy_holds) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
