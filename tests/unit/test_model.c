@@ -4,8 +4,8 @@
  * time goes on, volumes change, fail, shrink and hang, limits come and go and links are lost. After each step every
  * answer and every count must be one that the model allows, exactly where that is determined, and no Read may wait
  * without a reason; at the end nothing may be left. Sockets are real, clock and disk adapter (model_da.h) are not, so a
- * seed repeats its run: RA_SEED=N runs that one and tells each step, RA_MODEL_ROUNDS=N runs more seeds. With RA_LONG the
- * seeds are new ones each time.
+ * seed repeats its run: RA_SEED=N runs that one and tells each step, RA_MODEL_ROUNDS=N runs more seeds. With RA_LONG
+ * the seeds are new ones each time.
  * check-style: long because it is one model.
  */
 #include <errno.h>
