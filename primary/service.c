@@ -290,6 +290,7 @@ int service_run(const struct primary_settings *settings)
 	service.peers = xcalloc(settings->peer_count, sizeof(*service.peers));
 	service.devices = xcalloc(settings->daemon.device_count, sizeof(*service.devices));
 	service.device_limits = xcalloc(settings->daemon.device_count, sizeof(*service.device_limits));
+	log_info("version %s, configuration %s", RA_VERSION, settings->daemon.path);
 	int code = build(&service);
 	if (code == 0) {
 		log_info("ready: %u %s, %u %s, socket %s, key %s", settings->daemon.device_count,

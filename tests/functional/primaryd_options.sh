@@ -61,6 +61,9 @@ says "$T/dir"
 mv a.conf.good a.conf
 
 start a # there is no secondary: it serves all the same
+for words in 'version [0-9].* configuration .*/a\.conf$' "ready: 1 device, 1 peer, socket $T/a\.sock, key ${key[a]}\$"; do
+	grep -q "^ra-primaryd: info: $words" a.log || die "the log does not say $words"
+done
 expect 1 --config "$T/a.conf" # a second one
 says 'a\.sock'
 kill -HUP "${daemon[a]}"

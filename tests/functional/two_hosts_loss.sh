@@ -122,10 +122,11 @@ with_relay()
 	start a
 }
 [ -z "${RA_LONG:-}" ] || for delivery in disconnect poll hold; do
-	for cut in "--cut-after $((RANDOM * 20 + 3000))" "--cut-after-up $((RANDOM % 3000 + 1200))"; do
+	for cut in "--cut-after $((RANDOM * 20 + 3000))" "--cut-after-up $((RANDOM % 1600 + 1600))"; do
 		with_relay $cut --cut-times 12
 		run --delivery $delivery v
 		finish 1
+		json '.link.relinks >= 1' true
 		json .tracks.different 1
 		json '.ranges[0].offset' $at
 		json_sums
