@@ -56,6 +56,14 @@ says() { grep -qE -- "$1" "$T/out" "$T/err" || die "nowhere: $1"; }
 # poke FILE OFFSET TEXT: overwrites bytes.
 poke() { printf '%s' "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
 
+# change FILE OFFSET: the byte there becomes another one.
+change()
+{
+	local old
+	old=$(od -An -tu1 -j "$2" -N 1 "$1")
+	printf '%b' "\\0$(printf '%o' $(((old + 1) % 256)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
 # noise FILE BYTES: incompressible content.
 noise() { head -c "$2" /dev/urandom >"$1"; }
 

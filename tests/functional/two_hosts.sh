@@ -10,7 +10,7 @@ noise web1.a 20000000
 cp web1.a web1.b
 noise web2.a 3000000
 cp web2.a web2.b
-poke web2.b 1500000 XYZ
+change web2.b 1500000
 cp web1.a hidden.a
 cp web1.a hidden.b
 two_hosts web1 web2

@@ -30,7 +30,7 @@ until_true all_are_up
 
 compare 0 near
 compare 0 far
-poke far.b2 7000000 XYZ
+change far.b2 7000000
 compare 1 --json far
 json '.ranges[0].offset' 7000000
 compare 0 near

@@ -8,11 +8,11 @@
 noise a 20000000
 cp a b
 cp a c
-poke c 0 "$(head -c 1 a | tr '\000-\377' '\001-\377\000')"
+change c 0
 poke c 9999999 XYZ
 poke a 9999999 abc
 poke b 9999999 abc
-poke c 19999999 "$(tail -c 1 a | tr '\000-\377' '\001-\377\000')"
+change c 19999999
 
 for delivery in disconnect poll hold; do
 	expect 0 --delivery "$delivery" a b
