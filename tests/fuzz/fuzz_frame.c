@@ -44,7 +44,7 @@ static void *on_payload(void *arg, const struct message *message, uint32_t paylo
 {
 	struct owner *owner = arg;
 
-	assert(owner->conn && owner->closes == 0 && message->type == MESSAGE_READ_REPLY);
+	assert(owner->conn && owner->closes == 0 && payload_bytes <= message_payload_bytes_max(message->type));
 	return payload_bytes <= sizeof(owner->payload) ? owner->payload : NULL;
 }
 
