@@ -140,8 +140,11 @@ static void close_connection(struct remote *remote)
 {
 	dial_free(remote->dial);
 	remote->dial = NULL;
+	remote->refused_key[0] = '\0';
 	if (!remote->conn)
 		return;
+	if (!conn_peer(remote->conn)) /* a key that was shown was not let in */
+		snprintf(remote->refused_key, sizeof(remote->refused_key), "%s", conn_peer_key(remote->conn));
 	remote->wire_bytes += conn_wire_bytes(remote->conn);
 	conn_free(remote->conn);
 	remote->conn = NULL;
@@ -299,6 +302,7 @@ struct remote_view remote_view(const struct remote *remote)
 		.since_ms = now_ms - remote->since_ms,
 		.key = remote->key,
 		.error = remote->error,
+		.refused_key = remote->refused_key,
 		.retry_in_ms = remote->state != LINK_WAITING ? -1 : retry_ms > 0 ? retry_ms : 0,
 		.relinks = remote->times_up > 0 ? remote->times_up - 1 : 0,
 		.wire_bytes = remote_wire_bytes(remote),

@@ -125,6 +125,7 @@ struct remote_view {
 	int64_t since_ms; /* how long it has been in this state */
 	const char *key;  /* of the secondary, or of the one that was there last; "" before the first */
 	const char *error; /* why it went down or did not come up; "" when up or not known yet */
+	const char *refused_key; /* the last connection ended because this key was not let in; "" otherwise */
 	int64_t retry_in_ms; /* -1: it does not wait for its next try */
 	uint32_t relinks;    /* how often it came up, but for the first time */
 	uint64_t wire_bytes;

@@ -49,6 +49,7 @@ struct remote {
 	int64_t since_ms; /* when it got into its state */
 	struct conn *conn; /* NULL in WAITING and LOST, and in CONNECTING while there is a dial */
 	char key[PEER_KEY_CHARS + 1]; /* of the secondary that was up last */
+	char refused_key[PEER_KEY_CHARS + 1]; /* of the last connection, when it ended for that */
 	char error[DETAIL_MAX + 1];   /* why it is down; "" when up, and before its first try is over */
 	char refusal[DETAIL_MAX + 1]; /* why this side ends the connection */
 	uint64_t wire_bytes;          /* of the connections that are over */

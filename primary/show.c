@@ -46,30 +46,21 @@ json_t *show_status(const struct service *service)
 {
 	const struct primary_settings *settings = service->settings;
 	const struct core *core = &service->core;
-	json_t *json = json_object();
+	json_t *json = show_daemon("ra-primaryd", &settings->daemon, service->key,
+		clock_now_ms(core->clock) - service->started_ms, core->post);
 	const struct service_host *host;
 	struct da_counts da;
 	unsigned links_up = 0, hosts = 0;
 	for (unsigned i = 0; i < settings->peer_count; i++)
 		links_up += remote_view(service->peers[i].remote).is_up;
 	DL_COUNT(service->hosts, host, hosts);
-	show_set_text(json, "format", "ra-ctl/1");
-	show_set_text(json, "daemon", "ra-primaryd");
-	show_set_text(json, "version", RA_VERSION);
-	show_set_ms(json, "uptime_seconds", clock_now_ms(core->clock) - service->started_ms);
-	show_set_text(json, "config", settings->daemon.path);
-	show_set_text(json, "key", service->key);
-	show_set_text(json, "socket", settings->daemon.socket);
 	json_object_set_new(json, "limit", limit(&service->limit));
-	show_set_count(json, "devices", settings->daemon.device_count);
 	show_set_count(json, "peers", settings->peer_count);
 	show_set_count(json, "links_up", links_up);
 	show_set_count(json, "hosts", hosts);
 	da_count(core->da, &da);
 	json_object_set_new(json, "da",
 		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
-	json_object_set_new(json, "errors", show_error_counts(core->post));
-	show_set_count(json, "errors_total", post_total(core->post));
 	return json;
 }
 
@@ -160,8 +151,7 @@ static json_t *link_to(const struct service_peer *peer)
 		show_set_count(json, "window", view.window_reads);
 	else
 		show_set_text(json, "error", view.error);
-	if (!peer->is_let_in && peer->key[0] && strstr(view.error, peer->key))
-		show_set_text(json, "refused_key", peer->key);
+	show_set_text(json, "refused_key", view.refused_key);
 	if (view.retry_in_ms >= 0)
 		show_set_ms(json, "retry_in_seconds", view.retry_in_ms);
 	json_object_set_new(json, "limit", limit(&peer->limit));

@@ -106,27 +106,18 @@ static json_t *describe_status(const struct service *service)
 	const struct ra *ra = service->ra;
 	const struct secondary_settings *settings = service->settings;
 	struct da_counts da;
-	json_t *json = json_object();
+	json_t *json = show_daemon("ra-secondaryd", &settings->daemon, service->key,
+		clock_now_ms(ra->clock) - service->started_ms, ra->post);
 
-	show_set_text(json, "format", "ra-ctl/1");
-	show_set_text(json, "daemon", "ra-secondaryd");
-	show_set_text(json, "version", RA_VERSION);
-	show_set_ms(json, "uptime_seconds", clock_now_ms(ra->clock) - service->started_ms);
-	show_set_text(json, "config", settings->daemon.path);
-	show_set_text(json, "key", service->key);
-	show_set_text(json, "socket", settings->daemon.socket);
 	json_object_set_new(json, "listen", describe_addresses(service->accept));
 	json_object_set_new(json, "connections", describe_connections(service->accept));
 	json_object_set_new(json, "limit", show_rate(ra->total_rate));
-	show_set_count(json, "devices", settings->daemon.device_count);
 	show_set_count(json, "peers", settings->peer_count);
 	show_set_count(json, "links_up", count_links_up(ra));
 	json_object_set_new(json, "jobs", describe_job_counts(ra));
 	da_count(ra->da, &da);
 	json_object_set_new(json, "da",
 		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
-	json_object_set_new(json, "errors", show_error_counts(ra->post));
-	show_set_count(json, "errors_total", post_total(ra->post));
 	return json;
 }
 

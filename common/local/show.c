@@ -14,6 +14,8 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/config_daemon.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/post.h"
 #include "base/rate.h"
@@ -134,6 +136,24 @@ json_t *show_rate(const struct rate *rate)
 	show_set_count(json, "bytes_per_second", limit.bytes_per_s);
 	show_set_count(json, "reads_per_second", limit.reads_per_s);
 	show_set_ms(json, "throttled_seconds", rate ? (int64_t)rate_throttled_ms(rate) : 0);
+	return json;
+}
+
+json_t *show_daemon(const char *name, const struct daemon_settings *settings, const char *key, int64_t uptime_ms,
+	const struct post *post)
+{
+	json_t *json = json_object();
+
+	show_set_text(json, "format", "ra-ctl/1");
+	show_set_text(json, "daemon", name);
+	show_set_text(json, "version", RA_VERSION);
+	show_set_ms(json, "uptime_seconds", uptime_ms);
+	show_set_text(json, "config", settings->path);
+	show_set_text(json, "key", key);
+	show_set_text(json, "socket", settings->socket);
+	show_set_count(json, "devices", settings->device_count);
+	json_object_set_new(json, "errors", show_error_counts(post));
+	show_set_count(json, "errors_total", post_total(post));
 	return json;
 }
 

@@ -14,6 +14,7 @@
 
 #define SHOW_UTC_CHARS 32u
 
+struct daemon_settings;
 struct post;
 struct rate;
 
@@ -26,6 +27,10 @@ json_t *show_error_counts(const struct post *post);
 json_t *show_rate(const struct rate *rate);
 /* {"path","kind","io","bytes","whole_bytes","offset_bytes","length":"common"|"all"|"bytes"} */
 json_t *show_volume(const struct volume_info *info);
+/* What the status of both daemons begins with: {"format","daemon","version","uptime_seconds","config","key","socket",
+ * "devices","errors","errors_total"}. */
+json_t *show_daemon(const char *name, const struct daemon_settings *settings, const char *key, int64_t uptime_ms,
+	const struct post *post);
 /* The counts of a disk adapter. */
 json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned);
 
