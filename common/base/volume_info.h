@@ -10,6 +10,8 @@
 
 #include "base/limits.h"
 
+#define VOLUME_IDENTITY_BYTES 512u /* with the final NUL */
+
 enum volume_kind { VOLUME_KIND_UNSET = 0, VOLUME_KIND_FILE = 1, VOLUME_KIND_BLOCK = 2, VOLUME_KIND_COUNT };
 
 /* AUTO is only asked for: direct for block devices, buffered for files. */
@@ -26,6 +28,9 @@ struct volume_info {
 	uint64_t whole_bytes;  /* all of the volume; 0 from a peer that does not say */
 	uint64_t offset_bytes; /* where track 0 begins */
 	bool is_common;        /* length = common */
+	/* Stays the same when the daemon or the machine starts again: "file DEV:INODE", "dm UUID", "wwid …", "serial …",
+	 * "name PATH". "" from a peer that does not say. */
+	char identity[VOLUME_IDENTITY_BYTES];
 };
 
 /* What of a volume is not compared. */

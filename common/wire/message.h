@@ -32,6 +32,8 @@ enum message_type {
 	MESSAGE_RESERVE = 12,
 	MESSAGE_RESERVE_REPLY = 13,
 	MESSAGE_UNRESERVE = 14,
+	MESSAGE_INVALID = 15,
+	MESSAGE_INVALID_REPLY = 16, /* carries payload */
 	MESSAGE_HOST_HELLO = 32,
 	MESSAGE_HOST_HELLO_REPLY = 33,
 	MESSAGE_HOST_OPEN = 34,
@@ -41,7 +43,11 @@ enum message_type {
 	MESSAGE_HOST_READ_REPLY = 38,
 	MESSAGE_HOST_RELEASE = 39,
 	MESSAGE_HOST_LINK = 40,
-	MESSAGE_CONTROL = 48,
+	MESSAGE_HOST_LOAD = 41,
+	MESSAGE_HOST_SAVE = 42, /* carries payload */
+	MESSAGE_HOST_RECORD_REPLY = 43, /* carries payload */
+	MESSAGE_HOST_PROGRESS = 44,
+	MESSAGE_CONTROL = 48, /* carries payload */
 	MESSAGE_CONTROL_REPLY = 49, /* carries payload */
 	MESSAGE_SETUP = 64,
 	MESSAGE_SETUP_REPLY = 65,
@@ -62,8 +68,21 @@ enum control_verb {
 	VERB_LINKS = 6,
 	VERB_LIMIT = 7,
 	VERB_PROBE = 8,
+	VERB_TRACKS = 9,
+	VERB_PROOF = 10,
 	VERB_COUNT
 };
+
+enum tracks_action { TRACKS_UNSET = 0, TRACKS_LIST = 1, TRACKS_MARK = 2, TRACKS_CLEAR = 3, TRACKS_ACTION_COUNT };
+
+enum record { RECORD_UNSET = 0, RECORD_LEDGER = 1, RECORD_INVALID = 2, RECORD_LAYOUT = 3, RECORD_COUNT };
+
+/* Feature bits of Hello and HelloReply. */
+#define FEATURE_INVALID 1u /* Invalid; Reserve.exclusive */
+
+/* A payload that is a set of tracks. */
+#define TRACK_SET_RANGES_MAX 131072u
+#define TRACK_SET_PAYLOAD_BYTES_MAX (TRACK_SET_RANGES_MAX * 16u)
 
 enum limit_scope { SCOPE_UNSET = 0, SCOPE_TOTAL = 1, SCOPE_DEVICE = 2, SCOPE_PEER = 3, SCOPE_COUNT };
 
@@ -128,6 +147,7 @@ struct msg_reserve {
 	uint32_t tag;
 	uint32_t device_number;
 	char owner[OWNER_MAX + 1];
+	bool exclusive;
 };
 
 struct msg_reserve_reply {
@@ -135,12 +155,24 @@ struct msg_reserve_reply {
 	enum status status;
 	uint32_t reservation;
 	char detail[DETAIL_MAX + 1];
+	bool by_program;
 };
 
 struct msg_unreserve {
 	uint32_t tag;
 	uint32_t device_number;
 	uint32_t reservation;
+};
+
+struct msg_invalid {
+	uint32_t tag;
+	uint32_t device_number;
+};
+
+struct msg_invalid_reply {
+	uint32_t tag;
+	enum status status;
+	char detail[DETAIL_MAX + 1];
 };
 
 struct msg_release {
@@ -178,6 +210,7 @@ struct msg_host_open {
 	uint64_t limit_bytes_per_s;
 	bool reserve;
 	char owner[OWNER_MAX + 1];
+	bool exclusive;
 };
 
 struct msg_host_status {
@@ -195,6 +228,8 @@ struct msg_host_open_reply {
 	uint32_t relinks;
 	bool digest_only;
 	uint64_t throttled_ms;
+	uint32_t max_lag_ms;
+	uint64_t cpu_ms;
 };
 
 struct msg_host_read {
@@ -225,6 +260,35 @@ struct msg_host_link {
 	bool is_up;
 	uint32_t relinks;
 	char detail[DETAIL_MAX + 1];
+	bool unreserved;
+};
+
+struct msg_host_load {
+	uint32_t tag;
+	enum record record;
+};
+
+struct msg_host_save {
+	uint32_t tag;
+	enum record record;
+};
+
+struct msg_host_record_reply {
+	uint32_t tag;
+	enum status status;
+	char detail[DETAIL_MAX + 1];
+};
+
+#define PROGRESS_WORD_BYTES 32u
+
+struct msg_host_progress {
+	char phase[PROGRESS_WORD_BYTES];
+	uint64_t done_tracks, total_tracks;
+	uint64_t different_tracks, settling_tracks;
+	uint64_t local_bytes_per_s, remote_bytes_per_s;
+	char binds[PROGRESS_WORD_BYTES];
+	uint64_t left_s;
+	uint64_t elapsed_s;
 };
 
 struct msg_control {
@@ -237,6 +301,8 @@ struct msg_control {
 	uint64_t bytes_per_s;
 	bool sets_reads;
 	uint64_t reads_per_s;
+	enum tracks_action action;
+	uint64_t first_track;
 };
 
 struct msg_control_reply {
@@ -294,6 +360,12 @@ struct message {
 		struct msg_reserve_reply reserve_reply;
 		struct msg_unreserve unreserve;
 		struct msg_host_link host_link;
+		struct msg_invalid invalid;
+		struct msg_invalid_reply invalid_reply;
+		struct msg_host_load host_load;
+		struct msg_host_save host_save;
+		struct msg_host_record_reply host_record_reply;
+		struct msg_host_progress host_progress;
 		struct msg_control control;
 		struct msg_control_reply control_reply;
 		struct msg_setup_reply setup_reply;

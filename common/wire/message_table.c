@@ -35,7 +35,11 @@ SAME(STATUS_VOLUME_CHANGED, RA__STATUS__STATUS_VOLUME_CHANGED);
 SAME(STATUS_COUNT, RA__STATUS__STATUS_VOLUME_CHANGED + 1);
 SAME(VERB_STATUS, RA__VERB__VERB_STATUS);
 SAME(VERB_LIMIT, RA__VERB__VERB_LIMIT);
-SAME(VERB_COUNT, RA__VERB__VERB_PROBE + 1);
+SAME(VERB_COUNT, RA__VERB__VERB_PROOF + 1);
+SAME(TRACKS_LIST, RA__TRACKS_ACTION__TRACKS_ACTION_LIST);
+SAME(TRACKS_ACTION_COUNT, RA__TRACKS_ACTION__TRACKS_ACTION_CLEAR + 1);
+SAME(RECORD_LEDGER, RA__RECORD__RECORD_LEDGER);
+SAME(RECORD_COUNT, RA__RECORD__RECORD_LAYOUT + 1);
 SAME(SCOPE_TOTAL, RA__SCOPE__SCOPE_TOTAL);
 SAME(SCOPE_DEVICE, RA__SCOPE__SCOPE_DEVICE);
 SAME(SCOPE_PEER, RA__SCOPE__SCOPE_PEER);
@@ -88,6 +92,7 @@ static const struct message_field volume_fields[] = {
 	NUMBER(volume_info, whole_bytes, 0, INT64_MAX),
 	NUMBER(volume_info, offset_bytes, 0, INT64_MAX),
 	BOOL(volume_info, is_common),
+	STRING(FIELD_VERBATIM, volume_info, identity, 0),
 };
 
 static const struct message_field hello_fields[] = {
@@ -151,6 +156,7 @@ static const struct message_field reserve_fields[] = {
 	U32(msg_reserve, tag),
 	NUMBER(msg_reserve, device_number, 0, DEVICES_MAX - 1),
 	TEXT(msg_reserve, owner),
+	BOOL(msg_reserve, exclusive),
 };
 
 static const struct message_field reserve_reply_fields[] = {
@@ -158,12 +164,24 @@ static const struct message_field reserve_reply_fields[] = {
 	STATUS(msg_reserve_reply),
 	U32(msg_reserve_reply, reservation),
 	TEXT(msg_reserve_reply, detail),
+	BOOL(msg_reserve_reply, by_program),
 };
 
 static const struct message_field unreserve_fields[] = {
 	U32(msg_unreserve, tag),
 	NUMBER(msg_unreserve, device_number, 0, DEVICES_MAX - 1),
 	U32(msg_unreserve, reservation),
+};
+
+static const struct message_field invalid_fields[] = {
+	U32(msg_invalid, tag),
+	NUMBER(msg_invalid, device_number, 0, DEVICES_MAX - 1),
+};
+
+static const struct message_field invalid_reply_fields[] = {
+	U32(msg_invalid_reply, tag),
+	STATUS(msg_invalid_reply),
+	TEXT(msg_invalid_reply, detail),
 };
 
 static const struct message_field release_fields[] = {
@@ -200,6 +218,7 @@ static const struct message_field host_open_fields[] = {
 	U64(msg_host_open, limit_bytes_per_s),
 	BOOL(msg_host_open, reserve),
 	TEXT(msg_host_open, owner),
+	BOOL(msg_host_open, exclusive),
 };
 
 static const struct message_field host_status_fields[] = { U32(msg_host_status, tag) };
@@ -216,6 +235,8 @@ static const struct message_field host_open_reply_fields[] = {
 	U32(msg_host_open_reply, relinks),
 	BOOL(msg_host_open_reply, digest_only),
 	U64(msg_host_open_reply, throttled_ms),
+	U32(msg_host_open_reply, max_lag_ms),
+	U64(msg_host_open_reply, cpu_ms),
 };
 
 static const struct message_field host_read_fields[] = {
@@ -245,6 +266,36 @@ static const struct message_field host_link_fields[] = {
 	BOOL(msg_host_link, is_up),
 	U32(msg_host_link, relinks),
 	TEXT(msg_host_link, detail),
+	BOOL(msg_host_link, unreserved),
+};
+
+static const struct message_field host_load_fields[] = {
+	U32(msg_host_load, tag),
+	NUMBER(msg_host_load, record, RECORD_LEDGER, RECORD_COUNT - 1),
+};
+
+static const struct message_field host_save_fields[] = {
+	U32(msg_host_save, tag),
+	NUMBER(msg_host_save, record, RECORD_LEDGER, RECORD_INVALID),
+};
+
+static const struct message_field host_record_reply_fields[] = {
+	U32(msg_host_record_reply, tag),
+	STATUS(msg_host_record_reply),
+	TEXT(msg_host_record_reply, detail),
+};
+
+static const struct message_field host_progress_fields[] = {
+	TEXT(msg_host_progress, phase),
+	U64(msg_host_progress, done_tracks),
+	U64(msg_host_progress, total_tracks),
+	U64(msg_host_progress, different_tracks),
+	U64(msg_host_progress, settling_tracks),
+	U64(msg_host_progress, local_bytes_per_s),
+	U64(msg_host_progress, remote_bytes_per_s),
+	TEXT(msg_host_progress, binds),
+	U64(msg_host_progress, left_s),
+	U64(msg_host_progress, elapsed_s),
 };
 
 static const struct message_field control_fields[] = {
@@ -257,6 +308,8 @@ static const struct message_field control_fields[] = {
 	U64(msg_control, bytes_per_s),
 	BOOL(msg_control, sets_reads),
 	U64(msg_control, reads_per_s),
+	NUMBER(msg_control, action, 0, TRACKS_ACTION_COUNT - 1),
+	U64(msg_control, first_track),
 };
 
 static const struct message_field control_reply_fields[] = {
@@ -455,6 +508,16 @@ static int check_reserve_reply(const struct message *message, char *why)
 	return rc;
 }
 
+static int check_invalid_reply(const struct message *message, char *why)
+{
+	return check_status("InvalidReply", message->invalid_reply.status, READ_ONLY | NOT_ON_LINK | NOT_AFTER_HELLO, why);
+}
+
+static int check_host_record_reply(const struct message *message, char *why)
+{
+	return check_status("HostRecordReply", message->host_record_reply.status, READ_ONLY | NOT_AFTER_HELLO, why);
+}
+
 static int check_control(const struct message *message, char *why)
 {
 	const struct msg_control *control = &message->control;
@@ -489,6 +552,9 @@ static const struct message_row rows[MESSAGE_TYPES_END] = {
 	[MESSAGE_RESERVE] = ROW(reserve),
 	[MESSAGE_RESERVE_REPLY] = ROW(reserve_reply, .check = check_reserve_reply),
 	[MESSAGE_UNRESERVE] = ROW(unreserve),
+	[MESSAGE_INVALID] = ROW(invalid),
+	[MESSAGE_INVALID_REPLY] = ROW(invalid_reply, .check = check_invalid_reply,
+		.payload_bytes_max = TRACK_SET_PAYLOAD_BYTES_MAX),
 	[MESSAGE_HOST_HELLO] = ROW(host_hello, .check = check_host_hello),
 	[MESSAGE_HOST_HELLO_REPLY] = ROW(host_hello_reply, .check = check_host_hello_reply),
 	[MESSAGE_HOST_OPEN] = ROW(host_open),
@@ -498,7 +564,12 @@ static const struct message_row rows[MESSAGE_TYPES_END] = {
 	[MESSAGE_HOST_READ_REPLY] = ROW(host_read_reply, .check = check_host_read_reply),
 	[MESSAGE_HOST_RELEASE] = ROW(host_release),
 	[MESSAGE_HOST_LINK] = ROW(host_link),
-	[MESSAGE_CONTROL] = ROW(control, .check = check_control),
+	[MESSAGE_HOST_LOAD] = ROW(host_load),
+	[MESSAGE_HOST_SAVE] = ROW(host_save, .payload_bytes_max = FRAME_PAYLOAD_BYTES_MAX),
+	[MESSAGE_HOST_RECORD_REPLY] = ROW(host_record_reply, .check = check_host_record_reply,
+		.payload_bytes_max = FRAME_PAYLOAD_BYTES_MAX),
+	[MESSAGE_HOST_PROGRESS] = ROW(host_progress),
+	[MESSAGE_CONTROL] = ROW(control, .check = check_control, .payload_bytes_max = CONTROL_PAYLOAD_BYTES_MAX),
 	[MESSAGE_CONTROL_REPLY] = ROW(control_reply, .payload_bytes_max = CONTROL_PAYLOAD_BYTES_MAX),
 	[MESSAGE_SETUP] = ROW(setup, .check = check_setup),
 	[MESSAGE_SETUP_REPLY] = ROW(setup_reply),

@@ -29,7 +29,7 @@ static const struct message valid[] = {
 	{ MESSAGE_HELLO_REPLY, .hello_reply = { STATUS_OK, 1, 5, 32, 7, "ra 0.1.0" } },
 	{ MESSAGE_DEVICE_QUERY, .device_query = { 9, "web1" } },
 	{ MESSAGE_DEVICE_REPLY, .device_reply = { 9, STATUS_OK, 255, 65536, { INT64_MAX, VOLUME_KIND_FILE, IO_MODE_DIRECT,
-		UINT64_MAX, 2, 3, "/dev/a\nb", INT64_MAX, 512, true }, "none", true } },
+		UINT64_MAX, 2, 3, "/dev/a\nb", INT64_MAX, 512, true, "file 801:7" }, "none", true } },
 	{ MESSAGE_DETACH, .detach = { 1, 2 } },
 	{ MESSAGE_READ, .read = { 1, UINT64_MAX, 3, UINT64_MAX - 64, 64, DELIVERY_HOLD, 8, true } },
 	{ MESSAGE_READ_REPLY, .read_reply = { 1, STATUS_RECONNECT, 0, 4, 5, { 1, 2, 3, 4, 5 }, "five", 6 } },
@@ -39,20 +39,27 @@ static const struct message valid[] = {
 	{ MESSAGE_PONG, .pong = { 78 } },
 	{ MESSAGE_HOST_HELLO, .host_hello = { 1, 1, 16, 4194304, "ra" } },
 	{ MESSAGE_HOST_HELLO_REPLY, .host_hello_reply = { STATUS_OK, 1, "ra" } },
-	{ MESSAGE_HOST_OPEN, .host_open = { 1, "volume", 900000, UINT64_MAX, true, "me" } },
+	{ MESSAGE_HOST_OPEN, .host_open = { 1, "volume", 900000, UINT64_MAX, true, "me", true } },
 	{ MESSAGE_HOST_STATUS, .host_status = { 1 } },
 	{ MESSAGE_HOST_OPEN_REPLY, .host_open_reply = { 1, STATUS_OK, SIDE_UNSET, 4096,
 		{ 1, VOLUME_KIND_FILE, IO_MODE_BUFFERED, 2, 3, 4, "a" },
-		{ 5, VOLUME_KIND_BLOCK, IO_MODE_DIRECT, 6, 7, 0, "b", 9, 4, true }, 99, "both", 2, true, 3 } },
+		{ 5, VOLUME_KIND_BLOCK, IO_MODE_DIRECT, 6, 7, 0, "b", 9, 4, true, "dm x" }, 99, "both", 2, true, 3, 5000, 6 } },
 	{ MESSAGE_HOST_READ, .host_read = { 1, SIDE_REMOTE, 63, 2, 64, 1023, DELIVERY_POLL, 5, true } },
 	{ MESSAGE_HOST_READ_REPLY, .host_read_reply = { 1, STATUS_OK, 0, 1, { 2 }, true, true, "one", 7 } },
 	{ MESSAGE_HOST_RELEASE, .host_release = { 3 } },
 	{ MESSAGE_SETUP, .setup = { "/tmp/x", "-----BEGIN\n", "", 1048576, 1, IO_MODE_AUTO, true, 1 } },
-	{ MESSAGE_RESERVE, .reserve = { 1, 2, "ra-compare[3] on a" } },
-	{ MESSAGE_RESERVE_REPLY, .reserve_reply = { 1, STATUS_OK, 4, "granted" } },
+	{ MESSAGE_RESERVE, .reserve = { 1, 2, "ra-compare[3] on a", true } },
+	{ MESSAGE_RESERVE_REPLY, .reserve_reply = { 1, STATUS_OK, 4, "granted", true } },
+	{ MESSAGE_INVALID, .invalid = { 1, 2 } },
+	{ MESSAGE_INVALID_REPLY, .invalid_reply = { 1, STATUS_NO_SUCH_DEVICE, "gone" } },
+	{ MESSAGE_HOST_LOAD, .host_load = { 1, RECORD_LAYOUT } },
+	{ MESSAGE_HOST_SAVE, .host_save = { 1, RECORD_INVALID } },
+	{ MESSAGE_HOST_RECORD_REPLY, .host_record_reply = { 1, STATUS_BUSY, "taken" } },
+	{ MESSAGE_HOST_PROGRESS, .host_progress = { "settling", 1, 2, 3, 4, 5, 6, "link", 7, 8 } },
 	{ MESSAGE_UNRESERVE, .unreserve = { 1, 2, 4 } },
-	{ MESSAGE_HOST_LINK, .host_link = { true, 2, "reset" } },
-	{ MESSAGE_CONTROL, .control = { 1, 1, VERB_LIMIT, "web1", SCOPE_DEVICE, true, 2, true, UINT64_MAX } },
+	{ MESSAGE_HOST_LINK, .host_link = { true, 2, "reset", true } },
+	{ MESSAGE_CONTROL, .control = { 1, 1, VERB_LIMIT, "web1", SCOPE_DEVICE, true, 2, true, UINT64_MAX,
+		TRACKS_CLEAR, 9 } },
 	{ MESSAGE_CONTROL_REPLY, .control_reply = { 1, STATUS_NOT_PERMITTED, "only root" } },
 	{ MESSAGE_SETUP_REPLY, .setup_reply = { STATUS_VERSION, 2, "ra 9" } },
 };
@@ -138,6 +145,23 @@ static void message_without_set_fields_has_no_bytes(void **state)
 	assert_int_equal(got.type, MESSAGE_PING);
 }
 
+static uint32_t payload_bytes_of(unsigned type)
+{
+	switch (type) {
+	case MESSAGE_READ_REPLY:
+	case MESSAGE_HOST_SAVE:
+	case MESSAGE_HOST_RECORD_REPLY:
+		return FRAME_PAYLOAD_BYTES_MAX;
+	case MESSAGE_CONTROL:
+	case MESSAGE_CONTROL_REPLY:
+		return CONTROL_PAYLOAD_BYTES_MAX;
+	case MESSAGE_INVALID_REPLY:
+		return TRACK_SET_PAYLOAD_BYTES_MAX;
+	default:
+		return 0;
+	}
+}
+
 static void names_and_payload_limits_follow_the_type(void **state)
 {
 	(void)state;
@@ -149,8 +173,7 @@ static void names_and_payload_limits_follow_the_type(void **state)
 		for (size_t i = 0; i < VALID_COUNT; i++)
 			is_known = is_known || valid[i].type == type;
 		assert_int_equal(strcmp(message_name(type), "unknown") != 0, is_known);
-		assert_int_equal(message_payload_bytes_max(type), type == MESSAGE_READ_REPLY ? FRAME_PAYLOAD_BYTES_MAX :
-			type == MESSAGE_CONTROL_REPLY ? CONTROL_PAYLOAD_BYTES_MAX : 0);
+		assert_int_equal(message_payload_bytes_max(type), payload_bytes_of(type));
 	}
 }
 
@@ -185,6 +208,8 @@ static void no_message_is_recursive_or_has_a_oneof_or_repeats(void **state)
 		&ra__host_open__descriptor, &ra__host_status__descriptor, &ra__host_open_reply__descriptor,
 		&ra__host_read__descriptor, &ra__host_read_reply__descriptor, &ra__host_release__descriptor,
 		&ra__setup__descriptor, &ra__reserve__descriptor, &ra__reserve_reply__descriptor,
+		&ra__invalid__descriptor, &ra__invalid_reply__descriptor, &ra__host_load__descriptor,
+		&ra__host_save__descriptor, &ra__host_record_reply__descriptor, &ra__host_progress__descriptor,
 		&ra__unreserve__descriptor, &ra__host_link__descriptor, &ra__control__descriptor,
 		&ra__control_reply__descriptor, &ra__setup_reply__descriptor };
 
