@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fig. 2: the passes over the two volumes. The engine opens the device, deals out runs to the streams, ends a pass when
- * they are done, looks whether a volume changed its size, and keeps the worst report. It starts no process and prints
- * nothing. Loop thread only.
+ * Fig. 2: the passes over the two volumes. The engine opens the device, loads what is kept of it, lets the streams work
+ * through the agenda of a pass, ends it when that is done, looks whether a volume changed its size, saves, and keeps
+ * the worst report. It starts no process and prints nothing. Loop thread only.
  */
 #ifndef RA_COMPARE_ENGINE_H
 #define RA_COMPARE_ENGINE_H
@@ -13,6 +13,7 @@
 struct client;
 struct clock;
 struct engine;
+struct msg_host_link;
 struct options;
 struct report;
 struct shm;
@@ -35,8 +36,8 @@ void engine_interrupt(struct engine *engine);
 /* The client is lost. */
 void engine_lost(struct engine *engine, const char *reason);
 
-/* The link behind the primary went down or came back; relinks: how often it has come back. */
-void engine_link(struct engine *engine, bool is_up, uint32_t relinks);
+/* The link behind the primary went down or came back. */
+void engine_link(struct engine *engine, const struct msg_host_link *link);
 
 /* The worst finished pass; NULL when there is none, or when something worse came after it: then engine_error says
  * what. */
@@ -47,5 +48,8 @@ int engine_exit_code(const struct engine *engine);     /* when done */
 
 /* For the progress line: the pass that runs; NULL between passes. */
 const struct report *engine_current(const struct engine *engine);
+uint64_t engine_settling_tracks(const struct engine *engine);
+/* Why the place of this run could not be kept; "": it was, or needs not be. */
+const char *engine_place_trouble(const struct engine *engine);
 
 #endif

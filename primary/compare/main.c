@@ -116,7 +116,7 @@ static void on_link(void *arg, const struct msg_host_link *link)
 		log_warning("the link is up again after %.1f s", (double)(now_ms - compare->link_down_ms) / 1000.0);
 	}
 	compare->is_link_down = !link->is_up;
-	engine_link(compare->engine, link->is_up, link->relinks);
+	engine_link(compare->engine, link);
 }
 
 static const struct client_ops client_ops = { .up = on_up, .lost = on_lost, .link = on_link };

@@ -12,6 +12,7 @@
 #include "base/plural.h"
 #include "local/client.h"
 #include "primary/compare/options.h"
+#include "storage/ledger.h"
 #include "wire/message.h"
 
 #define PRIVATE_DEVICE "volume" /* as both daemons call it with --once */
@@ -26,7 +27,8 @@ void opening_request(const struct options *options, struct msg_host_open *out)
 	*out = (struct msg_host_open){
 		.link_timeout_ms = (uint32_t)options->link_timeout_ms,
 		.limit_bytes_per_s = options->limit_bytes_per_s,
-		.reserve = options->reserve,
+		.reserve = options->reserve != RESERVE_NONE,
+		.exclusive = options->reserve == RESERVE_EXCLUSIVE,
 	};
 	snprintf(out->device, sizeof(out->device), "%s", device_of(options));
 	client_owner("ra-compare", out->owner);
@@ -51,6 +53,23 @@ void opening_add_hint(const struct options *options, char *why, size_t why_bytes
 	if (options->form == FORM_DEVICE && access(options->device, F_OK) == 0)
 		snprintf(why + length, why_bytes - length, " (There is a file %s here. To compare two volumes, which needs no "
 			"configuration, name both: ra-compare %s B)", options->device, options->device);
+}
+
+void opening_binding(const struct options *options, const struct msg_host_open_reply *reply,
+	struct ledger_binding *out)
+{
+	*out = (struct ledger_binding){
+		.local_bytes = reply->local.size_bytes,
+		.remote_bytes = reply->remote.size_bytes,
+		.local_offset = reply->local.offset_bytes,
+		.remote_offset = reply->remote.offset_bytes,
+		.track_bytes = reply->track_bytes,
+		.is_common = opening_is_common(options, reply),
+		.digest = "data",
+	};
+	snprintf(out->device, sizeof(out->device), "%s", device_of(options));
+	snprintf(out->local_identity, sizeof(out->local_identity), "%s", reply->local.identity);
+	snprintf(out->remote_identity, sizeof(out->remote_identity), "%s", reply->remote.identity);
 }
 
 static int refuse_device(const struct options *options, const struct msg_host_open_reply *reply, char *why)

@@ -12,6 +12,7 @@
 
 #define OPENING_WHY_BYTES 4700u /* a name and a detail may stand in it */
 
+struct ledger_binding;
 struct msg_host_open;
 struct msg_host_open_reply;
 struct options;
@@ -22,6 +23,10 @@ int opening_judge(const struct options *options, const struct msg_host_open_repl
 
 /* For a device that is not to be had: adds to why that a file has this name, if one has. */
 void opening_add_hint(const struct options *options, char *why, size_t why_bytes);
+
+/* What a ledger of this comparison is bound to. */
+void opening_binding(const struct options *options, const struct msg_host_open_reply *reply,
+	struct ledger_binding *out);
 
 /* Only what both volumes have is compared. */
 bool opening_is_common(const struct options *options, const struct msg_host_open_reply *reply);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "base/config.h"
 #include "base/limits.h"
@@ -26,8 +27,11 @@
 #define SOCKET_PATH_BYTES sizeof(((struct sockaddr_un *)NULL)->sun_path)
 #define REPEAT_MAX 1000000000ull
 #define EXACT_MAX 1000000000ull
+#define DURATION_MS_MAX (366 * 24 * 3600 * 1000ull)
+#define AGE_MS_MAX (100 * DURATION_MS_MAX)
+#define SETTLE_ROUNDS_MAX 100u
 
-#define RULES_MAX 32u
+#define RULES_MAX 48u
 
 /* The first error is kept: those after it may be its consequence. */
 struct parser {
@@ -179,9 +183,109 @@ static void parse_progress(struct parser *parser, const char *text)
 
 static void parse_reserve(struct parser *parser, const char *text)
 {
-	static const char *const words[] = { "ra", NULL };
+	static const char *const words[] = { "ra", "exclusive", NULL };
+	static const enum reserve_mode values[] = { RESERVE_RA, RESERVE_EXCLUSIVE };
+	int i = text ? parse_word(parser, "reserve", text, words, "ra or exclusive") : 0;
 
-	parser->options->reserve = !text || parse_word(parser, "reserve", text, words, "ra") == 0;
+	if (i >= 0)
+		parser->options->reserve = values[i];
+}
+
+static void parse_settle(struct parser *parser, const char *text)
+{
+	uint64_t rounds = 0;
+
+	parse_number(parser, "settle", text, 0, SETTLE_ROUNDS_MAX, &rounds);
+	parser->options->settle_rounds = (uint32_t)rounds;
+}
+
+static void parse_max_lag(struct parser *parser, const char *text)
+{
+	uint64_t value_ms = 0;
+
+	if (!config_parse_time(text, &value_ms) || value_ms > TIME_MS_MAX)
+		refuse(parser, "--max-lag %.40s: expected a time up to 1h, such as 5s", text);
+	parser->options->has_max_lag = true;
+	parser->options->max_lag_ms = (int64_t)value_ms;
+}
+
+static void parse_stop_after(struct parser *parser, const char *text)
+{
+	parse_number(parser, "stop-after", text, 1, EXACT_MAX, &parser->options->stop_after);
+}
+
+static void parse_state(struct parser *parser, const char *text)
+{
+	if (text[0] == '\0' || strlen(text) >= PATH_BYTES_MAX - sizeof(".lock"))
+		refuse(parser, "--state %.60s: expected the path of a file, or none", text);
+	parser->options->no_state = strcmp(text, "none") == 0;
+	parser->options->state_path = parser->options->no_state ? NULL : text;
+}
+
+/* The earlier of two ends counts. */
+static void end_after(struct options *options, int64_t duration_ms)
+{
+	if (options->max_duration_ms == 0 || duration_ms < options->max_duration_ms)
+		options->max_duration_ms = duration_ms;
+}
+
+static void parse_max_duration(struct parser *parser, const char *text)
+{
+	uint64_t value_ms;
+
+	if (!config_parse_time(text, &value_ms) || value_ms == 0 || value_ms > DURATION_MS_MAX)
+		refuse(parser, "--max-duration %.40s: expected a time up to 366d, such as 90m or 8h", text);
+	else
+		end_after(parser->options, (int64_t)value_ms);
+}
+
+/* The next time that the clock of this host shows it. */
+static void parse_until(struct parser *parser, const char *text)
+{
+	time_t now = time(NULL), then;
+	const char *rest = NULL;
+	uint64_t hour, minute;
+	struct tm tm;
+	bool is_good = parse_digits(text, &hour, &rest) && rest - text <= 2 && *rest == ':' &&
+		parse_digits(rest + 1, &minute, &rest) && *rest == '\0' && hour < 24 && minute < 60 &&
+		strlen(strchr(text, ':')) == 3;
+
+	if (!is_good) {
+		refuse(parser, "--until %.40s: expected HH:MM", text);
+		return;
+	}
+	localtime_r(&now, &tm);
+	tm.tm_hour = (int)hour;
+	tm.tm_min = (int)minute;
+	tm.tm_sec = 0;
+	tm.tm_isdst = -1;
+	then = mktime(&tm);
+	if (then <= now) {
+		tm.tm_mday++;
+		tm.tm_isdst = -1;
+		then = mktime(&tm);
+	}
+	end_after(parser->options, (int64_t)(then - now) * 1000);
+}
+
+static void parse_older_than(struct parser *parser, const char *text)
+{
+	uint64_t value_ms;
+
+	if (!config_parse_time(text, &value_ms) || value_ms < 1000 || value_ms > AGE_MS_MAX)
+		refuse(parser, "--older-than %.40s: expected an age from 1s on, such as 30d or 12h", text);
+	else
+		parser->options->older_than_s = (int64_t)(value_ms / 1000);
+}
+
+static void parse_invalid(struct parser *parser, const char *text)
+{
+	static const char *const words[] = { "skip", "refuse", "check", NULL };
+	static const enum invalid_mode values[] = { INVALID_SKIP, INVALID_REFUSE, INVALID_CHECK };
+	int i = parse_word(parser, "invalid", text, words, "skip, refuse or check");
+
+	if (i >= 0)
+		parser->options->invalid = values[i];
 }
 
 static void parse_repeat(struct parser *parser, const char *text)
@@ -258,7 +362,20 @@ static const struct rule {
 	{ "link-timeout", KIND_TIME, .offset = offsetof(struct options, link_timeout_ms),
 		.of_device = "only its link is made again" },
 	{ "common-size", KIND_FLAG, .offset = offsetof(struct options, common_size) },
-	{ "reserve", KIND_OPTIONAL, .parse = parse_reserve, .of_device = "no other user of RA meets these two volumes" },
+	{ "reserve", KIND_OPTIONAL, .parse = parse_reserve },
+	{ "settle", KIND_OWN, .parse = parse_settle },
+	{ "settle-delay", KIND_TIME, .offset = offsetof(struct options, settle_delay_ms) },
+	{ "max-lag", KIND_OWN, .parse = parse_max_lag },
+	{ "stop-after", KIND_OWN, .parse = parse_stop_after },
+	{ "accept-trimmed", KIND_FLAG, .offset = offsetof(struct options, accept_trimmed) },
+	{ "state", KIND_OWN, .parse = parse_state },
+	{ "restart", KIND_FLAG, .offset = offsetof(struct options, restart) },
+	{ "max-duration", KIND_OWN, .parse = parse_max_duration },
+	{ "until", KIND_OWN, .parse = parse_until },
+	{ "older-than", KIND_OWN, .parse = parse_older_than },
+	{ "invalid", KIND_OWN, .parse = parse_invalid, .of_device = "of two volumes nobody keeps invalid tracks" },
+	{ "mark", KIND_FLAG, .offset = offsetof(struct options, mark),
+		.of_device = "of two volumes nobody keeps invalid tracks" },
 	{ "exact", KIND_OWN, .parse = parse_exact },
 	{ "json", KIND_FLAG, .offset = offsetof(struct options, json) },
 	{ "progress", KIND_OPTIONAL, .parse = parse_progress },
@@ -402,9 +519,33 @@ static void check_memory(struct parser *parser)
 			HOST_MEMORY_BYTES_MAX);
 }
 
+/* What needs a ledger, and where it is. */
+static void check_state(struct parser *parser)
+{
+	const struct options *options = parser->options;
+	bool is_device = options->form == FORM_DEVICE;
+
+	if (is_device && options->state_path)
+		refuse(parser, "--state %.60s: the primary keeps the ledger of a DEVICE; only --state none is possible",
+			options->state_path);
+	if (!is_device && options->no_state)
+		refuse(parser, "--state none goes with a DEVICE only: of two volumes nothing is kept unless --state names a "
+			       "file");
+	if (is_device ? !options->no_state : options->state_path != NULL)
+		return;
+	if (options->restart)
+		refuse(parser, "--restart needs a ledger%s", is_device ? "" : ": --state FILE");
+	if (options->older_than_s > 0)
+		refuse(parser, "--older-than needs a ledger%s", is_device ? "" : ": --state FILE");
+}
+
 static void check_together(struct parser *parser)
 {
 	check_form(parser);
+	check_state(parser);
+	if (parser->options->form != FORM_DEVICE && parser->options->reserve == RESERVE_RA)
+		refuse(parser, "--reserve=ra goes with a DEVICE only: no other user of RA meets these two volumes; "
+			       "--reserve=exclusive goes with both");
 	if (parser->options->form != FORM_DEVICE)
 		check_memory(parser);
 	if (parser->options->quiet && parser->options->json)
@@ -428,6 +569,8 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 		.io = IO_MODE_AUTO,
 		.socket_path = OPTIONS_SOCKET_DEFAULT,
 		.link_timeout_ms = 30000,
+		.settle_rounds = 3,
+		.settle_delay_ms = 200,
 		.exact_tracks = 1024,
 	};
 	why[0] = '\0';
@@ -444,4 +587,22 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 	take_operands(&parser, argc - optind, argv + optind);
 	check_together(&parser);
 	return parser.is_bad ? OPTIONS_BAD : OPTIONS_RUN;
+}
+
+void options_words(const struct options *options, char *out, size_t bytes)
+{
+	static const char *const modes[] = { [INVALID_SKIP] = "", [INVALID_REFUSE] = " --invalid refuse",
+		[INVALID_CHECK] = " --invalid check" };
+	char tracks[64] = "", older[64] = "";
+
+	if (options->has_tracks && options->last_track == UINT64_MAX)
+		snprintf(tracks, sizeof(tracks), " --tracks %llu-", (unsigned long long)options->first_track);
+	else if (options->has_tracks)
+		snprintf(tracks, sizeof(tracks), " --tracks %llu-%llu", (unsigned long long)options->first_track,
+			(unsigned long long)options->last_track);
+	if (options->older_than_s > 0)
+		snprintf(older, sizeof(older), " --older-than %llds", (long long)options->older_than_s);
+	snprintf(out, bytes, "%s%s%s", tracks, older, modes[options->invalid]);
+	if (out[0] == ' ')
+		memmove(out, out + 1, strlen(out));
 }

@@ -7,11 +7,13 @@
 #define RA_COMPARE_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
 #include "base/volume_info.h"
 #include "primary/compare/operand.h"
+#include "primary/compare/report.h"
 
 #define OPTIONS_REPEAT_FOREVER UINT64_MAX
 #define OPTIONS_WHY_BYTES 512u
@@ -21,6 +23,9 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
 /* What is compared: two volumes by a private pair, the second perhaps over ssh, or a device of the primary. */
 enum form { FORM_PAIR, FORM_SSH, FORM_DEVICE };
+
+/* What happens to tracks that are known to be invalid. */
+enum invalid_mode { INVALID_SKIP, INVALID_REFUSE, INVALID_CHECK };
 
 struct options {
 	enum form form;
@@ -45,7 +50,20 @@ struct options {
 	uint64_t limit_bytes_per_s; /* 0: none */
 	int64_t link_timeout_ms;
 	bool common_size;
-	bool reserve;
+	enum reserve_mode reserve;
+	uint32_t settle_rounds;   /* 0: the first difference is final */
+	int64_t settle_delay_ms;  /* before the first round */
+	bool has_max_lag;         /* else the configuration of the device says it */
+	int64_t max_lag_ms;
+	uint64_t stop_after;      /* differing tracks; 0: never */
+	const char *state_path;   /* of the ledger; NULL: none, or the primary's */
+	bool no_state;            /* DEVICE: nothing is kept */
+	bool restart;
+	int64_t max_duration_ms;  /* 0: none; --until is in it */
+	int64_t older_than_s;     /* 0: all */
+	enum invalid_mode invalid;
+	bool mark;
+	bool accept_trimmed;
 	uint64_t exact_tracks;
 	enum progress_mode progress;
 	bool json;
@@ -64,6 +82,9 @@ uint32_t options_slot_bytes(const struct options *options);
 uint32_t options_slot_count(const struct options *options);
 /* Tracks of a run, when the track size is known; 0: such a run does not fit into a slot. */
 uint32_t options_run_tracks(const struct options *options, uint32_t track_bytes);
+
+/* Those options that say what is compared and how its outcome counts, as words: both parts of a run have the same. */
+void options_words(const struct options *options, char *out, size_t bytes);
 
 extern const char options_help[];
 

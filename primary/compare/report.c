@@ -13,6 +13,8 @@
 #include "base/alloc.h"
 #include "base/plural.h"
 #include "base/post.h"
+#include "base/track_set.h"
+#include "storage/ledger.h"
 
 struct report {
 	struct report_figures figures;
@@ -95,27 +97,32 @@ static bool join_ranges(struct report *report, size_t index)
 		return false;
 	before = &report->ranges[index - 1];
 	after = &report->ranges[index];
-	if (before->state != after->state || before->is_exact != after->is_exact ||
+	if (before->state != after->state || before->is_exact != after->is_exact || before->shape != after->shape ||
+		before->seen != after->seen || before->is_marked != after->is_marked ||
 		before->offset_bytes + before->length_bytes != after->offset_bytes)
 		return false;
 	before->length_bytes += after->length_bytes;
+	if (after->confirm.times < before->confirm.times)
+		before->confirm.times = after->confirm.times;
+	if (after->confirm.over_ms < before->confirm.over_ms)
+		before->confirm.over_ms = after->confirm.over_ms;
 	remove_range(report, index);
 	return true;
 }
 
-static void add_range(struct report *report, enum report_state state, bool is_exact, uint64_t offset, uint64_t length)
+static void add_range(struct report *report, const struct report_range *range)
 {
-	size_t index = find_range(report, offset);
+	size_t index = find_range(report, range->offset_bytes);
 	bool is_joined;
 
-	if (length == 0)
+	if (range->length_bytes == 0)
 		return;
-	if (state == REPORT_DIFFERENT) {
-		report->figures.different_bytes += length;
-		report->figures.different_ranges_inexact += !is_exact;
+	if (range->state == REPORT_DIFFERENT) {
+		report->figures.different_bytes += range->length_bytes;
+		report->figures.different_ranges_inexact += !range->is_exact;
 	}
 	open_gap(report, index, 1);
-	report->ranges[index] = (struct report_range){ offset, length, state, is_exact };
+	report->ranges[index] = *range;
 	is_joined = join_ranges(report, index + 1);
 	is_joined = join_ranges(report, index) || is_joined;
 	if (!is_joined && report->figures.range_count > REPORT_RANGES_MAX) {
@@ -137,9 +144,21 @@ static uint32_t next_difference(const uint8_t *a, const uint8_t *b, uint32_t byt
 	return start;
 }
 
-/* A track may have half as many ranges as bytes, and later ranges may be there already: room is made once. */
-static void add_exact_ranges(struct report *report, uint64_t offset, const uint8_t *a, const uint8_t *b, uint32_t bytes)
+static enum report_seen seen_before(const struct report *report, uint64_t offset, uint64_t length)
 {
+	const struct ledger *history = report->figures.setup.history;
+
+	if (history == NULL || !ledger_has_history(history))
+		return SEEN_UNKNOWN;
+	return ledger_differed_before(history, offset, length) ? SEEN_AGAIN : SEEN_NEW;
+}
+
+/* A track may have half as many ranges as bytes, and later ranges may be there already: room is made once. model: what
+ * all of them have in common. */
+static void add_exact_ranges(struct report *report, const struct report_range *model, const uint8_t *a,
+	const uint8_t *b, uint32_t bytes)
+{
+	uint64_t offset = model->offset_bytes;
 	struct report_figures *figures = &report->figures;
 	size_t index = find_range(report, offset), found = 0, kept, i;
 	uint32_t at = 0;
@@ -155,9 +174,13 @@ static void add_exact_ranges(struct report *report, uint64_t offset, const uint8
 		uint32_t start = next_difference(a, b, bytes, &at);
 
 		figures->different_bytes += at - start;
-		if (i < kept)
-			report->ranges[index + i] =
-				(struct report_range){ offset + start, at - start, REPORT_DIFFERENT, true };
+		if (i >= kept)
+			continue;
+		report->ranges[index + i] = *model;
+		report->ranges[index + i].offset_bytes = offset + start;
+		report->ranges[index + i].length_bytes = at - start;
+		report->ranges[index + i].shape = shape_of(a, b, bytes, start, at - start);
+		report->ranges[index + i].seen = seen_before(report, offset + start, at - start);
 	}
 	if (kept > 0) {
 		join_ranges(report, index + kept);
@@ -186,7 +209,8 @@ static void add_track_range(struct report *report, enum report_state state, uint
 	uint64_t end = min_u64(track_offset(report, first_track + count), report->smaller_bytes);
 
 	if (start < end)
-		add_range(report, state, false, start, end - start);
+		add_range(report,
+			&(struct report_range){ .offset_bytes = start, .length_bytes = end - start, .state = state });
 }
 
 static uint64_t tracks_of(uint64_t bytes, uint32_t track_bytes)
@@ -205,7 +229,8 @@ static void begin_tail(struct report *report, uint64_t asked_first, uint64_t ask
 	figures->tracks[REPORT_DIFFERENT] += asked_end - first;
 	start = max_u64(track_offset(report, first), report->smaller_bytes);
 	end = min_u64(track_offset(report, asked_end), report->larger_bytes);
-	add_range(report, REPORT_DIFFERENT, true, start, end - start);
+	add_range(report, &(struct report_range){ .offset_bytes = start, .length_bytes = end - start,
+		.state = REPORT_DIFFERENT, .is_exact = true, .shape = SHAPE_TAIL });
 }
 
 static void begin_not_asked(struct report *report, uint64_t first_track, uint64_t end_track)
@@ -218,7 +243,8 @@ static void begin_not_asked(struct report *report, uint64_t first_track, uint64_
 	figures->tracks[REPORT_NOT_COMPARED] += end_track - first_track;
 	figures->reasons[REASON_NOT_ASKED] += end_track - first_track;
 	end = min_u64(track_offset(report, end_track), report->larger_bytes);
-	add_range(report, REPORT_NOT_COMPARED, false, start, end - start);
+	add_range(report, &(struct report_range){ .offset_bytes = start, .length_bytes = end - start,
+		.state = REPORT_NOT_COMPARED });
 }
 
 struct report *report_new(const struct report_setup *setup)
@@ -308,29 +334,191 @@ static void count_compared(struct report *report, uint64_t track, bool is_hole)
 	report->figures.hole_bytes += is_hole ? bytes : 0;
 }
 
+static bool is_marked(const struct report *report, uint64_t track)
+{
+	const struct report_setup *setup = &report->figures.setup;
+
+	return setup->checks_invalid && setup->marked != NULL && track_set_has(setup->marked, track);
+}
+
 void report_identical(struct report *report, uint64_t track, bool is_hole)
 {
 	count_compared(report, track, is_hole);
 	count_tracks(report, REPORT_IDENTICAL, track, 1);
+	report->figures.marked_identical += is_marked(report, track);
 }
 
-void report_different(struct report *report, uint64_t track, bool is_hole, const uint8_t *local, const uint8_t *remote)
+void report_settled(struct report *report, uint64_t track, bool is_hole)
 {
-	count_compared(report, track, is_hole);
-	count_tracks(report, REPORT_DIFFERENT, track, 1);
+	report_identical(report, track, is_hole);
+	report->figures.settled_tracks++;
+}
+
+/* All blocks that differ have this shape; DATA when they have not all the same one. */
+static enum report_shape shape_of_track(const uint8_t *local, const uint8_t *remote, uint32_t bytes)
+{
+	enum report_shape shape = SHAPE_COUNT;
+
+	for (uint32_t at = 0; at < bytes; at += SHAPE_BLOCK_BYTES) {
+		uint32_t length = bytes - at < SHAPE_BLOCK_BYTES ? bytes - at : SHAPE_BLOCK_BYTES;
+		enum report_shape block;
+
+		if (memcmp(local + at, remote + at, length) == 0)
+			continue;
+		block = shape_of(local, remote, bytes, at, length);
+		if (block == SHAPE_DATA || (shape != SHAPE_COUNT && shape != block))
+			return SHAPE_DATA;
+		shape = block;
+	}
+	return shape;
+}
+
+/* A track whose tail only one volume has is no trimmed one. */
+static void count_different(struct report *report, uint64_t track, enum report_shape shape)
+{
+	uint64_t counted = count_tracks(report, REPORT_DIFFERENT, track, 1);
+
 	report->figures.is_only_tail = false;
+	report->figures.marked_different += is_marked(report, track);
+	if (shape == SHAPE_LOCAL_ZERO || shape == SHAPE_REMOTE_ZERO)
+		report->figures.trimmed_tracks += counted;
+}
+
+void report_different(struct report *report, uint64_t track, bool is_hole, const uint8_t *local, const uint8_t *remote,
+	const struct report_confirm *confirm)
+{
+	uint32_t bytes = report_common_bytes(report, track);
+	struct report_range range = {
+		.offset_bytes = track_offset(report, track),
+		.length_bytes = bytes,
+		.state = REPORT_DIFFERENT,
+		.shape = shape_of_track(local, remote, bytes),
+		.is_marked = is_marked(report, track),
+		.confirm = *confirm,
+	};
+
+	count_compared(report, track, is_hole);
+	count_different(report, track, range.shape);
 	if (report->exact_tracks_left > 0) {
 		report->exact_tracks_left--;
-		add_exact_ranges(report, track_offset(report, track), local, remote, report_common_bytes(report, track));
+		range.is_exact = true;
+		add_exact_ranges(report, &range, local, remote, bytes);
 	} else {
-		add_track_range(report, REPORT_DIFFERENT, track, 1);
+		range.seen = seen_before(report, range.offset_bytes, bytes);
+		add_range(report, &range);
 	}
+}
+
+void report_unsettled(struct report *report, uint64_t track)
+{
+	count_tracks(report, REPORT_UNSETTLED, track, 1);
+	add_track_range(report, REPORT_UNSETTLED, track, 1);
 }
 
 void report_unreadable(struct report *report, uint64_t track)
 {
 	count_tracks(report, REPORT_UNREADABLE, track, 1);
 	add_track_range(report, REPORT_UNREADABLE, track, 1);
+}
+
+void report_invalid(struct report *report, uint64_t first_track, uint64_t count)
+{
+	count_tracks(report, REPORT_INVALID, first_track, count);
+	add_track_range(report, REPORT_INVALID, first_track, count);
+}
+
+/* Index of the first range that ends after offset. */
+static size_t find_end(const struct report *report, uint64_t offset)
+{
+	size_t index = find_range(report, offset);
+
+	if (index > 0 && report->ranges[index - 1].offset_bytes + report->ranges[index - 1].length_bytes > offset)
+		index--;
+	return index;
+}
+
+size_t report_track_ranges(const struct report *report, uint64_t track, struct report_range *out, size_t max)
+{
+	uint64_t start = track_offset(report, track), end = start + report_common_bytes(report, track);
+	size_t count = 0;
+
+	for (size_t i = find_end(report, start); i < report->figures.range_count; i++) {
+		struct report_range range = report->ranges[i];
+		uint64_t range_end = min_u64(range.offset_bytes + range.length_bytes, end);
+
+		if (range.offset_bytes >= end)
+			break;
+		if (range.state != REPORT_DIFFERENT || range.shape == SHAPE_TAIL)
+			continue;
+		range.offset_bytes = max_u64(range.offset_bytes, start);
+		range.length_bytes = range_end - range.offset_bytes;
+		if (count < max)
+			out[count] = range;
+		count++;
+	}
+	return count;
+}
+
+static void resume_identical(struct report *report, const struct track_set *identical)
+{
+	for (size_t i = 0; i < track_set_ranges(identical); i++) {
+		struct track_range range = track_set_range(identical, i);
+		uint64_t start = track_offset(report, range.first);
+		uint64_t end = min_u64(track_offset(report, range.first + range.count), report->smaller_bytes);
+
+		count_tracks(report, REPORT_IDENTICAL, range.first, range.count);
+		report->figures.compared_bytes += end - start;
+		if (report->figures.setup.checks_invalid && report->figures.setup.marked != NULL)
+			report->figures.marked_identical +=
+				track_set_tracks_in(report->figures.setup.marked, range.first, range.count);
+	}
+}
+
+/* The ranges of the track from *index on; *index is then the first of the next track. */
+static void resume_different(struct report *report, const struct ledger *ledger, uint64_t track, size_t *index)
+{
+	uint64_t start = track_offset(report, track), end = start + report_common_bytes(report, track);
+	enum report_shape shape = SHAPE_COUNT;
+	bool is_exact = false;
+
+	for (; *index < ledger_run_range_count(ledger); ++*index) {
+		const struct ledger_range *kept = ledger_run_range(ledger, *index);
+		struct report_range range = {
+			.offset_bytes = kept->offset_bytes,
+			.length_bytes = kept->length_bytes,
+			.state = REPORT_DIFFERENT,
+			.is_exact = kept->is_exact,
+			.shape = (enum report_shape)kept->shape,
+			.is_marked = is_marked(report, track),
+			.confirm = { kept->confirmed, kept->confirmed_ms },
+		};
+
+		if (kept->offset_bytes >= end)
+			break;
+		range.seen = seen_before(report, range.offset_bytes, range.length_bytes);
+		shape = shape == SHAPE_COUNT || shape == range.shape ? range.shape : SHAPE_DATA;
+		is_exact = range.is_exact;
+		add_range(report, &range);
+	}
+	report->exact_tracks_left -= is_exact && report->exact_tracks_left > 0;
+	report->figures.compared_bytes += end - start;
+	count_different(report, track, shape);
+}
+
+void report_resume(struct report *report, const struct ledger *ledger)
+{
+	const struct track_set *different = ledger_run_different(ledger);
+	struct ledger_counts counts = ledger_counts(ledger);
+	struct track_range range;
+	size_t index = 0;
+
+	resume_identical(report, ledger_run_identical(ledger));
+	for (uint64_t at = 0; track_set_next(different, at, &range); at = range.first + 1)
+		resume_different(report, ledger, range.first, &index);
+	report->figures.hole_bytes = counts.hole_bytes;
+	report->figures.settled_tracks = counts.settled_tracks;
+	report->figures.resumed_tracks =
+		track_set_tracks(different) + track_set_tracks(ledger_run_identical(ledger));
 }
 
 void report_not_compared(struct report *report, uint64_t first_track, uint64_t count, enum report_reason reason)
@@ -394,7 +582,7 @@ int report_exit_code(const struct report *report)
 	const uint64_t *tracks = report->figures.tracks;
 
 	assert(report->is_finished);
-	if (tracks[REPORT_DIFFERENT] > 0)
+	if (tracks[REPORT_DIFFERENT] > (report->figures.setup.accept_trimmed ? report->figures.trimmed_tracks : 0))
 		return 1;
 	if (tracks[REPORT_UNREADABLE] > 0)
 		return 5;
@@ -403,6 +591,11 @@ int report_exit_code(const struct report *report)
 	if (tracks[REPORT_IDENTICAL] < report->figures.total_tracks || !report_sizes_held(report))
 		return 3;
 	return 0;
+}
+
+bool report_is_of_moment(const struct report *report)
+{
+	return report->figures.setup.reserve == RESERVE_EXCLUSIVE && !report->figures.end.was_unreserved;
 }
 
 bool report_is_worse(const struct report *report, const struct report *than)

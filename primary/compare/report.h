@@ -14,10 +14,12 @@
 
 #include "base/status.h"
 #include "base/volume_info.h"
+#include "primary/compare/shape.h"
 
 #define REPORT_RANGES_MAX 262144u
 
-/* What a track ends in. Unsettled and invalid tracks need a replication that is asked; nobody asks one here. */
+/* What a track ends in. Unsettled: it differed, and reading it again proved neither. Invalid: known to be not up to
+ * date, and skipped. */
 enum report_state {
 	REPORT_IDENTICAL,
 	REPORT_DIFFERENT,
@@ -40,8 +42,16 @@ enum report_reason {
 	REASON_LOST,        /* link or daemon */
 	REASON_CHANGED,     /* the remote volume came back as another one */
 	REASON_BUSY,        /* somebody else has the device */
+	REASON_PROVEN,      /* --older-than: proven not longer ago */
+	REASON_TIME_OVER,   /* --max-duration, --until */
+	REASON_STOPPED,     /* --stop-after */
 	REASON_COUNT
 };
+
+enum reserve_mode { RESERVE_NONE, RESERVE_RA, RESERVE_EXCLUSIVE };
+
+struct ledger;
+struct track_set;
 
 struct report_setup {
 	struct volume_info local, remote; /* as they are when the pass begins */
@@ -55,6 +65,13 @@ struct report_setup {
 	uint64_t exact_tracks;
 	enum delivery delivery;
 	uint64_t pass; /* from 1 */
+	uint32_t settle_rounds; /* in force: 0 when the first difference is final */
+	int64_t max_lag_ms;
+	enum reserve_mode reserve;
+	bool accept_trimmed; /* differences where one side is zero give exit 3 at best, but no 1 */
+	bool checks_invalid; /* marked tracks are compared as well: the cross table is made */
+	const struct track_set *marked; /* known to be invalid; NULL: none. It outlives the report */
+	const struct ledger *history;   /* of earlier runs; NULL: not known. Used while differences are told */
 	int64_t started_wall_s;
 	int64_t started_ms; /* monotonic */
 };
@@ -76,12 +93,26 @@ struct report_end {
 	uint64_t remote_bytes;
 	bool is_lost;          /* ended because link or daemon was lost */
 	bool is_changed;       /* ended because the remote volume came back as another one */
+	bool was_unreserved;   /* what was reserved was not so all the time */
 };
+
+/* How sure a difference is: after the first look, so many rounds found it again, over this time. */
+struct report_confirm {
+	uint16_t times;
+	uint32_t over_ms;
+};
+
+enum report_seen { SEEN_UNKNOWN, SEEN_NEW, SEEN_AGAIN };
 
 struct report_range {
 	uint64_t offset_bytes, length_bytes;
 	enum report_state state;
 	bool is_exact; /* false: whole tracks */
+	/* of differences: */
+	enum report_shape shape;
+	enum report_seen seen; /* by earlier runs */
+	bool is_marked;        /* in a track known to be invalid */
+	struct report_confirm confirm; /* the least of what was joined */
 };
 
 /* All that is known, for those who show it. */
@@ -96,6 +127,10 @@ struct report_figures {
 	uint64_t hole_bytes;            /* of those: a hole on at least one side */
 	uint64_t different_bytes;       /* lengths of all ranges that differ */
 	uint64_t different_ranges_inexact;
+	uint64_t settled_tracks; /* identical, after they had differed */
+	uint64_t resumed_tracks; /* found by an earlier part of this run, and not read again */
+	uint64_t trimmed_tracks; /* different, all of it where one side is zero */
+	uint64_t marked_different, marked_identical; /* with checks_invalid: tracks known to be invalid */
 	bool is_only_tail; /* every difference lies beyond the end of the smaller volume */
 	size_t range_count;
 	uint64_t ranges_omitted;
@@ -123,10 +158,20 @@ uint32_t report_common_bytes(const struct report *report, uint64_t track);
 
 /* Each of the tracks above is told exactly once, before report_finish. */
 void report_identical(struct report *report, uint64_t track, bool is_hole);
+/* It had differed, and does so no more. */
+void report_settled(struct report *report, uint64_t track, bool is_hole);
 /* local and remote: report_common_bytes each, not equal. */
-void report_different(struct report *report, uint64_t track, bool is_hole, const uint8_t *local, const uint8_t *remote);
+void report_different(struct report *report, uint64_t track, bool is_hole, const uint8_t *local, const uint8_t *remote,
+	const struct report_confirm *confirm);
+void report_unsettled(struct report *report, uint64_t track);
 void report_unreadable(struct report *report, uint64_t track);
+void report_invalid(struct report *report, uint64_t first_track, uint64_t count);
 void report_not_compared(struct report *report, uint64_t first_track, uint64_t count, enum report_reason reason);
+/* All that the unfinished run of the ledger has. Before anything else is told. */
+void report_resume(struct report *report, const struct ledger *ledger);
+/* The ranges of a track that was told to be different: at most max of them go to out, clipped to the track. Returns how
+ * many there are. */
+size_t report_track_ranges(const struct report *report, uint64_t track, struct report_range *out, size_t max);
 /* A volume that changed its size is posted. */
 void report_finish(struct report *report, const struct report_end *end);
 
@@ -134,6 +179,8 @@ void report_finish(struct report *report, const struct report_end *end);
 int report_exit_code(const struct report *report);
 /* In the order 1 > 5 > 4 > 3 > 0 of their exit codes. */
 bool report_is_worse(const struct report *report, const struct report *than);
+/* It was exclusively reserved all the time: what it says is of one moment. */
+bool report_is_of_moment(const struct report *report);
 /* Both volumes, or what both have, kept the size to the end, as far as it is known; false spoils a proof. */
 bool report_sizes_held(const struct report *report);
 

@@ -31,6 +31,9 @@ static const char *const reason_words[REASON_COUNT] = {
 	[REASON_LOST] = "after the link or a daemon was lost",
 	[REASON_CHANGED] = "after the remote volume came back as another one",
 	[REASON_BUSY] = "because somebody else had the device",
+	[REASON_PROVEN] = "proven later than --older-than asks for",
+	[REASON_TIME_OVER] = "when the time was over",
+	[REASON_STOPPED] = "after --stop-after was reached",
 };
 
 static void print_names(const struct report_setup *setup, FILE *out)
@@ -150,13 +153,48 @@ static const char *print_outside(const struct report_setup *setup, const struct 
 	return words;
 }
 
+/* The alarm first: what differs though nobody knew of it. */
+static void print_cross_table(const struct report_figures *figures, FILE *out)
+{
+	uint64_t alarm = figures->tracks[REPORT_DIFFERENT] - figures->marked_different;
+
+	if (!figures->setup.checks_invalid)
+		return;
+	fprintf(out, ", %" PRIu64 " %s though marked valid, %" PRIu64 " %s and %s known to be invalid, %" PRIu64
+		" %s equal though marked invalid", alarm, alarm == 1 ? "differs" : "differ", figures->marked_different,
+		figures->marked_different == 1 ? "differs" : "differ", figures->marked_different == 1 ? "is" : "are",
+		figures->marked_identical, figures->marked_identical == 1 ? "is" : "are");
+}
+
+static void print_trimmed(const struct report_figures *figures, FILE *out)
+{
+	uint64_t trimmed = figures->trimmed_tracks;
+	bool is_one = trimmed == 1;
+
+	if (trimmed == 0)
+		return;
+	if (figures->setup.accept_trimmed)
+		fprintf(out, ", %" PRIu64 " %s and %s zero on one side (trimmed, or never written), which was accepted",
+			trimmed, is_one ? "differs" : "differ", is_one ? "is" : "are");
+	else
+		fprintf(out, ", %" PRIu64 " of those that differ %s zero on one side (trimmed, or never written)", trimmed,
+			is_one ? "is" : "are");
+}
+
 static void print_parts(const struct report *report, FILE *out)
 {
 	const struct report_figures *figures = report_figures(report);
 	const struct report_setup *setup = &figures->setup;
 	const char *words = ", outside what is compared: ";
-	uint64_t unreadable = figures->tracks[REPORT_UNREADABLE];
+	uint64_t unreadable = figures->tracks[REPORT_UNREADABLE], unsettled = figures->tracks[REPORT_UNSETTLED];
 
+	print_cross_table(figures, out);
+	print_trimmed(figures, out);
+	if (unsettled > 0)
+		fprintf(out, ", %" PRIu64 " differed and did not settle", unsettled);
+	if (figures->tracks[REPORT_INVALID] > 0)
+		fprintf(out, ", %" PRIu64 " %s skipped, known to be invalid", figures->tracks[REPORT_INVALID],
+			figures->tracks[REPORT_INVALID] == 1 ? "was" : "were");
 	if (unreadable > 0)
 		fprintf(out, ", %" PRIu64 " could not be read", unreadable);
 	if (figures->tracks[REPORT_NOT_COMPARED] > 0)
@@ -176,20 +214,56 @@ void report_print_sentence(const struct report *report, uint64_t passes, FILE *o
 	show_utc(figures->end.ended_wall_s, ended);
 	print_head(report, out);
 	print_parts(report, out);
-	fprintf(out, ", each track read between %s and %s (%s%slocal %s, remote %s", started, ended,
-		setup->device ? setup->device : "", setup->device ? ": " : "", io_mode_name(setup->local.io),
+	if (report_is_of_moment(report))
+		fprintf(out, ", both reserved exclusively from %s to %s (", started, ended);
+	else
+		fprintf(out, ", each track read between %s and %s (", started, ended);
+	fprintf(out, "%s%slocal %s, remote %s", setup->device ? setup->device : "", setup->device ? ": " : "", io_mode_name(setup->local.io),
 		io_mode_name(setup->remote.io));
+	if (setup->reserve == RESERVE_EXCLUSIVE && figures->end.was_unreserved)
+		fputs("; not reserved all the time", out);
 	if (passes > 1)
 		fprintf(out, "; pass %" PRIu64 " of %" PRIu64, setup->pass, passes);
 	fputs(").\n", out);
 }
 
+/* What is known of a difference, after its place. */
+static void print_difference(const struct report_range *range, FILE *out)
+{
+	static const char *const seen[] = { [SEEN_NEW] = ", new: not seen by the last runs", [SEEN_AGAIN] = ", again" };
+
+	if (!range->is_exact)
+		fputs(" (whole tracks)", out);
+	if (range->shape == SHAPE_LOCAL_ZERO || range->shape == SHAPE_REMOTE_ZERO)
+		fprintf(out, ", the %s side is zero", range->shape == SHAPE_LOCAL_ZERO ? "local" : "remote");
+	if (range->confirm.times > 0)
+		fprintf(out, ", confirmed %u %s over %.1f s", range->confirm.times,
+			plural(range->confirm.times, "time", "times"), (double)range->confirm.over_ms / 1000.0);
+	if (range->is_marked)
+		fputs(", known to be invalid", out);
+	if (range->seen != SEEN_UNKNOWN)
+		fputs(seen[range->seen], out);
+}
+
 static void print_range(const struct report_range *range, FILE *out)
 {
-	fprintf(out, "%s: offset %" PRIu64 ", %" PRIu64 " %s%s\n",
+	fprintf(out, "%s: offset %" PRIu64 ", %" PRIu64 " %s",
 		range->state == REPORT_NOT_COMPARED ? "not compared" : report_state_name(range->state), range->offset_bytes,
-		range->length_bytes, byte_word(range->length_bytes),
-		range->state == REPORT_DIFFERENT && !range->is_exact ? " (whole tracks)" : "");
+		range->length_bytes, byte_word(range->length_bytes));
+	if (range->state == REPORT_DIFFERENT)
+		print_difference(range, out);
+	fputc('\n', out);
+}
+
+/* What of this run is not of now. */
+static void print_history(const struct report_figures *figures, FILE *out)
+{
+	if (figures->settled_tracks > 0)
+		fprintf(out, "note: %" PRIu64 " %s differed at first and %s equal when read again\n", figures->settled_tracks,
+			track_word(figures->settled_tracks), figures->settled_tracks == 1 ? "was" : "were");
+	if (figures->resumed_tracks > 0)
+		fprintf(out, "note: %" PRIu64 " %s were compared before an interruption and not read again\n",
+			figures->resumed_tracks, track_word(figures->resumed_tracks));
 }
 
 static void print_throttled(const struct report_figures *figures, FILE *out)
@@ -232,6 +306,7 @@ void report_print_text(const struct report *report, uint64_t passes, FILE *out)
 	if (more > 0)
 		fprintf(out, "and %" PRIu64 " more (--json lists %s)\n", more,
 			figures->ranges_omitted > 0 ? "those that were kept" : "them");
+	print_history(figures, out);
 	print_throttled(figures, out);
 	print_unequal(figures, out);
 	report_print_sentence(report, passes, out);
@@ -330,6 +405,21 @@ static json_t *json_verdict(const struct report *report, uint64_t passes)
 	return json;
 }
 
+static json_t *json_cross_table(const struct report_figures *figures)
+{
+	return json_pack("{s:o, s:o, s:o}", "different_marked_valid",
+		json_count(figures->tracks[REPORT_DIFFERENT] - figures->marked_different), "different_marked_invalid",
+		json_count(figures->marked_different), "identical_marked_invalid", json_count(figures->marked_identical));
+}
+
+/* null: not asked for, or not so all the time. */
+static json_t *json_reserved(const struct report_figures *figures)
+{
+	if (figures->setup.reserve == RESERVE_NONE || figures->end.was_unreserved)
+		return json_null();
+	return json_string(figures->setup.reserve == RESERVE_RA ? "ra" : "exclusive");
+}
+
 static json_t *json_figures(const struct report *report, uint64_t passes)
 {
 	const struct report_figures *figures = report_figures(report);
@@ -337,7 +427,8 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	bool is_complete = report_sizes_held(report) &&
 		figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT] == figures->total_tracks;
 	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:s?, s:o, s:o, s:s, s:n}", "format", "ra-compare/1",
-		"result", json_result(report), "complete", is_complete, "as_of", "per-track", "started",
+		"result", json_result(report), "complete", is_complete, "as_of",
+		report_is_of_moment(report) ? "moment" : "per-track", "started",
 		json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s), "device", setup->device,
 		"local", json_volume(setup, &setup->local, setup->name_local), "remote",
 		json_volume(setup, &setup->remote, setup->name_remote), "by", "data", "digest");
@@ -354,11 +445,29 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	json_object_set_new(json, "pass", json_count(setup->pass));
 	json_object_set_new(json, "passes", json_count(passes));
 	json_object_set_new(json, "tracks", json_tracks(figures));
+	json_object_set_new(json, "settled", json_count(figures->settled_tracks));
+	json_object_set_new(json, "resumed_tracks", json_count(figures->resumed_tracks));
+	json_object_set_new(json, "trimmed", json_count(figures->trimmed_tracks));
+	if (setup->checks_invalid)
+		json_object_set_new(json, "invalid", json_cross_table(figures));
+	json_object_set_new(json, "settle", json_pack("{s:o, s:o}", "rounds", json_count(setup->settle_rounds),
+		"max_lag_seconds", json_real((double)setup->max_lag_ms / 1000.0)));
+	json_object_set_new(json, "reserved", json_reserved(figures));
 	json_object_set_new(json, "link", json_link(figures));
 	json_object_set_new(json, "errors", json_errors(report_post(report)));
 	if (figures->ranges_omitted > 0)
 		json_object_set_new(json, "ranges_omitted", json_count(figures->ranges_omitted));
 	return json;
+}
+
+static void print_json_difference(const struct report_range *range, FILE *out)
+{
+	fprintf(out, ", \"shape\": \"%s\", \"confirmed\": %u, \"confirmed_ms\": %" PRIu32, shape_name(range->shape),
+		range->confirm.times, range->confirm.over_ms);
+	if (range->seen != SEEN_UNKNOWN)
+		fprintf(out, ", \"seen\": \"%s\"", range->seen == SEEN_AGAIN ? "again" : "new");
+	if (range->is_marked)
+		fputs(", \"invalid\": true", out);
 }
 
 static void print_json_ranges(const struct report *report, FILE *out)
@@ -369,9 +478,12 @@ static void print_json_ranges(const struct report *report, FILE *out)
 	for (size_t i = 0; i < count; i++) {
 		const struct report_range *range = report_range(report, i);
 
-		fprintf(out, "%s\n  {\"state\": \"%s\", \"offset\": %" PRIu64 ", \"length\": %" PRIu64 ", \"exact\": %s}",
+		fprintf(out, "%s\n  {\"state\": \"%s\", \"offset\": %" PRIu64 ", \"length\": %" PRIu64 ", \"exact\": %s",
 			i > 0 ? "," : "", report_state_name(range->state), range->offset_bytes, range->length_bytes,
 			range->is_exact ? "true" : "false");
+		if (range->state == REPORT_DIFFERENT)
+			print_json_difference(range, out);
+		fputc('}', out);
 	}
 	fputs(count > 0 ? "\n ]" : "]", out);
 }

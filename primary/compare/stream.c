@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A run has two readers, one per volume, each with one slot and at most one request in flight. An answer may cover only
- * the first tracks: `next` moves over those that both have, then the side that has run out is asked for the rest. Local
+ * the first tracks: `next` moves over those that both have, then the side that has run out is asked for the rest. Of a
+ * run FIRST only the local volume is read; of a run SECOND the remote one, and only then the local one. Local
  * data has each track at its place, remote data is packed: `packed_bytes` is where the next remote track begins. The
  * hard thing is a slot that was lost: a disk may still write into it, so it is replaced before anything else is asked.
  * check-style: long because a run and its two readers are one state machine.
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -65,7 +67,9 @@ struct stream {
 	const struct stream_shared *shared;
 	uint32_t number;
 	struct reader local, remote;
-	uint64_t next, end; /* what is left of the run */
+	struct stream_run run;
+	uint64_t next, end; /* what is left of it */
+	bool is_busy;       /* it has a run */
 	struct unreadable unreadable;
 	bool is_abandoned; /* by the engine: nothing is told any more */
 };
@@ -151,37 +155,44 @@ static void skip_packed(struct reader *remote, uint64_t track)
 		remote->packed_bytes += left < shared->track_bytes ? left : shared->track_bytes;
 }
 
-/* 48: is the data the same? If not, step 50 is a range in the report. */
+/* 48: is the data the same? What follows from it is the engine's business. */
 static void compare_track(struct stream *stream, uint64_t track)
 {
-	const struct reader *local = &stream->local, *remote = &stream->remote;
-	enum track_state local_state = state_of(local, track), remote_state = state_of(remote, track);
-	bool is_hole = local_state == TRACK_HOLE || remote_state == TRACK_HOLE;
-	struct report *report = stream->shared->report;
-	const uint8_t *local_data, *remote_data;
+	const struct stream_shared *shared = stream->shared;
+	const struct reader *local = &stream->local, *remote = stream->run.kind == RUN_FIRST ? NULL : &stream->remote;
+	enum track_state local_state = state_of(local, track), remote_state = remote ? state_of(remote, track) : TRACK_DATA;
+	struct stream_track result = {
+		.track = track,
+		.is_hole = local_state == TRACK_HOLE || remote_state == TRACK_HOLE,
+	};
 
 	if (track_is_unreadable(local_state) || track_is_unreadable(remote_state)) {
 		if (track_is_unreadable(local_state))
 			note_unreadable(stream, track, SIDE_LOCAL, local_state);
 		if (track_is_unreadable(remote_state))
 			note_unreadable(stream, track, SIDE_REMOTE, remote_state);
-		report_unreadable(report, track);
+		shared->unreadable(shared->arg, &stream->run, track);
 		return;
 	}
-	local_data = data_of(local, track);
-	remote_data = data_of(remote, track);
-	if (local_data == remote_data || memcmp(local_data, remote_data, report_common_bytes(report, track)) == 0)
-		report_identical(report, track, is_hole);
-	else
-		report_different(report, track, is_hole, local_data, remote_data);
+	result.local = data_of(local, track);
+	if (remote) {
+		result.remote = data_of(remote, track);
+		result.is_equal = result.local == result.remote ||
+			memcmp(result.local, result.remote, report_common_bytes(shared->report, track)) == 0;
+	}
+	shared->compared(shared->arg, &stream->run, &result);
 }
 
 /* ---- Asking ---- */
 
 static void give_up(struct stream *stream, enum report_reason reason)
 {
-	report_not_compared(stream->shared->report, stream->next, stream->end - stream->next, reason);
+	const struct stream_shared *shared = stream->shared;
+	uint64_t first = stream->next;
+
 	stream->next = stream->end;
+	if (first < stream->end)
+		shared->gave_up(shared->arg, &stream->run, first, stream->end - first, reason);
 }
 
 static void forget_question(struct reader *reader)
@@ -203,6 +214,18 @@ static int64_t active_ms(const struct stream_shared *shared)
 	return end_ms - pause->total_ms;
 }
 
+/* A run SECOND reads of the local volume only what the remote one has answered before. */
+static uint32_t tracks_wanted(const struct reader *reader)
+{
+	const struct stream *stream = reader->stream;
+	const struct reader *remote = &stream->remote;
+	uint64_t end = stream->end;
+
+	if (stream->run.kind == RUN_SECOND && reader->side == SIDE_LOCAL)
+		end = remote->first_track + remote->track_count;
+	return (uint32_t)(end - stream->next);
+}
+
 /* 62: the read data system call; for the local volume 46. */
 static void ask(struct reader *reader)
 {
@@ -212,11 +235,11 @@ static void ask(struct reader *reader)
 		.side = reader->side,
 		.stream = reader->side == SIDE_REMOTE ? stream->number : 0,
 		.first_track = stream->next,
-		.track_count = (uint32_t)(stream->end - stream->next),
+		.track_count = tracks_wanted(reader),
 		.slot = reader->slot,
 		.delivery = reader->side == SIDE_REMOTE ? shared->options->delivery : DELIVERY_UNSET,
 		.floor = reader->floor,
-		.reread = reader->reread,
+		.reread = reader->reread || (reader->side == SIDE_REMOTE && stream->run.kind == RUN_SECOND && reader->floor == 0),
 	};
 
 	reader->first_track = stream->next;
@@ -296,8 +319,7 @@ static void retry(struct reader *reader, enum status status, const char *detail)
 	char text[DETAIL_MAX + 1];
 
 	if (status == STATUS_NOT_READY && *is_hanging) {
-		if (reader->stream->next < reader->stream->end)
-			give_up(reader->stream, REASON_NOT_READY); /* posted for the first run */
+		give_up(reader->stream, REASON_NOT_READY); /* posted for the first run */
 		return;
 	}
 	if (reader->retries == RETRIES_MAX) {
@@ -323,7 +345,7 @@ static void fail_volume(struct reader *reader, const char *detail)
 	if (!post_rest(reader, STATUS_VOLUME_ERROR, detail))
 		return;
 	for (; stream->next < stream->end; stream->next++)
-		report_unreadable(stream->shared->report, stream->next);
+		stream->shared->unreadable(stream->shared->arg, &stream->run, stream->next);
 }
 
 static void replace_slot(struct reader *reader)
@@ -416,11 +438,12 @@ static void want(struct reader *reader)
 
 static bool take_run(struct stream *stream)
 {
-	uint32_t track_count;
-
-	if (stream_has_stopped(stream) || !stream->shared->next_run(stream->shared->arg, &stream->next, &track_count))
+	stream->is_busy = !stream_has_stopped(stream) && stream->shared->next_run(stream->shared->arg, &stream->run);
+	if (!stream->is_busy)
 		return false;
-	stream->end = stream->next + track_count;
+	stream->run.asked_wall_s = time(NULL);
+	stream->next = stream->run.first_track;
+	stream->end = stream->next + stream->run.track_count;
 	stream->local.track_count = 0;
 	stream->remote.track_count = 0;
 	forget_question(&stream->local);
@@ -440,14 +463,19 @@ static void cancel_delay(struct reader *reader)
 /* Compares what both sides have, and asks for what is missing. True when the run is over and nothing is in flight. */
 static bool advance_run(struct stream *stream)
 {
+	enum run_kind kind = stream->run.kind;
+
 	while (stream->next < stream->end && has_track(&stream->local, stream->next) &&
-		has_track(&stream->remote, stream->next)) {
+		(kind == RUN_FIRST || has_track(&stream->remote, stream->next))) {
 		compare_track(stream, stream->next);
-		skip_packed(&stream->remote, stream->next);
+		if (kind != RUN_FIRST)
+			skip_packed(&stream->remote, stream->next);
 		stream->next++;
 	}
-	want(&stream->remote); /* 44 */
-	want(&stream->local);  /* 46 */
+	if (kind != RUN_FIRST)
+		want(&stream->remote); /* 44 */
+	if (kind != RUN_SECOND || has_track(&stream->remote, stream->next))
+		want(&stream->local); /* 46 */
 	if (stream->next < stream->end)
 		return false;
 	flush_unreadable(stream);
@@ -460,7 +488,7 @@ static void advance(struct stream *stream)
 {
 	while (advance_run(stream)) {
 		if (!take_run(stream)) {
-			stream->shared->ended(stream->shared->arg);
+			stream->shared->idle(stream->shared->arg);
 			return;
 		}
 	}
@@ -468,11 +496,16 @@ static void advance(struct stream *stream)
 
 bool stream_start(struct stream *stream)
 {
-	assert(stream->next == stream->end && !stream->is_abandoned);
+	assert(!stream->is_busy && !stream->is_abandoned);
 	if (!take_run(stream))
 		return false;
 	advance_run(stream);
 	return true;
+}
+
+bool stream_is_idle(const struct stream *stream)
+{
+	return !stream->is_busy;
 }
 
 bool stream_has_stopped(const struct stream *stream)

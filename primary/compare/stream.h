@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One stream: it takes a run, reads it from both volumes at the same time (steps 44 and 46), compares what is there
- * (48), asks again for what is not, and tells the report; then it takes the next run. Waiting, retries and giving up
- * are its business (Fig. 3); which runs there are is the engine's. Loop thread only.
+ * (48), asks again for what is not, and tells the engine; then it takes the next run. Waiting, retries and giving up
+ * are its business (Fig. 3); which runs there are, and what an outcome means, is the engine's. Loop thread only.
  */
 #ifndef RA_COMPARE_STREAM_H
 #define RA_COMPARE_STREAM_H
@@ -26,6 +26,27 @@ struct stream_pause {
 	int64_t total_ms; /* of those that are over */
 };
 
+enum run_kind {
+	RUN_PASS,   /* the main pass */
+	RUN_RETRY,  /* the same, of tracks that timed out or found no room before: the last time */
+	RUN_FIRST,  /* a round of settling: the local volume */
+	RUN_SECOND, /* and then: the remote volume, read anew, and after it the local one again */
+};
+
+struct stream_run {
+	enum run_kind kind;
+	uint64_t first_track;
+	uint32_t track_count;
+	int64_t asked_wall_s; /* set by the stream: nothing of the run was read before */
+};
+
+/* A track that was read; of FIRST, remote is NULL and is_equal means nothing. */
+struct stream_track {
+	uint64_t track;
+	bool is_equal, is_hole;
+	const uint8_t *local, *remote; /* the bytes that both volumes have of it */
+};
+
 /* What all streams share, and what they ask of the engine. The engine owns it and outlives them. */
 struct stream_shared {
 	struct client *client;
@@ -40,12 +61,17 @@ struct stream_shared {
 	/* By side: all retries have met NOT_READY, and no read has come through since: runs then ask only once. */
 	bool *is_hanging;
 	void *arg;                 /* of the functions below */
-	/* The next run (steps 42, 52); false at the end (54). */
-	bool (*next_run)(void *arg, uint64_t *first_track, uint32_t *track_count);
+	/* The next run (steps 42, 52); false: there is none now, perhaps none any more (54). */
+	bool (*next_run)(void *arg, struct stream_run *run);
+	/* The outcomes of a run's tracks, each track once. */
+	void (*compared)(void *arg, const struct stream_run *run, const struct stream_track *track);
+	void (*unreadable)(void *arg, const struct stream_run *run, uint64_t track);
+	void (*gave_up)(void *arg, const struct stream_run *run, uint64_t first_track, uint64_t count,
+		enum report_reason reason);
 	/* A slot for one that was lost; false: there is none. */
 	bool (*spare_slot)(void *arg, uint32_t *slot);
-	/* There is no run left, or the stream has stopped; nothing of it is in flight. Never from inside stream_start. */
-	void (*ended)(void *arg);
+	/* It was given no run, or has stopped; nothing of it is in flight. Never from inside stream_start. */
+	void (*idle)(void *arg);
 	/* A reply that ends the comparison: the link is lost, or the primary refuses what is right. The last call. */
 	void (*fatal)(void *arg, enum status status, const char *detail);
 };
@@ -54,11 +80,12 @@ struct stream *stream_new(const struct stream_shared *shared, uint32_t number, u
 	uint32_t remote_slot);
 /* NULL is fine. No reply may come any more: the client is freed before. */
 void stream_free(struct stream *stream);
-/* For a pass: takes its first run. False when there is none. */
+/* It is idle: takes a run. False when it gets none. */
 bool stream_start(struct stream *stream);
+bool stream_is_idle(const struct stream *stream);
 /* It lost a slot and got no other: it takes no run any more. */
 bool stream_has_stopped(const struct stream *stream);
-/* What is left of its run is not compared; replies that still come are ignored. */
+/* What is left of its run is given up; replies that still come are ignored. It is not used again. */
 void stream_abandon(struct stream *stream, enum report_reason reason);
 
 #endif

@@ -38,6 +38,14 @@ struct client {
 	struct msg_host_open open; /* the last */
 	void (*open_reply)(void *arg, const struct msg_host_open_reply *reply);
 	void (*release_reply)(void *arg);
+	/* The load or save without an answer, RECORD_UNSET: none; and what was saved last. */
+	enum record record;
+	bool is_save;
+	client_record_fn *record_reply;
+	void *record_arg;
+	uint8_t *saved;
+	uint32_t saved_bytes;
+	unsigned saves;
 	void *arg;
 	uint64_t local_bytes, remote_bytes, wire_bytes;
 	uint64_t remote_offset_bytes, remote_whole_bytes; /* told only; remote begins at the offset */
@@ -66,6 +74,8 @@ struct client *client_new(struct event_base *base, struct clock *clock, int fd, 
 
 void client_free(struct client *client)
 {
+	if (client)
+		free(client->saved);
 	free(client);
 }
 
@@ -107,7 +117,39 @@ void client_read(struct client *client, const struct msg_host_read *request,
 	client->reads_sent++;
 }
 
+void client_load(struct client *client, enum record record, client_record_fn *reply, void *arg)
+{
+	assert(client->record == RECORD_UNSET);
+	client->record = record;
+	client->is_save = false;
+	client->record_reply = reply;
+	client->record_arg = arg;
+}
+
+void client_save(struct client *client, enum record record, const uint8_t *payload, uint32_t bytes,
+	client_record_fn *reply, void *arg)
+{
+	client_load(client, record, reply, arg);
+	client->is_save = true;
+	client->saves++;
+	free(client->saved);
+	client->saved = malloc(bytes);
+	memcpy(client->saved, payload, bytes);
+	client->saved_bytes = bytes;
+}
+
 /* ---- For the test ---- */
+
+/* Answers the load or save. */
+static inline void fake_answer_record(struct client *client, enum status status, const uint8_t *payload, uint32_t bytes)
+{
+	struct msg_host_record_reply reply = { .status = status };
+
+	assert(client->record != RECORD_UNSET);
+	client->record = RECORD_UNSET;
+	snprintf(reply.detail, sizeof(reply.detail), "%s", client->detail);
+	client->record_reply(client->record_arg, &reply, payload, bytes);
+}
 
 /* The oldest read of that side without an answer; NULL when there is none. */
 static inline const struct msg_host_read *fake_pending(const struct client *client, enum side side)
@@ -202,10 +244,11 @@ static inline void fake_answer_open(struct client *client, enum status status)
 	client->wire_bytes += 1000;
 	reply.wire_bytes = client->wire_bytes;
 	reply.local = (struct volume_info){ .size_bytes = client->local_bytes, .kind = VOLUME_KIND_FILE,
-		.io = IO_MODE_BUFFERED, .host_id = 1, .device_id = 2, .inode = 3 };
+		.io = IO_MODE_BUFFERED, .host_id = 1, .device_id = 2, .inode = 3, .identity = "file 2:3" };
 	reply.remote = (struct volume_info){ .size_bytes = client->remote_bytes, .kind = VOLUME_KIND_FILE,
 		.io = IO_MODE_BUFFERED, .host_id = 1, .device_id = 2, .inode = 4, .whole_bytes = client->remote_whole_bytes,
-		.offset_bytes = client->remote_offset_bytes, .is_common = client->remote_is_common };
+		.offset_bytes = client->remote_offset_bytes, .is_common = client->remote_is_common,
+		.identity = "file 2:4" };
 	reply.digest_only = client->digest_only;
 	strcpy(reply.local.path, "/dev/a");
 	strcpy(reply.remote.path, "/dev/b");

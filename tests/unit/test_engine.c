@@ -97,6 +97,11 @@ static void begin_next_pass(struct fixture *f)
 	fake_answer_open(f->client, STATUS_OK);
 }
 
+static void link_is(struct fixture *f, bool is_up, uint32_t relinks)
+{
+	engine_link(f->engine, &(const struct msg_host_link){ .is_up = is_up, .relinks = relinks });
+}
+
 static const struct report_figures *figures(const struct fixture *f)
 {
 	return report_figures(engine_report(f->engine));
@@ -390,6 +395,15 @@ static void make_device(struct fixture *f)
 	f->options.run_tracks = 0;
 }
 
+/* Of a device nothing is kept yet, and no track is invalid. */
+static void answer_records(struct fixture *f)
+{
+	assert_int_equal(f->client->record, RECORD_LEDGER);
+	fake_answer_record(f->client, STATUS_OK, NULL, 0);
+	assert_int_equal(f->client->record, RECORD_INVALID);
+	fake_answer_record(f->client, STATUS_OK, NULL, 0);
+}
+
 static void a_device_has_the_track_size_and_the_paths_of_the_daemons(void **state)
 {
 	struct fixture *f = *state;
@@ -397,9 +411,14 @@ static void a_device_has_the_track_size_and_the_paths_of_the_daemons(void **stat
 	make_device(f);
 	start(f);
 	assert_string_equal(f->client->open.device, "web1");
+	answer_records(f);
 	/* Slots have a mebibyte, a run has 64 tracks at most: all in one. */
 	assert_int_equal(f->client->read_count, 2);
 	run_pass(f);
+	assert_true(f->client->is_save);
+	assert_int_equal(f->done, 0);
+	fake_answer_record(f->client, STATUS_OK, NULL, 0);
+	assert_int_equal(f->done, 1);
 	assert_int_equal(engine_exit_code(f->engine), 0);
 	assert_int_equal(figures(f)->setup.track_bytes, FAKE_TRACK_BYTES);
 	assert_string_equal(figures(f)->setup.name_local, "local /dev/a");
@@ -415,7 +434,7 @@ static void what_was_asked_for_goes_with_the_open(void **state)
 	make_device(f);
 	f->options.limit_bytes_per_s = 1000;
 	f->options.link_timeout_ms = 900000;
-	f->options.reserve = true;
+	f->options.reserve = RESERVE_RA;
 	engine_start(f->engine);
 	assert_int_equal(f->client->open.limit_bytes_per_s, 1000);
 	assert_int_equal(f->client->open.link_timeout_ms, 900000);
@@ -499,16 +518,16 @@ static void relinks_are_counted_in_the_pass_they_happen_in(void **state)
 
 	f->options.repeat = 2;
 	start(f);
-	engine_link(f->engine, false, 0);
+	link_is(f, false, 0);
 	clock_advance(f->clock, 5000);
-	engine_link(f->engine, true, 1);
-	engine_link(f->engine, false, 1);
-	engine_link(f->engine, true, 2);
+	link_is(f, true, 1);
+	link_is(f, false, 1);
+	link_is(f, true, 2);
 	assert_int_equal(report_figures(engine_current(f->engine))->link.relinks, 2);
 	run_pass(f);
 	begin_next_pass(f);
-	engine_link(f->engine, false, 2);
-	engine_link(f->engine, true, 3);
+	link_is(f, false, 2);
+	link_is(f, true, 3);
 	assert_int_equal(report_figures(engine_current(f->engine))->link.relinks, 1);
 	run_pass(f);
 	assert_int_equal(engine_exit_code(f->engine), 0);
@@ -521,10 +540,10 @@ static void a_pause_reaches_the_streams(void **state)
 	f->options.delivery = DELIVERY_POLL;
 	f->options.read_timeout_ms = 150;
 	start(f);
-	engine_link(f->engine, false, 0);
-	engine_link(f->engine, false, 0); /* told twice */
+	link_is(f, false, 0);
+	link_is(f, false, 0); /* told twice */
 	clock_advance(f->clock, 20000);
-	engine_link(f->engine, true, 1);
+	link_is(f, true, 1);
 	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
 	clock_advance(f->clock, 100);
 	assert_int_equal(report_figures(engine_current(f->engine))->reasons[REASON_NOT_FOUND], 0);
@@ -539,7 +558,7 @@ static void an_interruption_while_the_link_is_down_ends_at_once(void **state)
 
 	start(f);
 	fake_answer_all(f->client);
-	engine_link(f->engine, false, 0);
+	link_is(f, false, 0);
 	engine_interrupt(f->engine); /* the sizes would come only after the link */
 	assert_int_equal(f->done, 1);
 	assert_int_equal(engine_exit_code(f->engine), 3);

@@ -237,9 +237,15 @@ static void options_without_a_meaning_for_the_form_are_refused(void **state)
 		{ "--io=auto", "web1", NULL, "--io does not go with a DEVICE" },
 		{ "--socket=/s", "a", "b", "--socket goes with a DEVICE only" },
 		{ "--link-timeout=30s", "a", "b", "--link-timeout goes with a DEVICE only" },
-		{ "--reserve", "a", "b", "--reserve goes with a DEVICE only" },
+		{ "--reserve", "a", "b", "--reserve=ra goes with a DEVICE only" },
 		{ "--socket=/s", "a", "h:b", "--socket goes with a DEVICE only" },
-		{ "--reserve=ra", "a", "h:b", "--reserve goes with a DEVICE only" },
+		{ "--reserve=ra", "a", "h:b", "--reserve=ra goes with a DEVICE only" },
+		{ "--state=/s", "web1", NULL, "only --state none is possible" },
+		{ "--state=none", "a", "b", "--state none goes with a DEVICE only" },
+		{ "--restart", "a", "b", "--restart needs a ledger" },
+		{ "--older-than=30d", "a", "h:b", "--older-than needs a ledger" },
+		{ "--invalid=skip", "a", "b", "--invalid goes with a DEVICE only" },
+		{ "--mark", "a", "b", "--mark goes with a DEVICE only" },
 	};
 
 	(void)state;

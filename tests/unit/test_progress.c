@@ -78,7 +78,8 @@ static void line_says_how_much_and_how_fast(void **state)
 	assert_string_equal(line, "pass 1:  50 %, 1.0 MiB compared, 2.0 MiB/s, 0 tracks differ, 1 unreadable");
 	progress_format(f->report, 0, line);
 	assert_non_null(strstr(line, "0.0 KiB/s"));
-	report_different(f->report, 2, false, (const uint8_t *)"a", (const uint8_t *)"b");
+	report_different(f->report, 2, false, (const uint8_t *)"a", (const uint8_t *)"b",
+		&(const struct report_confirm){ 0 });
 	progress_format(f->report, 500, line);
 	assert_non_null(strstr(line, ", 1 track differs, "));
 }

@@ -73,7 +73,7 @@ static void differ(struct report *report, uint64_t track, const uint32_t *places
 
 	for (size_t i = 0; i < count; i++)
 		b[places[i]] = 1;
-	report_different(report, track, false, a, b);
+	report_different(report, track, false, a, b, &(const struct report_confirm){ 0 });
 	free(a);
 }
 
@@ -160,7 +160,7 @@ static void differing_bytes_become_exact_ranges(void **state)
 	assert_range(report, 3, REPORT_DIFFERENT, 2 * TRACK + 50, 1, true);
 	assert_int_equal(report_figures(report)->different_bytes, 7);
 	assert_says(report, "DIFFERENT: 2 of 3 tracks of a and b differ (7 bytes)");
-	assert_says(report, "different: offset 4096, 3 bytes\n");
+	assert_says(report, "different: offset 4096, 3 bytes, the local side is zero\n");
 	report_free(report);
 }
 

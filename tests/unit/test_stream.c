@@ -33,22 +33,53 @@ struct fixture {
 	bool is_hanging[SIDE_COUNT];
 	struct stream *stream;
 	uint8_t zeros[FAKE_TRACK_BYTES];
+	enum run_kind kind;
+	enum { LOOKED_NOT, LOOKED_LOCAL, LOOKED_BOTH } looked[64]; /* by track */
 	uint64_t next, end;
 	uint32_t spare, spare_end;
 	unsigned ended;
 	enum status fatal;
 };
 
-static bool next_run(void *arg, uint64_t *first_track, uint32_t *track_count)
+static bool next_run(void *arg, struct stream_run *run)
 {
 	struct fixture *f = arg;
 
 	if (f->next == f->end)
 		return false;
-	*first_track = f->next;
-	*track_count = f->end - f->next < RUN_TRACKS ? (uint32_t)(f->end - f->next) : RUN_TRACKS;
-	f->next += *track_count;
+	run->kind = f->kind;
+	run->first_track = f->next;
+	run->track_count = f->end - f->next < RUN_TRACKS ? (uint32_t)(f->end - f->next) : RUN_TRACKS;
+	f->next += run->track_count;
 	return true;
+}
+
+static void compared(void *arg, const struct stream_run *run, const struct stream_track *track)
+{
+	static const struct report_confirm unconfirmed;
+	struct fixture *f = arg;
+
+	assert_true(track->track >= run->first_track && track->track < run->first_track + run->track_count);
+	f->looked[track->track] = track->remote ? LOOKED_BOTH : LOOKED_LOCAL;
+	if (run->kind == RUN_FIRST)
+		return;
+	if (track->is_equal)
+		report_identical(f->report, track->track, track->is_hole);
+	else
+		report_different(f->report, track->track, track->is_hole, track->local, track->remote, &unconfirmed);
+}
+
+static void unreadable(void *arg, const struct stream_run *run, uint64_t track)
+{
+	(void)run;
+	report_unreadable(((struct fixture *)arg)->report, track);
+}
+
+static void gave_up(void *arg, const struct stream_run *run, uint64_t first_track, uint64_t count,
+	enum report_reason reason)
+{
+	(void)run;
+	report_not_compared(((struct fixture *)arg)->report, first_track, count, reason);
 }
 
 static bool spare_slot(void *arg, uint32_t *slot)
@@ -84,7 +115,8 @@ static int set_up(void **state)
 	f->options = (struct options){ .delivery = DELIVERY_DISCONNECT, .track_bytes = FAKE_TRACK_BYTES,
 		.run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000 };
 	f->shared = (struct stream_shared){ .client = f->client, .clock = f->clock, .shm = f->shm, .options = &f->options,
-		.zeros = f->zeros, .arg = f, .next_run = next_run, .spare_slot = spare_slot, .ended = ended, .fatal = fatal };
+		.zeros = f->zeros, .arg = f, .next_run = next_run, .compared = compared, .unreadable = unreadable, .gave_up = gave_up,
+		.spare_slot = spare_slot, .idle = ended, .fatal = fatal };
 	f->shared.is_hanging = f->is_hanging;
 	f->stream = stream_new(&f->shared, 5, 0, 1);
 	f->spare = 2;

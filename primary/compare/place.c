@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger's ways. A save that fails is told once and tried again with the next: the comparison is worth more than
+ * its place. The hard thing is that saves at the primary take time: a final save waits for the one under way.
+ */
+#include "primary/compare/place.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "local/client.h"
+#include "primary/compare/options.h"
+#include "storage/ledger.h"
+#include "storage/state_file.h"
+
+#define PLACE_MAGIC 0x504c4143u
+#define SAVE_PERIOD_MS 3000
+
+struct place {
+	uint32_t magic;
+	const struct options *options;
+	struct client *client;
+	struct timer timer;
+	char run_options[LEDGER_TEXT_BYTES];
+	struct ledger_binding binding;
+	uint64_t total_tracks;
+	struct ledger *ledger;
+	int lock_fd; /* of a file; -1: none */
+	bool is_saving; /* at the primary */
+	bool is_asked_again; /* when that is over, once more */
+	char trouble[PLACE_WHY_BYTES];
+	void (*opened)(void *arg, int exit_code, const char *why);
+	void *opened_arg;
+	void (*before)(void *arg); /* each save; NULL: nothing */
+	void *before_arg;
+	void (*saved)(void *arg); /* of the final save; NULL: none is asked for */
+	void *saved_arg;
+};
+
+static struct place *place_of(void *arg)
+{
+	struct place *place = arg;
+
+	assert(place->magic == PLACE_MAGIC);
+	return place;
+}
+
+static bool is_at_primary(const struct place *place)
+{
+	return place->options->form == FORM_DEVICE && !place->options->no_state;
+}
+
+static const char *name_of(const struct place *place)
+{
+	return is_at_primary(place) ? place->options->device : place->options->state_path;
+}
+
+/* ---- Opening ---- */
+
+__attribute__((format(printf, 3, 4))) static void end_open(struct place *place, int exit_code, const char *format, ...)
+{
+	char why[PLACE_WHY_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
+	place->opened(place->opened_arg, exit_code, why);
+}
+
+/* The ledger that was found, if it can go on. */
+static void accept(struct place *place, struct ledger *ledger)
+{
+	const char *options = ledger_run_options(ledger);
+
+	place->ledger = ledger;
+	if (options && !place->options->restart && strcmp(options, place->run_options) != 0)
+		end_open(place, 2, "%s: an unfinished run was asked for %s%s, this one %s%s: the same options go on with it, "
+				   "--restart starts over", name_of(place), options[0] ? "with " : "without options that matter",
+			options, place->run_options[0] ? "with " : "without", place->run_options);
+	else
+		end_open(place, 0, "%s", "");
+}
+
+static void start_over(struct place *place)
+{
+	place->ledger = ledger_new(&place->binding, place->total_tracks);
+	end_open(place, 0, "%s", "");
+}
+
+/* What is kept there, NULL when nothing is. */
+static void judge(struct place *place, const uint8_t *file, size_t bytes)
+{
+	char why[STATE_WHY_BYTES] = "";
+	struct ledger *ledger = NULL;
+	bool is_good;
+
+	if (!file) {
+		start_over(place);
+		return;
+	}
+	is_good = ledger_decode(file, bytes, &ledger, why) == 0 && ledger_fits(ledger, &place->binding, why);
+	if (is_good) {
+		accept(place, ledger);
+		return;
+	}
+	ledger_free(ledger);
+	if (place->options->restart)
+		start_over(place);
+	else
+		end_open(place, 2, "the ledger of %s is not used: %s; --restart starts over", name_of(place), why);
+}
+
+static void open_file(struct place *place)
+{
+	const char *path = place->options->state_path;
+	uint8_t *file = NULL;
+	size_t bytes = 0;
+	int rc;
+
+	place->lock_fd = state_lock(path);
+	if (place->lock_fd == -EBUSY) {
+		end_open(place, 6, "busy: another run has %s", path);
+		return;
+	}
+	if (place->lock_fd < 0) {
+		end_open(place, 2, "%s cannot be used: %s", path, strerror(-place->lock_fd));
+		return;
+	}
+	rc = state_read(path, LEDGER_BYTES_MAX, &file, &bytes);
+	if (rc == -EFBIG && place->options->restart)
+		rc = -ENOENT;
+	if (rc == 0 || rc == -ENOENT)
+		judge(place, file, bytes);
+	else
+		end_open(place, 2, "%s cannot be read: %s", path, strerror(-rc));
+	free(file);
+}
+
+static int exit_code_of(enum status status)
+{
+	if (status == STATUS_BUSY)
+		return 6;
+	return status == STATUS_LINK_LOST ? 4 : 2;
+}
+
+static void on_loaded(void *arg, const struct msg_host_record_reply *reply, const uint8_t *payload, uint32_t bytes)
+{
+	struct place *place = place_of(arg);
+
+	if (reply->status == STATUS_OK)
+		judge(place, bytes > 0 ? payload : NULL, bytes);
+	else
+		end_open(place, exit_code_of(reply->status), "%s%s%s", reply->status == STATUS_BUSY ? "busy: " : "",
+			status_words(reply->status, reply->detail),
+			reply->status == STATUS_BUSY ? "" : "; --state none goes without a ledger");
+}
+
+void place_open(struct place *place, const struct ledger_binding *binding, uint64_t total_tracks,
+	void (*done)(void *arg, int exit_code, const char *why), void *arg)
+{
+	assert(!place->ledger);
+	place->binding = *binding;
+	place->total_tracks = total_tracks;
+	place->opened = done;
+	place->opened_arg = arg;
+	if (is_at_primary(place))
+		client_load(place->client, RECORD_LEDGER, on_loaded, place);
+	else if (place->options->state_path)
+		open_file(place);
+	else
+		end_open(place, 0, "%s", "");
+}
+
+struct ledger *place_ledger(const struct place *place)
+{
+	return place->ledger;
+}
+
+const char *place_options(const struct place *place)
+{
+	return place->run_options;
+}
+
+/* ---- Saving ---- */
+
+static void note_trouble(struct place *place, const char *why)
+{
+	if (why[0] && !place->trouble[0] && !place->options->quiet)
+		log_warning("the place of this run cannot be kept: %s", why);
+	snprintf(place->trouble, sizeof(place->trouble), "%s", why);
+}
+
+static void save(struct place *place);
+
+/* Of a save, well or not. */
+static void save_ended(struct place *place)
+{
+	void (*saved)(void *arg) = place->saved;
+
+	if (!saved)
+		return;
+	place->saved = NULL;
+	saved(place->saved_arg);
+}
+
+static void on_saved(void *arg, const struct msg_host_record_reply *reply, const uint8_t *payload, uint32_t bytes)
+{
+	struct place *place = place_of(arg);
+
+	(void)payload, (void)bytes;
+	place->is_saving = false;
+	note_trouble(place, reply->status == STATUS_OK ? "" : status_words(reply->status, reply->detail));
+	if (place->is_asked_again) {
+		place->is_asked_again = false;
+		save(place);
+	} else {
+		save_ended(place);
+	}
+}
+
+static void save_file(struct place *place, const uint8_t *file, size_t bytes)
+{
+	char why[PLACE_WHY_BYTES] = "";
+	int rc = state_write(place->options->state_path, file, bytes);
+
+	if (rc != 0)
+		snprintf(why, sizeof(why), "%.900s: %s", place->options->state_path, strerror(-rc));
+	note_trouble(place, why);
+	save_ended(place);
+}
+
+static void save(struct place *place)
+{
+	size_t bytes;
+	uint8_t *file;
+
+	if (place->before)
+		place->before(place->before_arg);
+	file = ledger_encode(place->ledger, &bytes);
+	if (is_at_primary(place)) {
+		place->is_saving = true;
+		client_save(place->client, RECORD_LEDGER, file, (uint32_t)bytes, on_saved, place);
+	} else {
+		save_file(place, file, bytes);
+	}
+	free(file);
+}
+
+static void on_timer(void *arg)
+{
+	struct place *place = place_of(arg);
+
+	if (!place->is_saving)
+		save(place);
+	timer_set(&place->timer, SAVE_PERIOD_MS);
+}
+
+void place_keep(struct place *place, void (*before)(void *arg), void *arg)
+{
+	place->before = before;
+	place->before_arg = arg;
+	if (place->ledger)
+		timer_set(&place->timer, SAVE_PERIOD_MS);
+}
+
+void place_save(struct place *place, void (*done)(void *arg), void *arg)
+{
+	timer_cancel(&place->timer);
+	if (!place->ledger) {
+		done(arg);
+		return;
+	}
+	place->saved = done;
+	place->saved_arg = arg;
+	if (place->is_saving)
+		place->is_asked_again = true;
+	else
+		save(place);
+}
+
+struct place *place_new(const struct options *options, struct client *client, struct clock *clock)
+{
+	struct place *place = xcalloc(1, sizeof(*place));
+
+	place->magic = PLACE_MAGIC;
+	place->options = options;
+	place->client = client;
+	place->lock_fd = -1;
+	timer_init(&place->timer, clock, on_timer, place);
+	options_words(options, place->run_options, sizeof(place->run_options));
+	return place;
+}
+
+void place_free(struct place *place)
+{
+	if (!place)
+		return;
+	timer_cancel(&place->timer);
+	ledger_free(place->ledger);
+	if (place->lock_fd >= 0)
+		close(place->lock_fd);
+	place->magic = 0;
+	free(place);
+}
+
+const char *place_trouble(const struct place *place)
+{
+	return place->trouble;
+}
