@@ -51,6 +51,8 @@ void agenda_stop(struct agenda *agenda, enum report_reason reason);
 /* The reservation was lost: from now on differences are settled. */
 void agenda_unreserve(struct agenda *agenda);
 uint64_t agenda_settling_tracks(const struct agenda *agenda);
+/* As many tracks differ as --stop-after says. */
+bool agenda_has_enough(const struct agenda *agenda);
 /* Tracks with a confirmed difference. */
 const struct track_set *agenda_different(const struct agenda *agenda);
 
