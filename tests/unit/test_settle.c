@@ -266,7 +266,7 @@ static void two_rounds_that_agree_after_a_change_are_enough_and_count_from_it(vo
 	assert_int_equal(f->confirm.over_ms, 2 * LAG_MS + 4 * DELAY_MS);
 }
 
-/* It goes back and forth between two contents, however the reads fall, unless two rounds in a row saw but one of them. */
+/* It goes back and forth between two contents, unless the last two rounds saw but one of them. */
 static void alternating_local_data_is_never_different(void **state)
 {
 	struct fixture *f = *state;
