@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The work of a pass, with the test in the place of the streams: which runs are dealt, and that each track is told
- * exactly once, whatever ends the pass. report_finish asserts the sum. check-style: long because all of it needs the same
- * small streams.
+ * exactly once, whatever ends the pass. report_finish asserts the sum.
+ * check-style: long because all of it needs the same small streams.
  */
 #include "primary/compare/agenda.h"
 

@@ -264,6 +264,12 @@ static void two_rounds_that_agree_after_a_change_are_enough_and_count_from_it(vo
 	assert_int_equal(round_of(f, 4 * DELAY_MS, 8, 8), SETTLE_DIFFERENT);
 	assert_int_equal(f->confirm.times, 2);
 	assert_int_equal(f->confirm.over_ms, 2 * LAG_MS + 4 * DELAY_MS);
+	settle_add(f->settle, 7); /* the same when it changes back: it was not the same all the time */
+	assert_int_equal(round_of(f, DELAY_MS, 8, 9), SETTLE_GOES_ON);
+	assert_int_equal(round_of(f, 2 * DELAY_MS, 8, 8), SETTLE_GOES_ON);
+	assert_int_equal(round_of(f, 4 * DELAY_MS, 8, 8), SETTLE_DIFFERENT);
+	assert_int_equal(f->confirm.times, 2);
+	assert_int_equal(f->confirm.over_ms, 2 * LAG_MS + 4 * DELAY_MS);
 }
 
 /* It goes back and forth between two contents, unless the last two rounds saw but one of them. */
