@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* From now on, seconds until the clock next shows HH:MM; -1: it is no such text. Where that time is left out by daylight
- * saving, it is the time that comes in its place. */
+/* From now on, seconds until the clock next shows HH:MM; -1: it is no such text. Where daylight saving leaves that time
+ * out, the one that comes in its place. */
 int64_t until_s(const char *text, time_t now);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The command line: what is taken, what is refused, and that a refusal names the option and the value.
+ * check-style: long because each option has its lines.
  */
 #include "primary/compare/options.h"
 

@@ -44,9 +44,9 @@ static void now_is_tomorrow(void **state)
 static void it_is_the_clock_of_this_host(void **state)
 {
 	(void)state;
-	use_zone("XXX-5:30");
+	use_zone("HOME-5:30");
 	assert_int_equal(until_s("18:00", NOON), HOUR / 2);
-	use_zone("XXX8");
+	use_zone("AWAY8");
 	assert_int_equal(until_s("5:00", NOON), HOUR);
 }
 
@@ -84,8 +84,8 @@ static void a_time_that_is_left_out_moves_no_other_day(void **state)
 
 static void anything_else_is_no_time(void **state)
 {
-	static const char *const texts[] = { "", ":", "6", "06", "0630", "6:3", "24:00", "23:60", "006:30", "06:300", "06:30 ",
-		" 6:30", "-6:30", "6:-3", "+6:30", "6:30:00", "a:bc", "6.30", "noon" };
+	static const char *const texts[] = { "", ":", "6", "06", "0630", "6:3", "24:00", "23:60", "006:30", "06:300",
+		"06:30 ", " 6:30", "-6:30", "6:-3", "+6:30", "6:30:00", "a:bc", "6.30", "noon" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
