@@ -223,7 +223,9 @@ static void keep_different(struct agenda *agenda, uint64_t track)
 	free(kept);
 }
 
-static void tell_different(struct agenda *agenda, const struct stream_track *track, const struct report_confirm *confirm)
+/* 50 */
+static void tell_different(struct agenda *agenda, const struct stream_track *track,
+	const struct report_confirm *confirm)
 {
 	const struct options *options = agenda->config.options;
 	uint64_t limit = options->stop_after;

@@ -213,8 +213,8 @@ static void mark_differences(struct engine *engine)
 	free(packed);
 }
 
-/* The pass is told to main, and what lasts of it is kept. has_ended: all of it was worked through, so another run begins
- * at its start. */
+/* The pass is told to main, and what lasts of it is kept. has_ended: all of it was worked through, so the next run
+ * begins at its start. */
 static void close_pass(struct engine *engine, const struct msg_host_open_reply *sizes, enum report_reason why,
 	bool has_ended)
 {

@@ -239,7 +239,8 @@ static void ask(struct reader *reader)
 		.slot = reader->slot,
 		.delivery = reader->side == SIDE_REMOTE ? shared->options->delivery : DELIVERY_UNSET,
 		.floor = reader->floor,
-		.reread = reader->reread || (reader->side == SIDE_REMOTE && stream->run.kind == RUN_SECOND && reader->floor == 0),
+		.reread = reader->reread ||
+			(reader->side == SIDE_REMOTE && stream->run.kind == RUN_SECOND && reader->floor == 0),
 	};
 
 	reader->first_track = stream->next;
