@@ -51,7 +51,7 @@ void agenda_stop(struct agenda *agenda, enum report_reason reason);
 /* The reservation was lost: from now on differences are settled. */
 void agenda_unreserve(struct agenda *agenda);
 uint64_t agenda_settling_tracks(const struct agenda *agenda);
-/* Tracks with a confirmed difference. */
+/* With --mark: tracks with a confirmed difference, in at most TRACK_SET_RANGES_MAX ranges. */
 const struct track_set *agenda_different(const struct agenda *agenda);
 
 #endif

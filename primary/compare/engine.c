@@ -197,16 +197,13 @@ static void mark_differences(struct engine *engine)
 	size_t bytes = track_set_ranges(engine->different) * TRACK_SET_PACKED_BYTES;
 	uint8_t *packed;
 
-	if (!engine->options->mark || bytes == 0 || engine->is_client_lost) {
+	if (bytes == 0 || engine->is_client_lost) {
 		save_place(engine);
 		return;
 	}
 	set_state(engine, ENGINE_MARKING, "--mark");
-	if (bytes > TRACK_SET_PAYLOAD_BYTES_MAX) {
-		log_error("the differing tracks were not marked: they are more than %u ranges", TRACK_SET_RANGES_MAX);
-		save_place(engine);
-		return;
-	}
+	if (track_set_ranges(engine->different) == TRACK_SET_RANGES_MAX)
+		log_warning("only the first %u ranges of differing tracks are marked", TRACK_SET_RANGES_MAX);
 	packed = xcalloc(1, bytes);
 	track_set_pack(engine->different, packed);
 	client_save(engine->client, RECORD_INVALID, packed, (uint32_t)bytes, on_marked, engine);
