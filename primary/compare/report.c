@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The findings of one pass. Ranges stand in one sorted array: streams finish out of order, but near each other, so
- * almost every insertion is at the end. Where the volumes have unequal sizes, the tail is a difference from the start;
- * the boundary track, whose first bytes both have, is counted then and only its ranges are added later.
+ * The findings of one pass. Where the volumes have unequal sizes, the tail is a difference from the start; the boundary
+ * track, whose first bytes both have, is counted then and only its ranges are added later.
  */
 #include "primary/compare/report.h"
 
@@ -14,6 +13,7 @@
 #include "base/plural.h"
 #include "base/post.h"
 #include "base/track_set.h"
+#include "primary/compare/ranges.h"
 #include "storage/ledger.h"
 
 struct report {
@@ -23,8 +23,7 @@ struct report {
 	uint64_t tail_track; /* the first that is not wholly in both; total_tracks when the sizes are equal */
 	uint64_t first_track, end_track;
 	uint64_t exact_tracks_left;
-	struct report_range *ranges;
-	size_t ranges_room;
+	struct ranges *ranges;
 	bool is_finished;
 };
 
@@ -49,145 +48,6 @@ const char *report_state_name(enum report_state state)
 	return names[state];
 }
 
-/* Index of the first range that begins at or after offset. */
-static size_t find_range(const struct report *report, uint64_t offset)
-{
-	size_t low = 0, high = report->figures.range_count;
-
-	if (high > 0 && report->ranges[high - 1].offset_bytes < offset)
-		return high;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (report->ranges[middle].offset_bytes < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void open_gap(struct report *report, size_t index, size_t count)
-{
-	size_t needed = report->figures.range_count + count;
-
-	while (report->ranges_room < needed) {
-		report->ranges_room = report->ranges_room ? report->ranges_room * 2 : 64;
-		report->ranges = xrealloc(report->ranges, report->ranges_room, sizeof(*report->ranges));
-	}
-	if (index < report->figures.range_count)
-		memmove(&report->ranges[index + count], &report->ranges[index],
-			(report->figures.range_count - index) * sizeof(*report->ranges));
-	report->figures.range_count = needed;
-}
-
-static void remove_range(struct report *report, size_t index)
-{
-	report->figures.range_count--;
-	memmove(&report->ranges[index], &report->ranges[index + 1],
-		(report->figures.range_count - index) * sizeof(*report->ranges));
-}
-
-/* Makes one of the ranges before and at index when they touch and mean the same. */
-static bool join_ranges(struct report *report, size_t index)
-{
-	struct report_range *before, *after;
-
-	if (index == 0 || index >= report->figures.range_count)
-		return false;
-	before = &report->ranges[index - 1];
-	after = &report->ranges[index];
-	if (before->state != after->state || before->is_exact != after->is_exact || before->shape != after->shape ||
-		before->seen != after->seen || before->is_marked != after->is_marked ||
-		before->offset_bytes + before->length_bytes != after->offset_bytes)
-		return false;
-	before->length_bytes += after->length_bytes;
-	if (after->confirm.times < before->confirm.times)
-		before->confirm.times = after->confirm.times;
-	if (after->confirm.over_ms < before->confirm.over_ms)
-		before->confirm.over_ms = after->confirm.over_ms;
-	remove_range(report, index);
-	return true;
-}
-
-static void add_range(struct report *report, const struct report_range *range)
-{
-	size_t index = find_range(report, range->offset_bytes);
-	bool is_joined;
-
-	if (range->length_bytes == 0)
-		return;
-	if (range->state == REPORT_DIFFERENT) {
-		report->figures.different_bytes += range->length_bytes;
-		report->figures.different_ranges_inexact += !range->is_exact;
-	}
-	open_gap(report, index, 1);
-	report->ranges[index] = *range;
-	is_joined = join_ranges(report, index + 1);
-	is_joined = join_ranges(report, index) || is_joined;
-	if (!is_joined && report->figures.range_count > REPORT_RANGES_MAX) {
-		remove_range(report, index);
-		report->figures.ranges_omitted++;
-	}
-}
-
-/* From *at on, the next stretch of unequal bytes; its start, with *at at its end. bytes when there is none. */
-static uint32_t next_difference(const uint8_t *a, const uint8_t *b, uint32_t bytes, uint32_t *at)
-{
-	uint32_t start = *at;
-
-	while (start < bytes && a[start] == b[start])
-		start++;
-	*at = start;
-	while (*at < bytes && a[*at] != b[*at])
-		(*at)++;
-	return start;
-}
-
-static enum report_seen seen_before(const struct report *report, uint64_t offset, uint64_t length)
-{
-	const struct ledger *history = report->figures.setup.history;
-
-	if (history == NULL || !ledger_has_history(history))
-		return SEEN_UNKNOWN;
-	return ledger_differed_before(history, offset, length) ? SEEN_AGAIN : SEEN_NEW;
-}
-
-/* A track may have half as many ranges as bytes, and later ranges may be there already: room is made once. model: what
- * all of them have in common. */
-static void add_exact_ranges(struct report *report, const struct report_range *model, const uint8_t *a,
-	const uint8_t *b, uint32_t bytes)
-{
-	uint64_t offset = model->offset_bytes;
-	struct report_figures *figures = &report->figures;
-	size_t index = find_range(report, offset), found = 0, kept, i;
-	uint32_t at = 0;
-
-	while (next_difference(a, b, bytes, &at) < bytes)
-		found++;
-	kept = figures->range_count < REPORT_RANGES_MAX ? REPORT_RANGES_MAX - figures->range_count : 0;
-	kept = (size_t)min_u64(kept, found);
-	figures->ranges_omitted += found - kept;
-	open_gap(report, index, kept);
-	at = 0;
-	for (i = 0; i < found; i++) {
-		uint32_t start = next_difference(a, b, bytes, &at);
-
-		figures->different_bytes += at - start;
-		if (i >= kept)
-			continue;
-		report->ranges[index + i] = *model;
-		report->ranges[index + i].offset_bytes = offset + start;
-		report->ranges[index + i].length_bytes = at - start;
-		report->ranges[index + i].shape = shape_of(a, b, bytes, start, at - start);
-		report->ranges[index + i].seen = seen_before(report, offset + start, at - start);
-	}
-	if (kept > 0) {
-		join_ranges(report, index + kept);
-		join_ranges(report, index);
-	}
-}
-
 /* Tracks of the tail were counted by begin_tail. */
 static uint64_t count_tracks(struct report *report, enum report_state state, uint64_t first_track, uint64_t count)
 {
@@ -209,7 +69,7 @@ static void add_track_range(struct report *report, enum report_state state, uint
 	uint64_t end = min_u64(track_offset(report, first_track + count), report->smaller_bytes);
 
 	if (start < end)
-		add_range(report,
+		ranges_add(report->ranges,
 			&(struct report_range){ .offset_bytes = start, .length_bytes = end - start, .state = state });
 }
 
@@ -229,7 +89,7 @@ static void begin_tail(struct report *report, uint64_t asked_first, uint64_t ask
 	figures->tracks[REPORT_DIFFERENT] += asked_end - first;
 	start = max_u64(track_offset(report, first), report->smaller_bytes);
 	end = min_u64(track_offset(report, asked_end), report->larger_bytes);
-	add_range(report, &(struct report_range){ .offset_bytes = start, .length_bytes = end - start,
+	ranges_add(report->ranges, &(struct report_range){ .offset_bytes = start, .length_bytes = end - start,
 		.state = REPORT_DIFFERENT, .is_exact = true, .shape = SHAPE_TAIL });
 }
 
@@ -243,7 +103,7 @@ static void begin_not_asked(struct report *report, uint64_t first_track, uint64_
 	figures->tracks[REPORT_NOT_COMPARED] += end_track - first_track;
 	figures->reasons[REASON_NOT_ASKED] += end_track - first_track;
 	end = min_u64(track_offset(report, end_track), report->larger_bytes);
-	add_range(report, &(struct report_range){ .offset_bytes = start, .length_bytes = end - start,
+	ranges_add(report->ranges, &(struct report_range){ .offset_bytes = start, .length_bytes = end - start,
 		.state = REPORT_NOT_COMPARED });
 }
 
@@ -254,6 +114,7 @@ struct report *report_new(const struct report_setup *setup)
 
 	report->figures.setup = *setup;
 	report->post = post_new();
+	report->ranges = ranges_new(&report->figures);
 	report->smaller_bytes = volume_info_common_bytes(&setup->local, &setup->remote);
 	report->larger_bytes = volume_info_compared_bytes(&setup->local, &setup->remote, setup->is_common);
 	report->figures.total_tracks = tracks_of(report->larger_bytes, setup->track_bytes);
@@ -282,7 +143,7 @@ void report_free(struct report *report)
 	if (!report)
 		return;
 	post_free(report->post);
-	free(report->ranges);
+	ranges_free(report->ranges);
 	free(report);
 }
 
@@ -304,7 +165,7 @@ struct post *report_post(const struct report *report)
 const struct report_range *report_range(const struct report *report, size_t index)
 {
 	assert(index < report->figures.range_count);
-	return &report->ranges[index];
+	return ranges_item(report->ranges, index);
 }
 
 uint64_t report_first_track(const struct report *report)
@@ -402,10 +263,9 @@ void report_different(struct report *report, uint64_t track, bool is_hole, const
 	if (report->exact_tracks_left > 0) {
 		report->exact_tracks_left--;
 		range.is_exact = true;
-		add_exact_ranges(report, &range, local, remote, bytes);
+		ranges_add_exact(report->ranges, &range, local, remote, bytes);
 	} else {
-		range.seen = seen_before(report, range.offset_bytes, bytes);
-		add_range(report, &range);
+		ranges_add(report->ranges, &range);
 	}
 }
 
@@ -427,23 +287,13 @@ void report_invalid(struct report *report, uint64_t first_track, uint64_t count)
 	add_track_range(report, REPORT_INVALID, first_track, count);
 }
 
-/* Index of the first range that ends after offset. */
-static size_t find_end(const struct report *report, uint64_t offset)
-{
-	size_t index = find_range(report, offset);
-
-	if (index > 0 && report->ranges[index - 1].offset_bytes + report->ranges[index - 1].length_bytes > offset)
-		index--;
-	return index;
-}
-
 size_t report_track_ranges(const struct report *report, uint64_t track, struct report_range *out, size_t max)
 {
 	uint64_t start = track_offset(report, track), end = start + report_common_bytes(report, track);
 	size_t count = 0;
 
-	for (size_t i = find_end(report, start); i < report->figures.range_count; i++) {
-		struct report_range range = report->ranges[i];
+	for (size_t i = ranges_find_end(report->ranges, start); i < report->figures.range_count; i++) {
+		struct report_range range = *ranges_item(report->ranges, i);
 		uint64_t range_end = min_u64(range.offset_bytes + range.length_bytes, end);
 
 		if (range.offset_bytes >= end)
@@ -495,10 +345,9 @@ static void resume_different(struct report *report, const struct ledger *ledger,
 
 		if (kept->offset_bytes >= end)
 			break;
-		range.seen = seen_before(report, range.offset_bytes, range.length_bytes);
 		shape = shape == SHAPE_COUNT || shape == range.shape ? range.shape : SHAPE_DATA;
 		is_exact = range.is_exact;
-		add_range(report, &range);
+		ranges_add(report->ranges, &range);
 	}
 	report->exact_tracks_left -= is_exact && report->exact_tracks_left > 0;
 	report->figures.compared_bytes += end - start;

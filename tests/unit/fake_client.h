@@ -3,6 +3,7 @@
  * A primary for tests of the host program: the functions of local/client.h, defined in the test itself, so that the
  * linker leaves the real ones out. Requests are kept until the test answers them. Two volumes in memory; a read is
  * answered from them, or with a status that the test chooses. Include it once per program.
+ * check-style: long because the functions of local/client.h are defined here.
  */
 #ifndef RA_TESTS_UNIT_FAKE_CLIENT_H
 #define RA_TESTS_UNIT_FAKE_CLIENT_H

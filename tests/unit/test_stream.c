@@ -115,8 +115,8 @@ static int set_up(void **state)
 	f->options = (struct options){ .delivery = DELIVERY_DISCONNECT, .track_bytes = FAKE_TRACK_BYTES,
 		.run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000 };
 	f->shared = (struct stream_shared){ .client = f->client, .clock = f->clock, .shm = f->shm, .options = &f->options,
-		.zeros = f->zeros, .arg = f, .next_run = next_run, .compared = compared, .unreadable = unreadable, .gave_up = gave_up,
-		.spare_slot = spare_slot, .idle = ended, .fatal = fatal };
+		.zeros = f->zeros, .arg = f, .next_run = next_run, .compared = compared, .unreadable = unreadable,
+		.gave_up = gave_up, .spare_slot = spare_slot, .idle = ended, .fatal = fatal };
 	f->shared.is_hanging = f->is_hanging;
 	f->stream = stream_new(&f->shared, 5, 0, 1);
 	f->spare = 2;
