@@ -281,6 +281,26 @@ static void remote_read_fills_its_slot(void **state)
 	assert_int_equal(((const uint8_t *)shm_slot(f->shm, 1))[2 * TRACK - 1001], 0x77);
 }
 
+static void answers_say_what_was_waited_for(void **state)
+{
+	struct host_end *f = *state;
+	while (clock_thread_cpu_ms() < 20)
+		;
+	host_end_send_read(f, 1, SIDE_LOCAL, 6, 4, 2);
+	const struct msg_host_read_reply *local = host_end_read_reply(f, 1, STATUS_OK);
+	assert_int_equal(local->disk_ms, 0);
+	assert_in_range(local->cpu_ms, 20, clock_thread_cpu_ms());
+
+	struct message answer = { .type = MESSAGE_READ_REPLY, .read_reply = { .status = STATUS_OK, .track_count = 1,
+		.states = { TRACK_ZERO }, .disk_ms = 70, .cpu_ms = 9000000000 } };
+	host_end_send_read(f, 2, SIDE_REMOTE, 0, 1, 0);
+	answer.read_reply.tag = host_end_make_job(f, LINK_ID);
+	fake_secondary_send(f->secondary, &answer, NULL, 0);
+	const struct msg_host_read_reply *remote = host_end_read_reply(f, 2, STATUS_OK);
+	assert_int_equal(remote->disk_ms, 70);
+	assert_int_equal(remote->cpu_ms, 9000000000); /* of the secondary's */
+}
+
 static void remote_errors_reach_the_host_with_floor_and_words(void **state)
 {
 	struct host_end *f = *state;
@@ -596,6 +616,7 @@ int main(void)
 		TEST(second_open_is_bad),
 		TEST(local_read_fills_its_slot),
 		TEST(remote_read_fills_its_slot),
+		TEST(answers_say_what_was_waited_for),
 		TEST(remote_errors_reach_the_host_with_floor_and_words),
 		TEST(slot_in_use_is_refused_until_its_reply),
 		TEST(stream_with_a_read_is_busy),
