@@ -252,6 +252,51 @@ static void second_open_is_bad(void **state)
 	assert_int_equal(host_end_reply(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply.status, STATUS_BAD_REQUEST);
 }
 
+/* ---- Progress ---- */
+
+static void send_progress(struct host_end *f, uint64_t done_tracks)
+{
+	host_end_out(f, MESSAGE_HOST_PROGRESS)->host_progress = (struct msg_host_progress){ .phase = "comparing",
+		.done_tracks = done_tracks, .total_tracks = TRACKS, .binds = "link" };
+	host_end_send(f);
+}
+
+static void progress_is_kept_and_not_answered(void **state)
+{
+	struct host_end *f = *state;
+	assert_null(host_progress(f->host));
+	send_progress(f, 3);
+	send_progress(f, 4);
+	assert_int_equal(host_progress(f->host)->done_tracks, 4);
+	assert_int_equal(host_progress(f->host)->total_tracks, TRACKS);
+	assert_string_equal(host_progress(f->host)->phase, "comparing");
+	assert_string_equal(host_progress(f->host)->binds, "link");
+	assert_int_equal(host_end_unread(f), 0);
+	assert_int_equal(f->gone, 0);
+}
+
+static void progress_without_a_device_ends_the_session(void **state)
+{
+	struct host_end *f = *state;
+	host_end_hello(f);
+	capture_start();
+	send_progress(f, 3);
+	char *log = capture_end();
+	assert_non_null(strstr(log, "HostProgress from a host that has no device open"));
+	free(log);
+	assert_int_equal(f->gone, 1);
+}
+
+static void progress_while_it_opens_ends_the_session(void **state)
+{
+	struct host_end *f = *state;
+	host_end_hello(f);
+	host_end_send_open(f, "volume");
+	host_end_expect(f, MESSAGE_DEVICE_QUERY);
+	send_progress(f, 3);
+	assert_int_equal(f->gone, 1);
+}
+
 /* ---- Reads ---- */
 
 static void local_read_fills_its_slot(void **state)
@@ -604,6 +649,8 @@ int main(void)
 		TEST_BARE(hello_with_read_only_memory_is_refused),
 		TEST_BARE(unknown_protocol_is_answered_and_ended),
 		TEST_BARE(request_before_hello_ends_the_session),
+		TEST_BARE(progress_without_a_device_ends_the_session),
+		TEST_BARE(progress_while_it_opens_ends_the_session),
 		TEST(second_hello_ends_the_session),
 		TEST(frame_of_a_link_ends_the_session),
 		TEST(open_tells_both_volumes),
@@ -614,6 +661,7 @@ int main(void)
 		TEST(status_tells_the_sizes_of_now),
 		TEST_BARE(requests_before_open_are_bad),
 		TEST(second_open_is_bad),
+		TEST(progress_is_kept_and_not_answered),
 		TEST(local_read_fills_its_slot),
 		TEST(remote_read_fills_its_slot),
 		TEST(answers_say_what_was_waited_for),
