@@ -48,6 +48,7 @@ struct options {
 	bool reserve;
 	uint64_t exact_tracks;
 	enum progress_mode progress;
+	int status_fd; /* -1: none; else open for writing */
 	bool json;
 	bool quiet;
 	bool verbose;
