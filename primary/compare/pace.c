@@ -16,6 +16,7 @@
 #define SAMPLES (PACE_WINDOW_MS / SAMPLE_GAP_MS + 2u)
 #define SPAN_LEAST_MS 2000 /* a shorter window tells nothing of the rest */
 #define BUSY_SHARE 90      /* percent of a processor */
+#define SHARED_SHARE 60    /* likewise, of all loops together, when they share a machine and no disk is slow */
 
 struct sample {
 	int64_t active_ms;
@@ -57,16 +58,28 @@ static bool is_half(int64_t part, int64_t whole)
 	return part > 0 && part * 2 >= whole;
 }
 
+static bool is_share(int64_t part, int64_t whole, int percent)
+{
+	return part * 100 >= whole * percent;
+}
+
 /* One of the loops, which have a thread each, has no time left. */
 static bool is_busy(const struct pace_span *span)
 {
 	const uint64_t *cpu_ms = span->waits.cpu_ms;
-	int64_t most_ms = span->cpu_ms;
 
-	for (enum side side = SIDE_LOCAL; side < SIDE_COUNT; side++)
-		if ((int64_t)cpu_ms[side] > most_ms)
-			most_ms = (int64_t)cpu_ms[side];
-	return most_ms * 100 >= span->ms * BUSY_SHARE;
+	return is_share(span->cpu_ms, span->ms, BUSY_SHARE) ||
+		is_share((int64_t)cpu_ms[SIDE_LOCAL], span->ms, BUSY_SHARE) ||
+		is_share((int64_t)cpu_ms[SIDE_REMOTE], span->ms, BUSY_SHARE);
+}
+
+/* The way between two programs of one machine is their work, and they take the processors from each other. */
+static enum pace_binds way_of(const struct pace_span *span)
+{
+	const uint64_t *cpu_ms = span->waits.cpu_ms;
+	int64_t all_ms = span->cpu_ms + (int64_t)(cpu_ms[SIDE_LOCAL] + cpu_ms[SIDE_REMOTE]);
+
+	return span->is_one_host && is_share(all_ms, span->ms, SHARED_SHARE) ? PACE_PROCESSOR : PACE_LINK;
 }
 
 /* The side that the other was there without, for a quarter of the time and clearly more than the reverse. */
@@ -81,8 +94,9 @@ static enum side slower_side(const struct report_waits *waits)
 	return side;
 }
 
-static enum pace_binds binds_of(const struct report_waits *waits, enum side side)
+static enum pace_binds binds_of(const struct pace_span *span, enum side side)
 {
+	const struct report_waits *waits = &span->waits;
 	int64_t asked_ms = waits->asked_ms[side], throttled_ms = waits->throttled_ms[side];
 
 	if (is_half(throttled_ms, asked_ms))
@@ -91,7 +105,7 @@ static enum pace_binds binds_of(const struct report_waits *waits, enum side side
 		return PACE_UNKNOWN; /* its own delays hide what was to be waited for */
 	if (side == SIDE_LOCAL)
 		return PACE_LOCAL_DISK;
-	return is_half(waits->disk_ms, asked_ms - throttled_ms) ? PACE_REMOTE_DISK : PACE_LINK;
+	return is_half(waits->disk_ms, asked_ms - throttled_ms) ? PACE_REMOTE_DISK : way_of(span);
 }
 
 enum pace_binds pace_binds(const struct pace_span *span)
@@ -107,7 +121,7 @@ enum pace_binds pace_binds(const struct pace_span *span)
 	if (is_busy(span))
 		return PACE_PROCESSOR;
 	side = slower_side(waits);
-	return side == SIDE_UNSET ? PACE_UNKNOWN : binds_of(waits, side);
+	return side == SIDE_UNSET ? PACE_UNKNOWN : binds_of(span, side);
 }
 
 /* ---- The window ---- */
@@ -219,7 +233,7 @@ static void measure(const struct pace *pace, struct pace_figures *out)
 	const struct sample *from = &pace->ring[pace->first];
 	struct sample to = sample_of(pace);
 	struct pace_span span = { .ms = to.active_ms - from->active_ms, .waits = to.waits,
-		.cpu_ms = to.cpu_ms - from->cpu_ms };
+		.cpu_ms = to.cpu_ms - from->cpu_ms, .is_one_host = pace->last.is_one_host };
 
 	subtract(&span.waits, &from->waits);
 	out->local_bytes_per_s = per_second(span.waits.read_bytes[SIDE_LOCAL], span.ms);

@@ -37,6 +37,7 @@ struct pace_input {
 	uint64_t compared_bytes;
 	struct report_waits waits;
 	int64_t cpu_ms; /* processor time of this process */
+	bool is_one_host; /* both volumes, and all three loops, are on this machine */
 };
 
 struct pace_figures {
@@ -55,6 +56,7 @@ struct pace_span {
 	int64_t ms;
 	struct report_waits waits;
 	int64_t cpu_ms;
+	bool is_one_host;
 };
 
 /* elapsed_s counts from here. */

@@ -347,6 +347,26 @@ static void busy_loop_of_any_of_the_three_is_the_processor(void **state)
 	assert_int_equal(pace_binds(&span), PACE_PROCESSOR);
 }
 
+static void way_within_one_machine_is_the_processor_when_it_works(void **state)
+{
+	struct pace_span span = remote_span();
+
+	(void)state;
+	span.is_one_host = true;
+	span.cpu_ms = 1000;
+	span.waits.cpu_ms[SIDE_LOCAL] = 2000;
+	span.waits.cpu_ms[SIDE_REMOTE] = 3000;
+	assert_int_equal(pace_binds(&span), PACE_PROCESSOR);
+	span.waits.cpu_ms[SIDE_REMOTE] = 2999; /* it rather waits */
+	assert_int_equal(pace_binds(&span), PACE_LINK);
+	span.waits.cpu_ms[SIDE_REMOTE] = 3000;
+	span.is_one_host = false;
+	assert_int_equal(pace_binds(&span), PACE_LINK);
+	span.is_one_host = true;
+	span.waits.disk_ms = 40000;
+	assert_int_equal(pace_binds(&span), PACE_REMOTE_DISK);
+}
+
 static void own_delays_hide_what_was_waited_for(void **state)
 {
 	struct pace_span span = remote_span();
@@ -404,6 +424,10 @@ static void what_binds_is_of_the_window_only(void **state)
 	f->input.waits.asked_ms[SIDE_REMOTE] += 4000;
 	step(f, 10);
 	assert_int_equal(f->figures.binds, PACE_LINK);
+	f->input.is_one_host = true;
+	f->input.cpu_ms += 7000;
+	step(f, 10);
+	assert_int_equal(f->figures.binds, PACE_PROCESSOR);
 }
 
 static void names_are_those_of_the_protocol(void **state)
@@ -437,6 +461,7 @@ int main(void)
 		TEST(sides_that_take_turns_tell_nothing),
 		TEST(limit_of_one_side_or_of_both_binds),
 		TEST(busy_loop_of_any_of_the_three_is_the_processor),
+		TEST(way_within_one_machine_is_the_processor_when_it_works),
 		TEST(own_delays_hide_what_was_waited_for),
 		TEST(nothing_waited_for_is_unknown),
 		TEST(what_binds_is_of_the_window_only),
