@@ -136,6 +136,19 @@ static void on_release(struct host *host, const struct msg_host_release *release
 		send_done(host, release->tag, STATUS_OK);
 }
 
+/* ---- HostProgress ---- */
+
+static int on_progress(struct host *host, const struct msg_host_progress *progress)
+{
+	if (host->state != HOST_OPEN) {
+		log_warning("HostProgress from a host that has no device open");
+		return -EPROTO;
+	}
+	host->progress = *progress;
+	host->has_progress = true;
+	return 0;
+}
+
 /* ---- The session ---- */
 
 static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
@@ -161,6 +174,8 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	case MESSAGE_HOST_RELEASE:
 		on_release(host, &message->host_release);
 		return 0;
+	case MESSAGE_HOST_PROGRESS:
+		return on_progress(host, &message->host_progress);
 	default:
 		log_warning("a host does not send %s", message_name(message->type));
 		return -EPROTO;
@@ -245,6 +260,11 @@ void host_rates(const struct host *host, const struct rate **local, const struct
 {
 	*local = host->local_rate;
 	*remote = host->remote_rate;
+}
+
+const struct msg_host_progress *host_progress(const struct host *host)
+{
+	return host->has_progress ? &host->progress : NULL;
 }
 
 const struct remote_job *host_job(const struct host *host, unsigned stream)

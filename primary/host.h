@@ -15,6 +15,7 @@ struct host;
 struct local;
 struct log_quota;
 struct msg_host_hello;
+struct msg_host_progress;
 struct rate;
 struct remote;
 struct remote_job;
@@ -56,6 +57,8 @@ const char *host_owner(const struct host *host);
 const struct primary_device *host_device(const struct host *host);
 /* Its own limit on either side, which it asked for with the device; NULL: none. */
 void host_rates(const struct host *host, const struct rate **local, const struct rate **remote);
+/* What it told last of how its run gets on; NULL: nothing. */
+const struct msg_host_progress *host_progress(const struct host *host);
 /* The link job of a stream; NULL: none. */
 const struct remote_job *host_job(const struct host *host, unsigned stream);
 void host_dump(const struct host *host); /* to the log, whatever its level */

@@ -66,6 +66,8 @@ struct host {
 	struct host_stream streams[STREAMS_MAX];
 	uint32_t release_tag; /* of the HostRelease that is being answered */
 	unsigned release_pending; /* jobs it waits for; 0: there is none */
+	bool has_progress;
+	struct msg_host_progress progress; /* that it told last; with has_progress */
 	struct message out;
 };
 

@@ -98,6 +98,8 @@ struct remote_read_result {
 	const uint8_t *states; /* enum track_state */
 	bool disconnected;     /* it waited for its RECONNECT (136) */
 	uint32_t throttled_ms; /* by limits of both sides */
+	uint32_t disk_ms;      /* by the remote disk */
+	uint64_t cpu_ms;       /* processor time of the secondary's loop so far; 0: not told */
 	const char *detail;
 };
 

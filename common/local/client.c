@@ -44,6 +44,7 @@ struct client {
 	const struct client_ops *ops;
 	void *arg;
 	char refusal[DETAIL_MAX + 1]; /* of the HostHello; "": none */
+	bool is_open; /* a HostOpen was answered with OK */
 	uint32_t last_tag;
 	struct request *requests; /* by tag */
 	struct message out;
@@ -148,6 +149,7 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		}
 		request.reply.read(request.arg, &message->host_read_reply);
 	} else if (request.reply_type == MESSAGE_HOST_OPEN_REPLY) {
+		client->is_open = client->is_open || message->host_open_reply.status == STATUS_OK;
 		request.reply.open(request.arg, &message->host_open_reply);
 	} else {
 		request.reply.release(request.arg);
@@ -267,6 +269,15 @@ void client_read(struct client *client, const struct msg_host_read *read,
 	client->out.type = MESSAGE_HOST_READ;
 	client->out.host_read = *read;
 	client->out.host_read.tag = request->tag;
+	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
+}
+
+void client_progress(struct client *client, const struct msg_host_progress *progress)
+{
+	if (client->state != CLIENT_UP || !client->is_open)
+		return;
+	client->out.type = MESSAGE_HOST_PROGRESS;
+	client->out.host_progress = *progress;
 	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
 }
 

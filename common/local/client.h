@@ -35,6 +35,8 @@ void client_open(struct client *client, const struct msg_host_open *request,
 void client_status(struct client *client, void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg);
 void client_read(struct client *client, const struct msg_host_read *request,
 	void (*reply)(void *arg, const struct msg_host_read_reply *), void *arg);
+/* Tells the primary how the run gets on. Does nothing before a HostOpen was answered with OK. */
+void client_progress(struct client *client, const struct msg_host_progress *progress);
 void client_release(struct client *client, void (*reply)(void *arg), void *arg);
 /* payload: the record, valid during the call; bytes 0: there is none, or it was a save. */
 typedef void client_record_fn(void *arg, const struct msg_host_record_reply *reply, const uint8_t *payload,

@@ -141,6 +141,8 @@ struct msg_read_reply {
 	uint8_t states[RUN_TRACKS_MAX]; /* enum track_state */
 	char detail[DETAIL_MAX + 1];
 	uint32_t throttled_ms;
+	uint32_t disk_ms;
+	uint64_t cpu_ms;
 };
 
 struct msg_reserve {
@@ -254,6 +256,8 @@ struct msg_host_read_reply {
 	bool slot_lost;
 	char detail[DETAIL_MAX + 1];
 	uint32_t throttled_ms;
+	uint32_t disk_ms;
+	uint64_t cpu_ms;
 };
 
 struct msg_host_link {

@@ -66,6 +66,7 @@ struct options {
 	bool accept_trimmed;
 	uint64_t exact_tracks;
 	enum progress_mode progress;
+	int status_fd; /* -1: none; else open for writing */
 	bool json;
 	bool quiet;
 	bool verbose;

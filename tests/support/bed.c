@@ -162,6 +162,8 @@ static void take_read_reply(struct primary *primary, const struct msg_read_reply
 	answer->floor = reply->floor;
 	answer->track_count = reply->track_count;
 	answer->throttled_ms = reply->throttled_ms;
+	answer->disk_ms = reply->disk_ms;
+	answer->cpu_ms = reply->cpu_ms;
 	memcpy(answer->detail, reply->detail, sizeof(answer->detail));
 	memcpy(answer->states, reply->states, sizeof(answer->states));
 }

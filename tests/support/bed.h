@@ -46,7 +46,8 @@ struct answer {
 	uint32_t track_bytes;
 	struct volume_info volume;
 	bool is_digest_only;
-	uint32_t reservation, throttled_ms;
+	uint32_t reservation, throttled_ms, disk_ms;
+	uint64_t cpu_ms;
 	char detail[DETAIL_MAX + 1];
 };
 

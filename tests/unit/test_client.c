@@ -264,6 +264,52 @@ static void more_tracks_than_asked_for_end_the_client(void **state)
 	assert_int_equal(f->losts, 1);
 }
 
+static void answer_open(struct fixture *f, uint32_t tag, enum status status)
+{
+	struct message message = { .type = MESSAGE_HOST_OPEN_REPLY };
+	message.host_open_reply.tag = tag;
+	message.host_open_reply.status = status;
+	if (status == STATUS_OK) {
+		message.host_open_reply.track_bytes = 4096;
+		message.host_open_reply.local.kind = message.host_open_reply.remote.kind = VOLUME_KIND_FILE;
+		message.host_open_reply.local.io = message.host_open_reply.remote.io = IO_MODE_BUFFERED;
+	}
+	send_from_primary(f, &message);
+}
+
+static void progress_is_told_only_while_a_device_is_open(void **state)
+{
+	struct fixture *f = *state;
+	const struct msg_host_progress progress = { .phase = "comparing", .done_tracks = 5, .left_s = 9 };
+	client_progress(f->client, &progress); /* before HostHelloReply */
+	answer_hello(f, STATUS_OK);
+	client_progress(f->client, &progress);
+	client_open(f->client, &volume_open, on_open, f);
+	client_progress(f->client, &progress);
+	pair_settle(f->pair);
+	assert_int_equal(f->pair->b.last.type, MESSAGE_HOST_OPEN);
+	answer_open(f, 1, STATUS_BUSY);
+	client_progress(f->client, &progress);
+	client_open(f->client, &volume_open, on_open, f);
+	pair_settle(f->pair);
+	assert_int_equal(f->pair->b.last.type, MESSAGE_HOST_OPEN);
+	answer_open(f, 2, STATUS_OK);
+	client_status(f->client, on_open, f);
+	pair_settle(f->pair);
+	answer_open(f, 3, STATUS_TIMEOUT); /* of the sizes; it is open all the same */
+	client_progress(f->client, &progress);
+	pair_settle(f->pair);
+	assert_int_equal(f->pair->b.last.type, MESSAGE_HOST_PROGRESS);
+	assert_string_equal(f->pair->b.last.host_progress.phase, "comparing");
+	assert_int_equal(f->pair->b.last.host_progress.done_tracks, 5);
+	assert_int_equal(f->pair->b.last.host_progress.left_s, 9);
+	assert_int_equal(f->losts, 0);
+	end_free_conn(&f->pair->b);
+	pair_settle(f->pair);
+	client_progress(f->client, &progress); /* nothing breaks */
+	assert_int_equal(f->losts, 1);
+}
+
 static void requests_end_without_reply_when_the_primary_goes(void **state)
 {
 	struct fixture *f = *state;
@@ -378,6 +424,7 @@ int main(void)
 		TEST(news_of_the_link_come_unasked),
 		TEST(news_of_the_link_before_hello_end_the_client),
 		TEST(release_is_answered_by_done),
+		TEST(progress_is_told_only_while_a_device_is_open),
 		TEST(an_answer_without_a_request_ends_the_client),
 		TEST(an_answer_of_another_type_ends_the_client),
 		TEST(more_tracks_than_asked_for_end_the_client),

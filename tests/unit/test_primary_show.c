@@ -202,6 +202,48 @@ static void status_has_the_counts_of_now(void **state)
 	assert_count(json, "errors_total", 1);
 }
 
+static void status_shows_each_run_as_its_host_tells_it(void **state)
+{
+	struct fixture *f = *state;
+	json_t *run = only(ask(f, VERB_STATUS, ""), "runs");
+	assert_text(run, "device", "volume");
+	assert_text(run, "host", host_owner(f->end->host));
+	assert_null(json_object_get(run, "phase")); /* it has not said anything yet */
+	assert_null(json_object_get(run, "done_tracks"));
+
+	host_end_out(f->end, MESSAGE_HOST_PROGRESS)->host_progress = (struct msg_host_progress){ "settling", 10, 20, 3, 4,
+		500, 600, "link", 70, 80 };
+	host_end_send(f->end);
+	run = only(ask(f, VERB_STATUS, ""), "runs");
+	assert_text(run, "phase", "settling");
+	assert_count(run, "done_tracks", 10);
+	assert_count(run, "total_tracks", 20);
+	assert_count(run, "different_tracks", 3);
+	assert_count(run, "settling_tracks", 4);
+	assert_count(run, "local_bytes_per_second", 500);
+	assert_count(run, "remote_bytes_per_second", 600);
+	assert_text(run, "binds", "link");
+	assert_count(run, "left_seconds", 70);
+	assert_count(run, "elapsed_seconds", 80);
+
+	host_end_out(f->end, MESSAGE_HOST_PROGRESS)->host_progress = (struct msg_host_progress){ .phase = "opening" };
+	host_end_send(f->end);
+	run = only(ask(f, VERB_STATUS, ""), "runs");
+	assert_null(json_object_get(run, "left_seconds")); /* not known, as is what binds */
+	assert_null(json_object_get(run, "binds"));
+}
+
+static void host_without_a_device_is_no_run(void **state)
+{
+	struct fixture *f = *state;
+	struct host_end *other = host_end_new(f->end, false);
+	host_end_hello(other);
+	f->host.host = other->host;
+	assert_int_equal(json_array_size(at(ask(f, VERB_STATUS, ""), "runs")), 0);
+	assert_count(f->request.json, "hosts", 1);
+	host_end_free(other);
+}
+
 static void devices_tell_their_volume_while_it_is_open(void **state)
 {
 	struct fixture *f = *state;
@@ -400,6 +442,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(status_has_the_counts_of_now),
+		TEST(status_shows_each_run_as_its_host_tells_it),
+		TEST(host_without_a_device_is_no_run),
 		TEST(devices_tell_their_volume_while_it_is_open),
 		TEST(device_names_who_reserved_it),
 		TEST(jobs_are_those_of_the_hosts_streams),
