@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Holders: see holder.h. The hard thing is the owner of an OFD lock: the kernel gives its pid nowhere, not even in
- * /proc/locks. But the fdinfo of a descriptor lists the locks that were taken by it, so all descriptors of all processes
- * are looked at, as far as this process may.
+ * /proc/locks. But the fdinfo of a descriptor lists the locks that were taken by it, so all descriptors of all
+ * processes are looked at, as far as this process may.
  */
 #include "storage/holder.h"
 

@@ -393,8 +393,8 @@ static void calm_close(void *arg)
 
 static void an_interrupted_read_is_repeated(void **state)
 {
-	static const struct volume_ops ops = { calm_open, calm_size, interrupted_read, calm_next_data, calm_lock, calm_close,
-		calm_close };
+	static const struct volume_ops ops = { calm_open, calm_size, interrupted_read, calm_next_data, calm_lock,
+		calm_close, calm_close };
 	struct volume *volume = volume_new_with_ops(&ops, NULL);
 
 	(void)state;
