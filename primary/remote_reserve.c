@@ -70,7 +70,7 @@ static void be_refused(struct remote_device *device, enum status status, bool by
 void remote_reserve(struct remote_device *device)
 {
 	if (device->spec.exclusive && !(device->remote->features & FEATURE_INVALID))
-		be_refused(device, STATUS_VERSION, false, "the secondary cannot reserve exclusively");
+		be_refused(device, STATUS_BAD_REQUEST, false, "the secondary cannot reserve exclusively");
 	else
 		send_reserve(device);
 }

@@ -18,6 +18,7 @@ const char options_help[] =
 	"  --track-size SIZE     unit of comparison, 4K to 1M, a power of two (64K); not DEVICE\n"
 	"  --repeat N|forever    so many passes, each reads everything again (1)\n"
 	"  --reserve[=ra]        DEVICE: both volumes for this run alone, among the users of RA\n"
+	"  --reserve=exclusive   both volumes for this run alone, among all programs\n"
 	"\n"
 	"How to read:\n"
 	"  --limit RATE          bytes a second from each volume at most, such as 100M\n"

@@ -26,7 +26,8 @@ void opening_request(const struct options *options, struct msg_host_open *out)
 	*out = (struct msg_host_open){
 		.link_timeout_ms = (uint32_t)options->link_timeout_ms,
 		.limit_bytes_per_s = options->limit_bytes_per_s,
-		.reserve = options->reserve,
+		.reserve = options->reserve != RESERVE_NONE,
+		.exclusive = options->reserve == RESERVE_EXCLUSIVE,
 	};
 	snprintf(out->device, sizeof(out->device), "%s", device_of(options));
 	client_owner("ra-compare", out->owner);

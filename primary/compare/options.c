@@ -179,9 +179,11 @@ static void parse_progress(struct parser *parser, const char *text)
 
 static void parse_reserve(struct parser *parser, const char *text)
 {
-	static const char *const words[] = { "ra", NULL };
+	static const char *const words[] = { "ra", "exclusive", NULL };
+	int i = text ? parse_word(parser, "reserve", text, words, "ra or exclusive") : 0;
 
-	parser->options->reserve = !text || parse_word(parser, "reserve", text, words, "ra") == 0;
+	if (i >= 0)
+		parser->options->reserve = i == 0 ? RESERVE_RA : RESERVE_EXCLUSIVE;
 }
 
 static void parse_repeat(struct parser *parser, const char *text)
@@ -258,7 +260,7 @@ static const struct rule {
 	{ "link-timeout", KIND_TIME, .offset = offsetof(struct options, link_timeout_ms),
 		.of_device = "only its link is made again" },
 	{ "common-size", KIND_FLAG, .offset = offsetof(struct options, common_size) },
-	{ "reserve", KIND_OPTIONAL, .parse = parse_reserve, .of_device = "no other user of RA meets these two volumes" },
+	{ "reserve", KIND_OPTIONAL, .parse = parse_reserve },
 	{ "exact", KIND_OWN, .parse = parse_exact },
 	{ "json", KIND_FLAG, .offset = offsetof(struct options, json) },
 	{ "progress", KIND_OPTIONAL, .parse = parse_progress },
@@ -379,6 +381,9 @@ static void check_form(struct parser *parser)
 		if (parser->is_given[i] && !is_device && rules[i].of_device)
 			refuse(parser, "--%s goes with a DEVICE only: %s", rules[i].name, rules[i].of_device);
 	}
+	if (!is_device && parser->options->reserve == RESERVE_RA)
+		refuse(parser, "--reserve=ra goes with a DEVICE only: no other user of RA meets these two volumes; "
+			"--reserve=exclusive keeps other programs away");
 }
 
 /* Not for DEVICE: its track size comes later, and options_run_tracks judges then. */

@@ -19,6 +19,9 @@
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
+/* Both volumes for this run alone: among the users of RA, or among other programs, too. */
+enum reserve_mode { RESERVE_NONE, RESERVE_RA, RESERVE_EXCLUSIVE };
+
 /* What is compared: two volumes by a private pair, the second perhaps over ssh, or a device of the primary. */
 enum form { FORM_PAIR, FORM_SSH, FORM_DEVICE };
 
@@ -45,7 +48,7 @@ struct options {
 	uint64_t limit_bytes_per_s; /* 0: none */
 	int64_t link_timeout_ms;
 	bool common_size;
-	bool reserve;
+	enum reserve_mode reserve;
 	uint64_t exact_tracks;
 	enum progress_mode progress;
 	bool json;

@@ -131,6 +131,7 @@ static void op_close(void *arg)
 {
 	struct world_volume *volume = arg;
 	lock(volume);
+	assert(!volume->is_locked);
 	volume->is_open = false;
 	unlock(volume);
 }

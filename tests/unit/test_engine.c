@@ -415,7 +415,7 @@ static void what_was_asked_for_goes_with_the_open(void **state)
 	make_device(f);
 	f->options.limit_bytes_per_s = 1000;
 	f->options.link_timeout_ms = 900000;
-	f->options.reserve = true;
+	f->options.reserve = RESERVE_RA;
 	engine_start(f->engine);
 	assert_int_equal(f->client->open.limit_bytes_per_s, 1000);
 	assert_int_equal(f->client->open.link_timeout_ms, 900000);
