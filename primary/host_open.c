@@ -129,7 +129,8 @@ static void on_link(void *arg, bool is_up, uint32_t relinks, const char *why)
 {
 	struct host *host = host_of(arg);
 	host->out.type = MESSAGE_HOST_LINK;
-	host->out.host_link = (struct msg_host_link){ .is_up = is_up, .relinks = relinks };
+	host->out.host_link = (struct msg_host_link){ .is_up = is_up, .relinks = relinks,
+		.unreserved = is_up && why[0] };
 	snprintf(host->out.host_link.detail, sizeof(host->out.host_link.detail), "%s", why);
 	host_send(host);
 }
@@ -159,6 +160,7 @@ static void attach(struct host *host, const struct primary_device *device, const
 	struct remote_attach_spec remote = {
 		.link_timeout_ms = open->link_timeout_ms > 0 ? open->link_timeout_ms : LINK_TIMEOUT_DEFAULT_MS,
 		.reserve = open->reserve,
+		.exclusive = open->exclusive,
 		.owner = host->owner,
 		.run_rate = host->remote_rate,
 		.device_rate = device->remote_rate,
@@ -207,14 +209,16 @@ void host_on_open(struct host *host, const struct msg_host_open *open)
 		return;
 	}
 	attach(host, device, open);
-	enum status status = open->reserve ? local_reserve(host->local, detail) : local_may_use(host->local, detail);
+	enum status status = open->reserve ? local_reserve(host->local, open->exclusive, detail) :
+		local_may_use(host->local, detail);
 	if (status != STATUS_OK) {
 		host_detach(host);
 		refuse(host, open->tag, SIDE_LOCAL, status, detail);
 		return;
 	}
 	host_set_state(host, HOST_OPENING, "HostOpen");
-	log_info("%s opens %s%s", host->owner, device->name, open->reserve ? " for itself alone" : "");
+	log_info("%s opens %s%s%s", host->owner, device->name, open->reserve ? " for itself alone" : "",
+		open->reserve && open->exclusive ? ", exclusively" : "");
 	query(host, open->tag);
 }
 

@@ -52,10 +52,12 @@ uint64_t remote_wire_bytes(const struct remote *remote); /* so far, both ways, o
 struct remote_attach_spec {
 	int64_t link_timeout_ms; /* how long the link may be down before all ends with LINK_LOST; 0: at once */
 	bool reserve;            /* for this host alone; BUSY (of remote_query) when somebody else has it */
+	bool exclusive;          /* with reserve: also among other programs */
 	const char *owner;       /* of the reservation, for people; copied */
 	struct rate *run_rate, *device_rate; /* limits of its reads besides that of the link; NULL: none */
 	/* The link went down, or did not come up (what was asked for waits), or it is there again; relinks: since
-	 * attach. Not called by a private pair's. */
+	 * attach. why: of down; up: why what was reserved exclusively is so no more, "" when nothing is amiss. Not called by
+	 * a private pair's. */
 	void (*link)(void *arg, bool is_up, uint32_t relinks, const char *why);
 	void *arg;
 };

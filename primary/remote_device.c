@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Devices of the secondary, as hosts have them attached: DeviceQuery, Reserve, and both again on each new connection,
- * where the volume must be the one that it was. A host that waits too long for the link loses the device. Loop thread
+ * Devices of the secondary, as hosts have them attached: DeviceQuery, and again on each new connection, where the volume
+ * must be the one that it was; then Reserve, see remote_reserve.c. A host that waits too long for the link loses the device. Loop thread
  * only. The hard thing is giving up: a device whose owner has gone is detached only when its last link job was
  * released, and its memory stays until then; and each callback may be what gives it up.
  */
@@ -19,7 +19,7 @@
 #include "base/post.h"
 #include "primary/remote_link.h"
 
-static void set_state(struct remote_device *device, enum device_state state, const char *reason)
+void remote_device_set_state(struct remote_device *device, enum device_state state, const char *reason)
 {
 	static const char *const names[] = { "IDLE", "ASKING", "RESERVING", "READY", "FAILED" };
 	log_debug("remote device %s: %s -> %s: %s", device->name, names[device->state], names[state], reason);
@@ -50,28 +50,6 @@ static void send_query(struct remote_device *device)
 	remote_send(remote);
 }
 
-static void send_reserve(struct remote_device *device)
-{
-	struct remote *remote = device->remote;
-	remote_add_request(remote, &device->request, REQUEST_RESERVE);
-	remote->out.type = MESSAGE_RESERVE;
-	remote->out.reserve.tag = device->request.tag;
-	remote->out.reserve.device_number = device->number;
-	memcpy(remote->out.reserve.owner, device->owner, sizeof(device->owner));
-	remote_send(remote);
-}
-
-static void send_unreserve(struct remote_device *device)
-{
-	struct remote *remote = device->remote;
-	remote_add_request(remote, &device->request, REQUEST_UNRESERVE);
-	remote->out.type = MESSAGE_UNRESERVE;
-	remote->out.unreserve = (struct msg_unreserve){ .tag = device->request.tag, .device_number = device->number,
-		.reservation = device->reservation };
-	device->reservation = 0;
-	remote_send(remote);
-}
-
 static void send_detach(struct remote_device *device)
 {
 	struct remote *remote = device->remote;
@@ -91,7 +69,7 @@ void remote_device_want(struct remote_device *device)
 		return;
 	}
 	assert(device->request.tag == 0);
-	set_state(device, DEVICE_ASKING, "a request wants it");
+	remote_device_set_state(device, DEVICE_ASKING, "a request wants it");
 	send_query(device);
 }
 
@@ -115,7 +93,7 @@ void remote_device_settle(struct remote_device *device)
 	if (!device->is_given_up || device->holds > 0 || device->request.tag != 0)
 		return;
 	if (device->reservation && is_up) {
-		send_unreserve(device); /* at once: another host may want it, and this one need not be the last of its name */
+		remote_unreserve(device); /* at once: another host may want it, and this one need not be the last of its name */
 		return;
 	}
 	if (device->jobs)
@@ -168,7 +146,7 @@ void remote_device_fail(struct remote_device *device, enum status status, const 
 	timer_cancel(&device->again);
 	device->failed = status;
 	snprintf(device->why, sizeof(device->why), "%s", why);
-	set_state(device, DEVICE_FAILED, why);
+	remote_device_set_state(device, DEVICE_FAILED, why);
 	if (status != STATUS_LINK_LOST) /* that was posted when it was lost */
 		post_error(device->remote->config.post, status, &where, "%s", why);
 	end_requests(device, status, device->why);
@@ -181,11 +159,10 @@ static void post_refusal(const struct remote_device *device, enum status status,
 		detail[0] ? ": " : "", detail);
 }
 
-/* What fails now may succeed for a later request. */
-static void fail_question(struct remote_device *device, enum status status, const char *detail)
+void remote_device_fail_question(struct remote_device *device, enum status status, const char *detail)
 {
 	timer_cancel(&device->timer);
-	set_state(device, DEVICE_IDLE, status_name(status));
+	remote_device_set_state(device, DEVICE_IDLE, status_name(status));
 	if (device->is_given_up) {
 		remote_device_settle(device);
 		return;
@@ -218,9 +195,9 @@ static void on_timer(void *arg)
 
 /* ---- Answers ---- */
 
-static void become_ready(struct remote_device *device)
+void remote_device_become_ready(struct remote_device *device)
 {
-	set_state(device, DEVICE_READY, device->is_known ? "it is what it was" : "it is known");
+	remote_device_set_state(device, DEVICE_READY, device->is_known ? "it is what it was" : "it is known");
 	timer_cancel(&device->timer);
 	device->is_taken = false;
 	device->is_known = true;
@@ -230,7 +207,7 @@ static void become_ready(struct remote_device *device)
 		device->is_down = false;
 		device->relinks++;
 		if (device->spec.link)
-			device->spec.link(device->spec.arg, true, device->relinks, "");
+			device->spec.link(device->spec.arg, true, device->relinks, device->unreserved);
 	}
 	tell(device, STATUS_OK, &device->volume, "");
 	release(device);
@@ -304,7 +281,7 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 {
 	char changes[DETAIL_MAX + 1];
 	if (reply->status != STATUS_OK) {
-		fail_question(device, reply->status, reply->detail);
+		remote_device_fail_question(device, reply->status, reply->detail);
 		return;
 	}
 	device->is_attached = true;
@@ -323,11 +300,11 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 	device->volume = reply->volume;
 	device->volume.size_bytes = device->end_bytes;
 	device->digest_only = reply->digest_only;
-	if (device->spec.reserve) {
-		set_state(device, DEVICE_RESERVING, "its owner wants it alone");
-		send_reserve(device);
+	if (device->spec.reserve && !device->unreserved[0]) {
+		remote_device_set_state(device, DEVICE_RESERVING, "its owner wants it alone");
+		remote_reserve(device);
 	} else {
-		become_ready(device);
+		remote_device_become_ready(device);
 	}
 }
 
@@ -364,38 +341,12 @@ static void on_again(void *arg)
 	struct remote_device *device = arg;
 	assert(device->magic == REMOTE_DEVICE_MAGIC);
 	if (device->state == DEVICE_RESERVING) {
-		send_reserve(device);
+		remote_reserve(device);
 		return;
 	}
 	assert(device->state == DEVICE_READY && device->is_crowded);
 	device->is_crowded = false;
 	remote_pump(device->remote);
-}
-
-int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply)
-{
-	char why[DETAIL_MAX + 1];
-	remote_remove_request(device->remote, &device->request);
-	if (reply->status == STATUS_OK)
-		device->reservation = reply->reservation;
-	if (device->is_given_up || device->state == DEVICE_FAILED) {
-		remote_device_settle(device);
-	} else if (reply->status == STATUS_OK) {
-		become_ready(device);
-	} else if (device->is_known) {
-		snprintf(why, sizeof(why), "the reservation was lost with the link: %.200s", reply->detail);
-		if (reply->status != STATUS_BUSY) {
-			remote_device_fail(device, reply->status, why);
-			return 0;
-		}
-		/* Perhaps by its own last connection, whose end only the pings of the secondary will see. */
-		device->is_taken = true;
-		memcpy(device->why, why, sizeof(why));
-		timer_set(&device->again, REMOTE_AGAIN_MS);
-	} else {
-		fail_question(device, reply->status, reply->detail);
-	}
-	return 0;
 }
 
 /* ---- The link ---- */
@@ -412,7 +363,7 @@ void remote_device_lose(struct remote_device *device)
 	if (device->is_given_up || device->state == DEVICE_FAILED)
 		return;
 	if (device->state != DEVICE_IDLE)
-		set_state(device, DEVICE_IDLE, "the link is lost");
+		remote_device_set_state(device, DEVICE_IDLE, "the link is lost");
 	if (!device->remote->address)
 		return;
 	if (!device->timer.is_set)

@@ -63,6 +63,7 @@ void remote_say_hello(struct remote *remote)
 	remote->out.hello = (struct msg_hello){
 		.protocol_min = RA_PROTOCOL_VERSION,
 		.protocol_max = RA_PROTOCOL_VERSION,
+		.features = FEATURE_INVALID,
 	};
 	snprintf(remote->out.hello.software, sizeof(remote->out.hello.software), "ra %s", RA_VERSION);
 	remote_send(remote);

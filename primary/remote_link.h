@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What remote.c (the life of the link), remote_frame.c (what comes over it), remote_device.c (devices), remote_job.c
- * (link jobs) and remote_read.c (reads) share. Nobody else includes this.
+ * What remote.c (the life of the link), remote_frame.c (what comes over it), remote_device.c (devices),
+ * remote_reserve.c (their reservation), remote_job.c (link jobs) and remote_read.c (reads) share. Nobody else includes
+ * this.
  */
 #ifndef RA_PRIMARY_REMOTE_LINK_H
 #define RA_PRIMARY_REMOTE_LINK_H
@@ -65,6 +66,7 @@ struct remote {
 
 	uint32_t last_tag;
 	uint64_t floor_max; /* a higher one was not told on this connection, but on an earlier one */
+	uint64_t features; /* of the connection */
 	uint32_t window_reads;
 	uint32_t connected;         /* Reads that were sent and neither answered nor disconnected */
 	struct request *requests;   /* by tag */
@@ -94,6 +96,7 @@ struct remote_device {
 	bool digest_only;
 	uint32_t number;      /* while attached */
 	uint32_t reservation; /* its number; 0: none */
+	char unreserved[DETAIL_MAX + 1]; /* why it could not be had again after a loss: it is not asked for any more */
 
 	bool is_down;    /* it waits for the link to come back, or to come up at all */
 	bool owes_news;  /* its owner is to be told so */
@@ -185,7 +188,6 @@ void *remote_on_payload(void *arg, const struct message *message, uint32_t paylo
 /* A request wants the device: asks for it if that is due. Calls nobody. */
 void remote_device_want(struct remote_device *device);
 int remote_on_device_reply(struct remote_device *device, const struct msg_device_reply *reply);
-int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply);
 void remote_on_device_done(struct remote_device *device); /* of Unreserve or Detach */
 /* The link is down. Calls its owner. */
 void remote_device_tell_down(struct remote_device *device);
@@ -195,6 +197,19 @@ void remote_device_lose(struct remote_device *device);
 void remote_device_fail(struct remote_device *device, enum status status, const char *why);
 /* Unreserves, detaches or frees a device that was given up as soon as it can be. It may be gone after this. */
 void remote_device_settle(struct remote_device *device);
+
+void remote_device_set_state(struct remote_device *device, enum device_state state, const char *reason);
+/* All that was due on this connection is there. May call its owner; it may be gone after this. */
+void remote_device_become_ready(struct remote_device *device);
+/* What fails now may succeed for a later request. It may be gone after this. */
+void remote_device_fail_question(struct remote_device *device, enum status status, const char *detail);
+
+/* ---- remote_reserve.c ---- */
+
+/* RESERVING, now or again: asks for it. May call its owner; it may be gone after this. */
+void remote_reserve(struct remote_device *device);
+void remote_unreserve(struct remote_device *device);
+int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply);
 
 /* ---- remote_job.c ---- */
 

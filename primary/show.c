@@ -140,6 +140,7 @@ static json_t *device(const struct service *service, unsigned index)
 	show_set_count(json, "users", view.users);
 	show_set_count(json, "jobs", json_array_size(jobs));
 	json_object_set_new(json, "reserved_by", view.reserved_by ? show_text(view.reserved_by) : json_null());
+	json_object_set_new(json, "exclusive", json_boolean(view.is_exclusive));
 	show_set_text(json, "peer", service->settings->peers[service->settings->device_peers[index]].name);
 	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
 	if (view.info)

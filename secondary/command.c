@@ -188,21 +188,6 @@ static void on_detach(struct session *session, const struct msg_detach *message)
 	reply_done(session, message->tag, device != NULL ? STATUS_OK : STATUS_NO_SUCH_DEVICE);
 }
 
-static void on_reserve(struct session *session, const struct msg_reserve *message)
-{
-	struct device *device = attached_device(session, message->device_number);
-	struct message answer = { .type = MESSAGE_RESERVE_REPLY };
-	struct msg_reserve_reply *reply = &answer.reserve_reply;
-
-	reply->tag = message->tag;
-	reply->status = STATUS_NO_SUCH_DEVICE;
-	if (device != NULL)
-		reply->status = reserve_take(session, device, message->owner, &reply->reservation, reply->detail);
-	else
-		snprintf(reply->detail, sizeof(reply->detail), "not attached");
-	conn_send(session->conn, &answer, NULL, 0, NULL, NULL);
-}
-
 static void on_unreserve(struct session *session, const struct msg_unreserve *message)
 {
 	struct device *device = attached_device(session, message->device_number);
@@ -354,7 +339,7 @@ int command_run(struct session *session, const struct message *message)
 		on_detach(session, &message->detach);
 		return 0;
 	case MESSAGE_RESERVE:
-		on_reserve(session, &message->reserve);
+		reserve_take(session, attached_device(session, message->reserve.device_number), &message->reserve);
 		return 0;
 	case MESSAGE_UNRESERVE:
 		on_unreserve(session, &message->unreserve);

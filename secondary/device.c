@@ -302,6 +302,7 @@ static struct device *record_new(struct device_array *array, uint32_t number)
 	device->constants = (struct device_constants){ .number = number, .track_bytes = ra->config.track_bytes,
 		.name = slot->name };
 	timer_init(&device->open_timer, ra->clock, open_timed_out, device);
+	device_lock_init(device);
 	slot->record = device;
 	return device;
 }
@@ -424,7 +425,7 @@ static void start_close(struct device *device)
 void device_close_if_unused(struct device *device)
 {
 	if (device->state == DEVICE_OPENING || device->state == DEVICE_CLOSING || device->attach_count > 0 ||
-		device->job_count > 0 || device->parameters.abandoned_requests > 0 ||
+		device->job_count > 0 || device->parameters.abandoned_requests > 0 || device->lock.state != LOCK_NONE ||
 		(device->attaches != NULL && device->state == DEVICE_OPEN))
 		return;
 	enter(device, DEVICE_CLOSING, "unused");
@@ -443,6 +444,7 @@ void device_array_retry(struct device_array *array)
 			start_close(device);
 		else if (device->request == NULL && device->state == DEVICE_OPENING)
 			start_open(device);
+		device_lock_retry(device);
 		if (device->state == DEVICE_OPEN)
 			DL_FOREACH_SAFE(device->attaches, attach, next)
 				if (attach->request == NULL)

@@ -16,6 +16,7 @@
 #include "base/rate.h"
 #include "base/status.h"
 #include "base/volume_info.h"
+#include "secondary/lock.h"
 #include "wire/message.h"
 
 struct attach;
@@ -42,6 +43,9 @@ struct device_shared_parameters {
 	/* Reservation: see reserve.h. */
 	struct session *reserved_by; /* NULL: nobody */
 	uint32_t reservation;        /* its number */
+	bool is_exclusive;           /* the volume is locked for it, or is being locked: */
+	bool is_pending;             /* its Reserve has no answer yet */
+	uint32_t pending_tag;
 	char owner[OWNER_MAX + 1];   /* who that is, for people */
 };
 
@@ -61,6 +65,7 @@ struct device {
 	struct attach *attaches; /* queries that wait for open or size */
 	struct da_request *request; /* open or close in flight */
 	struct timer open_timer;
+	struct device_lock lock;
 };
 
 struct device_array;
@@ -93,7 +98,7 @@ void attach_cancel(struct attach *attach); /* fn is not called */
 void device_detach(struct device *device);
 /* Closes the volume and frees the record when nothing uses it any more. Called after a job has gone. */
 void device_close_if_unused(struct device *device);
-/* A DA element became free: closes that found the queue full are tried again. */
+/* A DA element became free: what found the queue full are tried again. */
 void device_array_retry(struct device_array *array);
 
 bool device_is_ready(const struct device *device);

@@ -35,6 +35,7 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	show_set_count(json, "users", device != NULL ? device->attach_count : 0);
 	show_set_count(json, "jobs", device != NULL ? device->job_count : 0);
 	json_object_set_new(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
+	json_object_set_new(json, "exclusive", json_boolean(is_reserved && device->parameters.is_exclusive));
 	json_object_set_new(json, "limit", show_rate(device_array_rate(ra->devices, index)));
 	if (device != NULL && device->state == DEVICE_OPEN)
 		json_object_set_new(json, "volume", show_volume(device_info(device)));

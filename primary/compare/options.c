@@ -514,6 +514,9 @@ static void check_form(struct parser *parser)
 		if (parser->is_given[i] && !is_device && rules[i].of_device)
 			refuse(parser, "--%s goes with a DEVICE only: %s", rules[i].name, rules[i].of_device);
 	}
+	if (!is_device && parser->options->reserve == RESERVE_RA)
+		refuse(parser, "--reserve=ra goes with a DEVICE only: no other user of RA meets these two volumes; "
+			"--reserve=exclusive keeps other programs away");
 }
 
 /* Not for DEVICE: its track size comes later, and options_run_tracks judges then. */
@@ -561,9 +564,6 @@ static void check_together(struct parser *parser)
 {
 	check_form(parser);
 	check_state(parser);
-	if (parser->options->form != FORM_DEVICE && parser->options->reserve == RESERVE_RA)
-		refuse(parser, "--reserve=ra goes with a DEVICE only: no other user of RA meets these two volumes; "
-			       "--reserve=exclusive goes with both");
 	if (parser->options->form != FORM_DEVICE)
 		check_memory(parser);
 	if (parser->options->quiet && parser->options->json)

@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "base/volume_info.h"
+#include "primary/compare/options.h"
 #include "primary/compare/shape.h"
 
 #define REPORT_RANGES_MAX 262144u
@@ -47,8 +48,6 @@ enum report_reason {
 	REASON_STOPPED,     /* --stop-after */
 	REASON_COUNT
 };
-
-enum reserve_mode { RESERVE_NONE, RESERVE_RA, RESERVE_EXCLUSIVE };
 
 struct ledger;
 struct track_set;

@@ -22,7 +22,8 @@ static void add_device(struct ctl_table *table, const json_t *device)
 	ctl_table_add(table, "%" PRIu64, ctl_integer_of(device, "jobs"));
 	ctl_table_add(table, "%s", ctl_text_of(device, "peer"));
 	ctl_table_add(table, "%s", ctl_limit_of(json_object_get(device, "limit")));
-	ctl_table_add(table, "%s", ctl_text_of(device, "reserved_by"));
+	ctl_table_add(table, "%s%s", ctl_text_of(device, "reserved_by"),
+		json_is_true(json_object_get(device, "exclusive")) ? " (exclusive)" : "");
 	ctl_table_add(table, "%s", ctl_text_of(device, "path"));
 }
 

@@ -177,6 +177,7 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 	switch (message->type) {
 	case MESSAGE_HELLO_REPLY:
 		primary->is_up = message->hello_reply.status == STATUS_OK;
+		primary->features = message->hello_reply.features;
 		conn_accept(primary->conn);
 		break;
 	case MESSAGE_DEVICE_REPLY:
@@ -194,6 +195,7 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 		answer->replies++;
 		answer->status = message->reserve_reply.status;
 		answer->reservation = message->reserve_reply.reservation;
+		answer->by_program = message->reserve_reply.by_program;
 		memcpy(answer->detail, message->reserve_reply.detail, sizeof(answer->detail));
 		break;
 	case MESSAGE_READ_REPLY:
@@ -266,7 +268,7 @@ struct primary *primary_new(struct bed *bed)
 struct primary *primary_new_of(struct bed *bed, struct peer *peer)
 {
 	const struct message hello = { .type = MESSAGE_HELLO,
-		.hello = { .protocol_min = 1, .protocol_max = 1, .software = "bed" } };
+		.hello = { .protocol_min = 1, .protocol_max = 1, .features = UINT64_MAX, .software = "bed" } };
 	struct primary *primary = new_silent(bed, peer);
 
 	primary_send(primary, &hello);
@@ -327,14 +329,25 @@ struct answer *primary_query(struct primary *primary, uint32_t tag, const char *
 	return primary_wait(primary, tag);
 }
 
-struct answer *primary_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner)
+static void ask_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner, bool exclusive)
 {
-	struct message reserve = { .type = MESSAGE_RESERVE, .reserve = { .tag = tag, .device_number = device } };
+	struct message reserve = { .type = MESSAGE_RESERVE,
+		.reserve = { .tag = tag, .device_number = device, .exclusive = exclusive } };
 
 	clear(primary, tag);
 	snprintf(reserve.reserve.owner, sizeof(reserve.reserve.owner), "%s", owner);
 	primary_send(primary, &reserve);
+}
+
+struct answer *primary_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner)
+{
+	ask_reserve(primary, tag, device, owner, false);
 	return primary_wait(primary, tag);
+}
+
+void primary_ask_exclusive(struct primary *primary, uint32_t tag, uint32_t device, const char *owner)
+{
+	ask_reserve(primary, tag, device, owner, true);
 }
 
 enum status primary_unreserve(struct primary *primary, uint32_t device, uint32_t reservation)

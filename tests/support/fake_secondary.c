@@ -33,6 +33,7 @@ struct fake_secondary {
 	unsigned links, frames, cut_after;
 	struct conn *conn; /* NULL when closed */
 	uint32_t window_reads;
+	uint64_t features;
 	struct message *received[KEPT];
 	unsigned received_count, taken_count;
 	struct message out;
@@ -89,6 +90,7 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	fake->out.type = MESSAGE_HELLO_REPLY;
 	fake->out.hello_reply.status = fake->is_full ? STATUS_BUSY : STATUS_OK;
 	fake->out.hello_reply.protocol = RA_PROTOCOL_VERSION;
+	fake->out.hello_reply.features = message->hello.features & fake->features;
 	fake->out.hello_reply.window_reads = fake->window_reads;
 	fake->out.hello_reply.secondary_id = 7;
 	snprintf(fake->out.hello_reply.software, sizeof(fake->out.hello_reply.software), "fake");
@@ -189,6 +191,11 @@ void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_i
 {
 	tls_context_free(fake->context);
 	fake->context = tls_context_new(identity, TLS_SERVER, admit_anybody, fake);
+}
+
+void fake_secondary_set_features(struct fake_secondary *fake, uint64_t features)
+{
+	fake->features = features;
 }
 
 void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_reads)

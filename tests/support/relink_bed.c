@@ -83,7 +83,9 @@ static void answer_reserve(struct relink_bed *bed, uint32_t tag)
 	reply.reserve_reply = (struct msg_reserve_reply){ .tag = tag, .status = bed->reserve_status,
 		.reservation = is_ok ? ++bed->last_reservation : 0 };
 	if (!is_ok)
-		snprintf(reply.reserve_reply.detail, sizeof(reply.reserve_reply.detail), "reserved by somebody");
+		snprintf(reply.reserve_reply.detail, sizeof(reply.reserve_reply.detail), "%s",
+			bed->is_by_program ? "in use by editor[9]" : "reserved by somebody");
+	reply.reserve_reply.by_program = !is_ok && bed->is_by_program;
 	fake_secondary_send(bed->secondary, &reply, NULL, 0);
 }
 
@@ -144,6 +146,7 @@ static void answer(struct relink_bed *bed, const struct message *message)
 		break;
 	case MESSAGE_RESERVE:
 		bed->reserves++;
+		bed->exclusive_seen = message->reserve.exclusive;
 		answer_reserve(bed, message->reserve.tag);
 		break;
 	case MESSAGE_UNRESERVE:
@@ -263,6 +266,12 @@ static void attach(struct relink_host *host, struct remote_attach_spec *spec)
 void relink_attach(struct relink_host *host, int64_t link_timeout_ms, bool reserve)
 {
 	attach(host, &(struct remote_attach_spec){ .link_timeout_ms = link_timeout_ms, .reserve = reserve });
+}
+
+void relink_attach_exclusively(struct relink_host *host, int64_t link_timeout_ms)
+{
+	attach(host, &(struct remote_attach_spec){ .link_timeout_ms = link_timeout_ms, .reserve = true,
+		.exclusive = true });
 }
 
 void relink_attach_limited(struct relink_host *host, int64_t link_timeout_ms, struct rate *run_rate)

@@ -62,6 +62,8 @@ struct relink_bed {
 	uint64_t last_link_id;
 	uint32_t last_reservation;
 	unsigned queries, reserves, unreserves, creates, reads, releases, detaches; /* seen in all links */
+	bool is_by_program; /* the Reserve that is BUSY: not a user of RA, but a program has it */
+	bool exclusive_seen; /* of the last Reserve */
 	uint64_t floor_seen; /* of the last Read */
 	bool reread_seen;
 };
@@ -78,6 +80,7 @@ void relink_expect(struct relink_bed *bed, const char *state);
 
 /* With patience and a reservation or not; a host whose device is known has its jobs. */
 void relink_attach(struct relink_host *host, int64_t link_timeout_ms, bool reserve);
+void relink_attach_exclusively(struct relink_host *host, int64_t link_timeout_ms);
 void relink_attach_limited(struct relink_host *host, int64_t link_timeout_ms, struct rate *run_rate);
 void relink_query(struct relink_host *host);
 void relink_open(struct relink_host *host, int64_t link_timeout_ms, bool reserve); /* both, OK, and its jobs */

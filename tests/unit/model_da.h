@@ -107,20 +107,18 @@ static inline void model_da_serve(struct da_request *request)
 	struct da_result *result = &request->result;
 	struct volume *volume = request->spec.volume;
 
-	switch (request->spec.kind) {
-	case DA_OPEN:
+	if (request->spec.kind == DA_OPEN)
 		result->error = volume_open(volume, &result->info);
-		break;
-	case DA_SIZE:
+	else if (request->spec.kind == DA_SIZE)
 		result->error = volume_size(volume, &result->info.size_bytes);
-		break;
-	case DA_READ:
+	else if (request->spec.kind == DA_READ)
 		result->tracks_done = da_read_tracks(&request->spec, request->sequence, model_da_is_wanted, request);
-		break;
-	case DA_CLOSE:
+	else if (request->spec.kind == DA_LOCK)
+		result->error = volume_lock(volume, result->holder);
+	else if (request->spec.kind == DA_UNLOCK)
+		volume_unlock(volume);
+	else
 		volume_close(volume);
-		break;
-	}
 }
 
 /* Its thread is through. Reads are delivered in a step of their own, the rest at once. */
@@ -132,6 +130,8 @@ static inline void model_da_return(struct da_request *request)
 	if (is_abandoned) {
 		if (request->spec.kind == DA_OPEN && request->result.error == 0)
 			volume_close(request->spec.volume);
+		if (request->spec.kind == DA_LOCK && request->result.error == 0)
+			volume_unlock(request->spec.volume);
 		if (request->spec.returned != NULL)
 			request->spec.returned(request->spec.returned_arg);
 		model_da_drop(request);

@@ -203,10 +203,14 @@ static void devices_show_what_is_open(void **state)
 		"{'devices':[{'name':'web1','path':'/v','state':'open','ready':false,'users':1,'jobs':8,"
 		"'reserved_by':'ra-compare[5] on a','limit':{'bytes_per_second':1024},'volume':{'bytes':1048576,"
 		"'io':'direct'}},{'name':'db','path':'/w','state':'closed','users':0,'jobs':0,"
-		"'reserved_by':null,'limit':{}}]}",
+		"'reserved_by':null,'exclusive':false,'limit':{}}]}",
 		"DEVICE  STATE             SIZE  IO      USERS  JOBS  LIMIT    RESERVED BY         VOLUME\n"
 		"web1    open, not ready  1 MiB  direct      1     8  1 KiB/s  ra-compare[5] on a  /v\n"
 		"db      closed                              0     0                               /w\n");
+	assert_shown(ctl_show_devices, "{'devices':[{'name':'db','path':'/w','state':'open','users':1,'jobs':0,"
+		"'reserved_by':'me','exclusive':true,'limit':{}}]}",
+		"DEVICE  STATE  USERS  JOBS  RESERVED BY     VOLUME\n"
+		"db      open       1     0  me (exclusive)  /w\n");
 }
 
 static void jobs_show_the_ring_of_a_secondary_and_the_streams_of_a_primary(void **state)

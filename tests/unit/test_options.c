@@ -211,11 +211,16 @@ static void one_name_is_a_device_of_the_primary(void **state)
 		OPTIONS_RUN);
 	assert_string_equal(options.socket_path, "/s");
 	assert_int_equal(options.link_timeout_ms, 900000);
-	assert_true(options.reserve && options.common_size);
+	assert_true(options.reserve == RESERVE_RA && options.common_size);
 	assert_int_equal(options.limit_bytes_per_s, 100 * MIB);
+	assert_int_equal(PARSE("--reserve=exclusive", "web1"), OPTIONS_RUN);
+	assert_int_equal(options.reserve, RESERVE_EXCLUSIVE);
+	assert_int_equal(PARSE("--reserve=exclusive", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.reserve, RESERVE_EXCLUSIVE);
+	assert_int_equal(PARSE("--reserve=exclusive", "a", "h:b"), OPTIONS_RUN);
 	assert_int_equal(PARSE("--reserve=ra", "--limit=none", "web1"), OPTIONS_RUN);
 	assert_int_equal(options.limit_bytes_per_s, 0);
-	assert_true(options.reserve);
+	assert_int_equal(options.reserve, RESERVE_RA);
 }
 
 static void one_name_that_is_no_device_is_a_volume_without_its_other(void **state)

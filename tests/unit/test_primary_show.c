@@ -275,8 +275,12 @@ static void device_names_who_reserved_it(void **state)
 	char detail[DETAIL_MAX + 1];
 	struct local_attach_spec spec = { .owner = "ra-compare[7]" };
 	struct local_user *user = local_attach(f->end->world->local, &spec);
-	assert_int_equal(local_reserve(user, detail), STATUS_OK);
-	assert_text(only(ask(f, VERB_DEVICES, ""), "devices"), "reserved_by", "ra-compare[7]");
+	assert_int_equal(local_reserve(user, false, detail), STATUS_OK);
+	json_t *device = only(ask(f, VERB_DEVICES, ""), "devices");
+	assert_text(device, "reserved_by", "ra-compare[7]");
+	assert_true(json_is_false(at(device, "exclusive")));
+	assert_int_equal(local_reserve(user, true, detail), STATUS_OK);
+	assert_true(json_is_true(at(only(ask(f, VERB_DEVICES, ""), "devices"), "exclusive")));
 	local_detach(user);
 }
 
