@@ -12,6 +12,7 @@ struct clock;
 struct conn;
 struct event_base;
 struct host;
+struct invalid_table;
 struct local;
 struct log_quota;
 struct msg_host_hello;
@@ -26,6 +27,7 @@ struct primary_device {
 	struct local *local;
 	struct remote *remote;
 	struct rate *remote_rate; /* limit of its remote reads; NULL: none. (That of local ones is with local.) */
+	struct invalid_table *invalid; /* tracks of the local volume; NULL: none are kept */
 };
 
 /* All of it outlives the session. */

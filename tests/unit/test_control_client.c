@@ -98,7 +98,7 @@ static enum status call(struct fixture *fixture, enum control_verb verb)
 
 	requests_made++;
 	json_decref(fixture->json);
-	return control_call(fixture->fd, &request, TIMEOUT_MS, &fixture->json, fixture->why, sizeof(fixture->why));
+	return control_call(fixture->fd, &request, NULL, 0, TIMEOUT_MS, &fixture->json, fixture->why, sizeof(fixture->why));
 }
 
 /* What the daemon has said by the time it is asked. */

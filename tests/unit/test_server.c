@@ -827,7 +827,7 @@ static void ask_as(struct fixture *fixture, const struct asked *asked, struct ou
 		be(asked);
 		alarm(60);
 		int fd = control_connect(fixture->path, NULL, outcome->words, sizeof(outcome->words));
-		outcome->status = fd < 0 ? STATUS_UNSET : control_call(fd, &request, 30000, &json, outcome->words,
+		outcome->status = fd < 0 ? STATUS_UNSET : control_call(fd, &request, NULL, 0, 30000, &json, outcome->words,
 			sizeof(outcome->words));
 		if (outcome->status == STATUS_OK)
 			snprintf(outcome->words, sizeof(outcome->words), "%d rows, %d left out",
