@@ -249,6 +249,7 @@ int main(void)
 		cmocka_unit_test(next_stretch_is_cut_where_the_search_begins),
 		cmocka_unit_test(random_changes_agree_with_a_bitmap),
 		cmocka_unit_test(two_sets_are_added_and_subtracted),
+		cmocka_unit_test(many_ranges_at_once_are_as_many_one_by_one),
 		cmocka_unit_test(packed_set_is_the_same_when_unpacked),
 		cmocka_unit_test(ranges_that_are_not_a_set_are_refused),
 	};
