@@ -8,7 +8,7 @@ comma := ,
 VARIANT := $(if $(SAN),-$(subst $(comma),-,$(SAN)),$(if $(COVERAGE),-coverage,))
 BUILD := build$(VARIANT)
 
-LIBRARIES := libevent_core libprotobuf-c openssl jansson inih
+LIBRARIES := libevent_core libprotobuf-c openssl jansson inih libxxhash
 CPPFLAGS += -D_GNU_SOURCE -I. -Icommon -I$(BUILD)/gen $(shell pkg-config --cflags $(LIBRARIES))
 WARNINGS := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wimplicit-fallthrough -Wshadow -Wvla \
 	-Wstrict-prototypes -Wmissing-prototypes -Wbidi-chars=any -Werror=format-security -Werror=implicit \
@@ -86,6 +86,8 @@ $(TOOLS):
 $(BUILD)/tests/test_read $(BUILD)/tests/test_delivery: LDFLAGS += -Wl,--wrap=cache_lock
 # This one sees each frame of a link leave and arrive.
 $(BUILD)/tests/test_link_cut: LDFLAGS += -Wl,--wrap=output_push,--wrap=reader_took
+# This one lets each step of a write fail, or be the last.
+$(BUILD)/tests/test_state_file: LDFLAGS += -Wl,--wrap=write,--wrap=fsync,--wrap=rename
 # And this one says itself what a certificate proves.
 $(BUILD)/tests/test_peer: LDFLAGS += -Wl,--wrap=tls_proof_has_name
 

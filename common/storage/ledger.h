@@ -63,7 +63,8 @@ int ledger_decode(const uint8_t *file, size_t file_bytes, struct ledger **out, c
 
 /* ---- The run that is not finished ---- */
 
-/* options: what a run that goes on must have been asked for as well, as words. */
+/* options: what a run that goes on must have been asked for as well, as words; shorter than LEDGER_TEXT_BYTES. An
+ * unfinished run is forgotten. */
 void ledger_begin_run(struct ledger *ledger, const char *options, int64_t started_wall_s);
 /* NULL: there is no unfinished run. */
 const char *ledger_run_options(const struct ledger *ledger);
@@ -86,7 +87,7 @@ struct ledger_counts {
 };
 void ledger_set_counts(struct ledger *ledger, const struct ledger_counts *counts);
 struct ledger_counts ledger_counts(const struct ledger *ledger);
-/* The run is over: its differences become the latest of the history. */
+/* The run is over: its differences become the latest of the history; a run without any takes no place there. */
 void ledger_end_run(struct ledger *ledger, int64_t ended_wall_s);
 
 /* ---- Proof ---- */
@@ -101,7 +102,8 @@ int64_t ledger_group_proven(const struct ledger *ledger, uint32_t group);
 
 /* ---- Earlier runs ---- */
 
-bool ledger_has_history(const struct ledger *ledger);
+bool ledger_has_history(const struct ledger *ledger); /* a run has ended */
+int64_t ledger_last_ended(const struct ledger *ledger); /* wall seconds; 0: none did */
 /* One of the remembered runs found a difference in these bytes. */
 bool ledger_differed_before(const struct ledger *ledger, uint64_t offset_bytes, uint64_t length_bytes);
 

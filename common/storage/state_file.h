@@ -24,7 +24,8 @@ uint8_t *state_wrap(enum state_kind kind, uint32_t version, const uint8_t *conte
 int state_unwrap(enum state_kind kind, uint32_t version, const uint8_t *file, size_t file_bytes,
 	const uint8_t **content, size_t *bytes, char why[STATE_WHY_BYTES]);
 
-/* The file is now these bytes; else -errno, and it is what it was. mode 0600. */
+/* The file is now these bytes, mode 0600; else -errno, and it is what it was (it may be these bytes where only the
+ * folder could not be synced). */
 int state_write(const char *path, const uint8_t *file, size_t file_bytes);
 /* All of the file, to be freed: 0, -ENOENT, -EFBIG (more than bytes_max), or another -errno. */
 int state_read(const char *path, size_t bytes_max, uint8_t **file, size_t *file_bytes);
