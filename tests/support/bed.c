@@ -178,6 +178,7 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 	switch (message->type) {
 	case MESSAGE_HELLO_REPLY:
 		primary->is_up = message->hello_reply.status == STATUS_OK;
+		primary->features = message->hello_reply.features;
 		conn_accept(primary->conn);
 		break;
 	case MESSAGE_DEVICE_REPLY:

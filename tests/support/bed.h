@@ -56,6 +56,7 @@ struct primary {
 	struct conn *conn;
 	struct session *session; /* the other end; gone when the link is lost */
 	bool is_up, is_closed;
+	uint64_t features; /* of HelloReply */
 	struct answer answers[BED_TAGS];
 };
 
