@@ -187,6 +187,8 @@ static void build_device(struct service *service, unsigned index)
 	struct volume *volume = volume_new(settings->volume, settings->io);
 	*limit = limit_new(service, &settings->limit, true);
 	volume_set_part(volume, settings->offset_bytes, settings->length_bytes, settings->is_common);
+	if (settings->is_known_by_name)
+		volume_set_known_by_name(volume);
 	service->devices[index] = (struct primary_device){
 		.name = settings->name,
 		.local = core_add_local(&service->core, settings->name, settings->volume, volume,
