@@ -240,7 +240,8 @@ static void on_timer(void *arg)
 static bool start(struct invalid_table *table, bool is_load, struct track_set *set)
 {
 	struct work *work = xcalloc(1, sizeof(*work));
-	const struct da_spec spec = { .kind = DA_CALL, .call = do_work, .call_arg = work, .done = on_done, .arg = work,
+	const struct da_spec spec = { .kind = DA_CALL, .call = do_work, .call_arg = work, .owner = table,
+		.done = on_done, .arg = work,
 		.returned = on_returned, .returned_arg = work };
 
 	*work = (struct work){ .magic = WORK_MAGIC, .table = table, .is_load = is_load, .set = set };
