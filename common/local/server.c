@@ -182,13 +182,13 @@ static const char *names_change(const struct msg_control *control)
 	return control->verb == VERB_LIMIT && control->scope != SCOPE_UNSET ? "a limit" : NULL;
 }
 
-/* Of a Control; no other message that comes here may have one. */
 static void *on_payload(void *arg, const struct message *message, uint32_t payload_bytes)
 {
 	struct visitor *visitor = visitor_of(arg);
 	struct server *server = visitor->server;
 
-	assert(message->type == MESSAGE_CONTROL);
+	if (message->type != MESSAGE_CONTROL)
+		return NULL; /* what does not belong here closes the connection */
 	return payload_place(&server->payloads,
 		takes_payload(&message->control) && admin_is_peer(visitor->conn, server->admin_gid), payload_bytes,
 		&visitor->payload);

@@ -176,6 +176,14 @@ static void devices_show_what_is_open(void **state)
 		"DEVICE  STATE             SIZE  IO      USERS  JOBS  LIMIT    RESERVED BY         VOLUME\n"
 		"web1    open, not ready  1 MiB  direct      1     8  1 KiB/s  ra-compare[5] on a  /v\n"
 		"db      closed                              0     0                               /w\n");
+	assert_shown(ctl_show_devices,
+		"{'devices':[{'name':'web1','path':'/v','state':'closed','invalid_tracks':0},"
+		"{'name':'db','path':'/w','state':'closed','invalid_tracks':17},"
+		"{'name':'x','path':'/x','state':'closed'}]}",
+		"DEVICE  STATE   USERS  JOBS  INVALID  VOLUME\n"
+		"web1    closed      0     0        0  /v\n"
+		"db      closed      0     0       17  /w\n"
+		"x       closed      0     0           /x\n");
 }
 
 static void jobs_show_the_ring_of_a_secondary_and_the_streams_of_a_primary(void **state)

@@ -367,6 +367,23 @@ static void payload_of_another_request_is_refused(void **state)
 	close(fd);
 }
 
+static void payload_of_another_message_closes_the_connection(void **state)
+{
+	uint8_t frame[FRAME_HEADER_BYTES + FRAME_MESSAGE_BYTES_MAX + 16] = { 0 };
+	int fd = connect_to();
+	size_t message_bytes;
+
+	(void)state;
+	message.type = MESSAGE_HOST_SAVE;
+	message.host_save = (struct msg_host_save){ .tag = 1, .record = RECORD_LEDGER };
+	message_bytes = message_pack(&message, frame + FRAME_HEADER_BYTES);
+	frame_encode(&(struct frame_header){ .type = MESSAGE_HOST_SAVE, .message_bytes = (uint32_t)message_bytes,
+		.payload_bytes = 16 }, frame);
+	send_bytes(fd, frame, FRAME_HEADER_BYTES + message_bytes + 16);
+	assert_true(is_closed(fd));
+	close(fd);
+}
+
 static void waiting_payloads_have_so_much_room(void **state)
 {
 	struct track_set *set = track_set_new();
@@ -499,6 +516,7 @@ int main(void)
 		TEST(list_begins_where_it_is_asked_to),
 		TEST(what_is_no_set_of_tracks_is_refused),
 		TEST(payload_of_another_request_is_refused),
+		TEST(payload_of_another_message_closes_the_connection),
 		TEST(waiting_payloads_have_so_much_room),
 		TEST(client_that_goes_takes_its_payloads_with_it),
 		TEST(payload_that_does_not_come_is_not_waited_for_long),
