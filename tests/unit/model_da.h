@@ -120,6 +120,9 @@ static inline void model_da_serve(struct da_request *request)
 	case DA_CLOSE:
 		volume_close(volume);
 		break;
+	case DA_CALL:
+		result->error = request->spec.call(request->spec.call_arg);
+		break;
 	}
 }
 
