@@ -14,6 +14,7 @@ struct conn;
 struct event_base;
 struct host;
 struct keep;
+struct invalid_table;
 struct local;
 struct log_quota;
 struct msg_host_hello;
@@ -31,6 +32,7 @@ struct primary_device {
 	struct rate *remote_rate; /* limit of its remote reads; NULL: none. (That of local ones is with local.) */
 	struct keep *keep;        /* NULL: nothing is kept of it (a private pair) */
 	uint32_t max_lag_ms;      /* how long its copy may be behind */
+	struct invalid_table *invalid; /* tracks of the local volume; NULL: none are kept */
 };
 
 /* All of it outlives the session. */

@@ -26,6 +26,7 @@ struct shm;
 struct throttle;
 struct tls;
 struct tls_context;
+struct track_set;
 
 struct remote_config {
 	struct event_base *base;
@@ -81,6 +82,12 @@ typedef void remote_info_fn(void *arg, enum status status, const struct remote_a
 enum status remote_query(struct remote_device *device, remote_info_fn *fn, void *arg);
 /* The size that Reads go by: the first that remote_query told. 0 before. */
 uint64_t remote_end_bytes(const struct remote_device *device);
+
+/* The tracks that the secondary knows to be invalid on its side. After a remote_query that was OK; one at a time per
+ * device. OK: fn comes later, with set (valid during the call) when its status is OK, else words in detail. Else:
+ * LINK_LOST, of a private pair. VERSION, here or by fn: the secondary is too old to know of any. */
+typedef void remote_invalid_fn(void *arg, enum status status, const struct track_set *set, const char *detail);
+enum status remote_invalid(struct remote_device *device, remote_invalid_fn *fn, void *arg);
 
 struct remote_read_spec {
 	uint64_t first_track;

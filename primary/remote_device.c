@@ -7,7 +7,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +95,7 @@ void remote_device_settle(struct remote_device *device)
 		remote_unreserve(device); /* at once: another host may want it, and this one need not be the last of its name */
 		return;
 	}
-	if (device->jobs)
+	if (device->jobs || device->invalid.request.tag != 0)
 		return;
 	if (device->is_attached && is_up) {
 		struct remote_device *heir = find_heir(device);
@@ -135,6 +134,7 @@ static void end_requests(struct remote_device *device, enum status status, const
 	hold(device);
 	remote_end_reads(device, status, why);
 	tell(device, status, NULL, why);
+	remote_invalid_end(device, status, NULL, why);
 	release(device);
 }
 
@@ -210,43 +210,9 @@ void remote_device_become_ready(struct remote_device *device)
 			device->spec.link(device->spec.arg, true, device->relinks, device->unreserved);
 	}
 	tell(device, STATUS_OK, &device->volume, "");
+	if (device->state == DEVICE_READY)
+		remote_invalid_want(device);
 	release(device);
-}
-
-static __attribute__((format(printf, 2, 3))) void add_change(char words[DETAIL_MAX + 1], const char *format, ...)
-{
-	size_t used = strlen(words);
-	va_list args;
-	if (used > 0 && used < DETAIL_MAX)
-		used += (size_t)snprintf(words + used, DETAIL_MAX + 1 - used, ", ");
-	va_start(args, format);
-	if (used < DETAIL_MAX)
-		vsnprintf(words + used, DETAIL_MAX + 1 - used, format, args);
-	va_end(args);
-}
-
-static void add_changed_number(char words[DETAIL_MAX + 1], const char *what, uint64_t was, uint64_t is)
-{
-	if (was != is)
-		add_change(words, "its %s changed from %llu to %llu", what, (unsigned long long)was, (unsigned long long)is);
-}
-
-/* Is it another volume? Then words say what changed. */
-static bool is_changed(const struct remote_device *device, const struct msg_device_reply *reply,
-	char words[DETAIL_MAX + 1])
-{
-	const struct volume_info *was = &device->volume, *is = &reply->volume;
-	words[0] = '\0';
-	add_changed_number(words, "track size", device->track_bytes, reply->track_bytes);
-	add_changed_number(words, "size", device->end_bytes, is->size_bytes);
-	add_changed_number(words, "offset", was->offset_bytes, is->offset_bytes);
-	add_changed_number(words, "inode", was->inode, is->inode);
-	add_changed_number(words, "device", was->device_id, is->device_id);
-	if (was->kind != is->kind)
-		add_change(words, "it changed from %s to %s", volume_kind_name(was->kind), volume_kind_name(is->kind));
-	if (strcmp(was->path, is->path) != 0)
-		add_change(words, "its path changed from %.80s to %.80s", was->path, is->path);
-	return words[0] != '\0';
 }
 
 static bool has_link_job(const struct remote_device *device)
@@ -293,7 +259,7 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 	if (!device->is_known) { /* the track size of Fig. 10 is fixed from here on */
 		device->track_bytes = reply->track_bytes;
 		take_size(device, reply->volume.size_bytes);
-	} else if (is_changed(device, reply, changes)) {
+	} else if (remote_is_changed(device, reply, changes)) {
 		remote_device_fail(device, STATUS_VOLUME_CHANGED, changes);
 		return;
 	}
@@ -355,6 +321,7 @@ void remote_device_lose(struct remote_device *device)
 {
 	struct remote_job *job;
 	remote_remove_request(device->remote, &device->request);
+	remote_invalid_lose(device);
 	device->is_attached = device->is_taken = device->is_crowded = false;
 	device->reservation = 0;
 	timer_cancel(&device->again);
@@ -388,7 +355,7 @@ struct remote_device *remote_attach(struct remote *remote, const char *name, con
 	struct remote_device *device = xcalloc(1, sizeof(*device));
 	device->magic = REMOTE_DEVICE_MAGIC;
 	device->remote = remote;
-	device->request.device = device;
+	device->request.device = device->invalid.request.device = device;
 	device->spec = *spec;
 	snprintf(device->name, sizeof(device->name), "%s", name);
 	snprintf(device->owner, sizeof(device->owner), "%s", spec->owner ? spec->owner : "");
@@ -411,6 +378,7 @@ void remote_detach(struct remote_device *device)
 	device->is_given_up = true;
 	device->owes_news = false;
 	device->info_fn = NULL;
+	device->invalid.fn = NULL;
 	timer_cancel(&device->timer);
 	timer_cancel(&device->again);
 	remote_device_settle(device);

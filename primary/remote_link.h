@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What remote.c (the life of the link), remote_frame.c (what comes over it), remote_device.c (devices),
- * remote_reserve.c (their reservation), remote_job.c (link jobs) and remote_read.c (reads) share. Nobody else includes
- * this.
+ * remote_reserve.c (their reservation), remote_change.c (whether they are what they were), remote_invalid.c (their
+ * invalid tracks), remote_job.c (link jobs) and remote_read.c (reads) share. Nobody else includes this.
  */
 #ifndef RA_PRIMARY_REMOTE_LINK_H
 #define RA_PRIMARY_REMOTE_LINK_H
@@ -28,7 +28,8 @@ enum request_kind {
 	REQUEST_DETACH,
 	REQUEST_CREATE,
 	REQUEST_READ,
-	REQUEST_RELEASE
+	REQUEST_RELEASE,
+	REQUEST_INVALID
 };
 
 /* A request that was sent and not yet answered for good. Part of its device or job. */
@@ -36,7 +37,7 @@ struct request {
 	uint32_t tag; /* 0: not sent */
 	enum request_kind kind;
 	union {
-		struct remote_device *device; /* QUERY to DETACH */
+		struct remote_device *device; /* QUERY to DETACH, INVALID */
 		struct remote_job *job;       /* the others */
 	};
 	UT_hash_handle hh;
@@ -113,6 +114,12 @@ struct remote_device {
 	remote_info_fn *info_fn; /* NULL: no query waits */
 	void *info_arg;
 	struct request request;
+	struct { /* see remote_invalid.c */
+		struct request request;
+		remote_invalid_fn *fn; /* NULL: nobody waits for it */
+		void *arg;
+		uint8_t *payload; /* of the answer that is coming */
+	} invalid;
 	struct remote_job *jobs;
 	struct remote_device *prev, *next;
 };
@@ -210,6 +217,27 @@ void remote_device_fail_question(struct remote_device *device, enum status statu
 void remote_reserve(struct remote_device *device);
 void remote_unreserve(struct remote_device *device);
 int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply);
+
+/* ---- remote_change.c ---- */
+
+/* Is what answers another volume? Then words say what changed. */
+bool remote_is_changed(const struct remote_device *device, const struct msg_device_reply *reply,
+	char words[DETAIL_MAX + 1]);
+
+/* ---- remote_invalid.c ---- */
+
+/* The device is READY: what was asked for is sent. May call its owner. */
+void remote_invalid_want(struct remote_device *device);
+/* The question, if there is one, ends so. Calls its owner. */
+void remote_invalid_end(struct remote_device *device, enum status status, const struct track_set *set,
+	const char *detail);
+/* Nothing is on its way any more. Calls nobody. */
+void remote_invalid_lose(struct remote_device *device);
+/* Where the payload goes; NULL (logged): it does not fit its status. */
+void *remote_invalid_payload(struct remote_device *device, const struct msg_invalid_reply *reply,
+	uint32_t payload_bytes);
+int remote_on_invalid_reply(struct remote_device *device, const struct msg_invalid_reply *reply,
+	uint32_t payload_bytes);
 
 /* ---- remote_job.c ---- */
 

@@ -29,6 +29,7 @@
 #include "primary/local.h"
 #include "primary/remote.h"
 #include "primary/service_parts.h"
+#include "storage/invalid_table.h"
 #include "wire/tls.h"
 
 #define MAIN "primary"
@@ -99,6 +100,8 @@ static void on_stop(int signal_number, void *arg)
 	if (service->core.is_ending)
 		return;
 	log_info("signal %d: ending", signal_number);
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
+		invalid_table_end(service->devices[i].invalid); /* what ra-ctl waits for */
 	server_free(service->server);
 	service->server = NULL;
 	while (service->hosts)
@@ -201,6 +204,8 @@ static void build_device(struct service *service, unsigned index)
 		.remote_rate = limit->remote,
 		.keep = keep_new(&keep),
 		.max_lag_ms = service->settings->device_max_lag_ms[index],
+		.invalid = core_add_table(&service->core, service->settings->daemon.state, settings->name,
+			service->settings->daemon.track_bytes, settings->offset_bytes),
 	};
 }
 

@@ -12,11 +12,13 @@
 #include "base/alloc.h"
 #include "base/post.h"
 #include "base/rate.h"
+#include "base/track_set.h"
 #include "local/show.h"
 #include "primary/local.h"
 #include "primary/remote.h"
 #include "primary/service_parts.h"
 #include "storage/da.h"
+#include "storage/invalid_table.h"
 
 /* One limit: what it held back on either side. */
 static json_t *limit_of(const struct rate *local, const struct rate *remote)
@@ -132,6 +134,7 @@ static json_t *device(const struct service *service, unsigned index)
 {
 	const struct primary_device *device = &service->devices[index];
 	struct local_view view = local_view(device->local);
+	const struct track_set *invalid = invalid_table_known(device->invalid);
 	json_t *json = json_object(), *jobs = jobs_of(service, device);
 	show_set_text(json, "name", device->name);
 	show_set_text(json, "path", view.path);
@@ -145,6 +148,8 @@ static json_t *device(const struct service *service, unsigned index)
 	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
 	if (view.info)
 		json_object_set_new(json, "volume", show_volume(view.info));
+	if (invalid)
+		show_set_count(json, "invalid_tracks", track_set_tracks(invalid));
 	json_decref(jobs);
 	return json;
 }

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/post.h"
 #include "secondary/device.h"
+#include "secondary/invalid.h"
 #include "secondary/job.h"
 #include "secondary/link_id.h"
 #include "secondary/peer.h"
@@ -26,8 +27,6 @@
 #include "secondary/reserve.h"
 #include "secondary/session.h"
 #include "wire/conn.h"
-
-#define QUERIES_PER_PEER 64u
 
 /* A DeviceQuery whose open or size is on the DA. */
 struct query {
@@ -344,6 +343,9 @@ int command_run(struct session *session, const struct message *message)
 	case MESSAGE_UNRESERVE:
 		on_unreserve(session, &message->unreserve);
 		return 0;
+	case MESSAGE_INVALID:
+		invalid_ask(session, attached_device(session, message->invalid.device_number), &message->invalid);
+		return 0;
 	case MESSAGE_READ:
 		return on_read(session, &message->read);
 	case MESSAGE_RELEASE:
@@ -363,6 +365,7 @@ void command_forget_session(struct session *session)
 	for (uint32_t i = 0; i < DEVICES_MAX; i++) /* first of all: nothing below may wake a Read of this link */
 		if (session->has_device[i])
 			free_link_jobs(session, device_array_record(devices, i));
+	invalid_forget_session(session);
 	DL_FOREACH_SAFE(session->queries, query, next) {
 		attach_cancel(query->attach);
 		query_free(query);

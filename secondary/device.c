@@ -22,6 +22,7 @@
 #include "secondary/ra.h"
 #include "storage/cache.h"
 #include "storage/da.h"
+#include "storage/invalid_table.h"
 #include "storage/volume.h"
 
 #define ATTACH_MAGIC 0x41545443u
@@ -45,6 +46,7 @@ struct device_array {
 		char name[DEVICE_NAME_MAX + 1];
 		struct volume *volume;
 		struct rate *rate;
+		struct invalid_table *invalid;
 		struct volume_info info; /* while the record is open */
 		struct device *record;   /* Fig. 9: NULL where not accessed */
 	} slots[DEVICES_MAX];
@@ -76,6 +78,7 @@ void device_array_free(struct device_array *array)
 	for (uint32_t i = 0; i < array->count; i++) {
 		volume_free(array->slots[i].volume);
 		rate_free(array->slots[i].rate);
+		invalid_table_free(array->slots[i].invalid);
 	}
 	free(array);
 }
@@ -137,6 +140,17 @@ void device_array_set_limit(struct device_array *array, uint32_t number, const s
 struct rate *device_array_rate(const struct device_array *array, uint32_t number)
 {
 	return slot_at(array, number)->rate;
+}
+
+void device_array_set_invalid(struct device_array *array, uint32_t number, struct invalid_table *table)
+{
+	assert(number < array->count && array->slots[number].invalid == NULL);
+	array->slots[number].invalid = table;
+}
+
+struct invalid_table *device_array_invalid(const struct device_array *array, uint32_t number)
+{
+	return slot_at(array, number)->invalid;
 }
 
 static struct device_slot *slot_of(struct device *device)

@@ -21,6 +21,7 @@
 
 struct attach;
 struct da_request;
+struct invalid_table;
 struct job;
 struct ra;
 struct session;
@@ -80,6 +81,9 @@ const char *device_array_name(const struct device_array *array, uint32_t number)
 struct volume *device_array_volume(const struct device_array *array, uint32_t number);
 void device_array_set_limit(struct device_array *array, uint32_t number, const struct rate_limit *limit);
 struct rate *device_array_rate(const struct device_array *array, uint32_t number);
+/* The table of its invalid tracks, taken over; a device need not have one (NULL). */
+void device_array_set_invalid(struct device_array *array, uint32_t number, struct invalid_table *table);
+struct invalid_table *device_array_invalid(const struct device_array *array, uint32_t number);
 const struct volume_info *device_info(struct device *device); /* while it is open, as last told by the volume */
 const char *device_state_name(enum device_state state);
 int device_array_find(const struct device_array *array, const char *name); /* number or -ENOENT */

@@ -25,6 +25,7 @@
 #include "secondary/job.h"
 #include "secondary/peer.h"
 #include "secondary/session.h"
+#include "tests/support/table_bed.h"
 #include "wire/conn.h"
 
 #define INNER_TAG 255u /* of attach, link and release */
@@ -132,6 +133,7 @@ void bed_free(struct bed *bed)
 	mailbox_free(bed->mailbox);
 	clock_free(bed->clock);
 	event_base_free(bed->base);
+	bed_remove_tables(bed);
 	free(bed);
 }
 
@@ -140,7 +142,8 @@ void bed_free(struct bed *bed)
 static void *primary_payload(void *arg, const struct message *message, uint32_t payload_bytes)
 {
 	struct primary *primary = arg;
-	struct answer *answer = &primary->answers[message->read_reply.tag % BED_TAGS];
+	uint32_t tag = message->type == MESSAGE_READ_REPLY ? message->read_reply.tag : message->invalid_reply.tag;
+	struct answer *answer = &primary->answers[tag % BED_TAGS];
 
 	free(answer->payload);
 	answer->payload = xcalloc(1, payload_bytes);
@@ -197,6 +200,12 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 		answer->reservation = message->reserve_reply.reservation;
 		answer->by_program = message->reserve_reply.by_program;
 		memcpy(answer->detail, message->reserve_reply.detail, sizeof(answer->detail));
+		break;
+	case MESSAGE_INVALID_REPLY:
+		answer = &primary->answers[message->invalid_reply.tag % BED_TAGS];
+		answer->replies++;
+		answer->status = message->invalid_reply.status;
+		memcpy(answer->detail, message->invalid_reply.detail, sizeof(answer->detail));
 		break;
 	case MESSAGE_READ_REPLY:
 		take_read_reply(primary, &message->read_reply);

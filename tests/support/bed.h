@@ -30,6 +30,7 @@ struct bed {
 	struct faulty_volume *volumes[BED_DEVICES]; /* devices "d0", "d1", "d2" */
 	struct peer_list *peers;
 	struct peer *peer; /* "bed": all devices, 64 links, 256 jobs */
+	char *state;       /* the folder of bed_add_table; NULL: there is none */
 };
 
 /* What a primary was told for one tag. */

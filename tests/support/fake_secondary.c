@@ -116,6 +116,7 @@ struct fake_secondary *fake_secondary_new(struct event_base *base, struct clock 
 	struct fake_secondary *fake = xcalloc(1, sizeof(*fake));
 	fake->listener = -1;
 	fake->window_reads = window_reads;
+	fake->features = UINT64_MAX;
 	fake->context = tls_context_new(identity, TLS_SERVER, admit_anybody, fake);
 	fake->conn = conn_new_tls(base, clock, tls_new(fake->context, fd, fd), fd, fd, "fake", &ops, fake);
 	return fake;
@@ -174,6 +175,7 @@ struct fake_secondary *fake_secondary_new_listening(struct event_base *base, str
 	fake->base = base;
 	fake->clock = clock;
 	fake->window_reads = window_reads;
+	fake->features = UINT64_MAX;
 	fake->context = tls_context_new(identity, TLS_SERVER, admit_anybody, fake);
 	fake_secondary_open_port(fake);
 	return fake;
@@ -193,14 +195,14 @@ void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_i
 	fake->context = tls_context_new(identity, TLS_SERVER, admit_anybody, fake);
 }
 
-void fake_secondary_set_features(struct fake_secondary *fake, uint64_t features)
-{
-	fake->features = features;
-}
-
 void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_reads)
 {
 	fake->window_reads = window_reads;
+}
+
+void fake_secondary_set_features(struct fake_secondary *fake, uint64_t features)
+{
+	fake->features = features;
 }
 
 void fake_secondary_set_full(struct fake_secondary *fake, bool is_full)

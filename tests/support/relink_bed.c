@@ -137,6 +137,16 @@ static void answer_read(struct relink_bed *bed, const struct msg_read *read)
 	}
 }
 
+static void answer_invalid(struct relink_bed *bed, uint32_t tag)
+{
+	struct message reply = { .type = MESSAGE_INVALID_REPLY,
+		.invalid_reply = { .tag = tag, .status = bed->invalid_status } };
+	bool is_ok = bed->invalid_status == STATUS_OK;
+	if (!is_ok)
+		snprintf(reply.invalid_reply.detail, sizeof(reply.invalid_reply.detail), "its file is damaged");
+	fake_secondary_send(bed->secondary, &reply, bed->invalid, bed->invalid_bytes);
+}
+
 static void answer(struct relink_bed *bed, const struct message *message)
 {
 	switch (message->type) {
@@ -153,6 +163,11 @@ static void answer(struct relink_bed *bed, const struct message *message)
 		bed->unreserves++;
 		assert_true(message->unreserve.reservation > 0);
 		fake_secondary_done(bed->secondary, message->unreserve.tag);
+		break;
+	case MESSAGE_INVALID:
+		bed->invalids++;
+		if (bed->invalid_status != STATUS_UNSET)
+			answer_invalid(bed, message->invalid.tag);
 		break;
 	case MESSAGE_READ:
 		answer_read(bed, &message->read);

@@ -59,9 +59,12 @@ struct relink_bed {
 	bool is_mute;                     /* relink_settle leaves all frames to the test */
 	struct msg_device_reply volume;   /* but its tag */
 	enum status reserve_status, create_status;
+	enum status invalid_status;       /* UNSET: Invalid is not answered */
+	uint8_t invalid[64];              /* the payload when it is OK */
+	uint32_t invalid_bytes;
 	uint64_t last_link_id;
 	uint32_t last_reservation;
-	unsigned queries, reserves, unreserves, creates, reads, releases, detaches; /* seen in all links */
+	unsigned queries, reserves, unreserves, invalids, creates, reads, releases, detaches; /* seen in all links */
 	bool is_by_program; /* the Reserve that is BUSY: not a user of RA, but a program has it */
 	bool exclusive_seen; /* of the last Reserve */
 	uint64_t floor_seen; /* of the last Read */

@@ -107,18 +107,29 @@ static inline void model_da_serve(struct da_request *request)
 	struct da_result *result = &request->result;
 	struct volume *volume = request->spec.volume;
 
-	if (request->spec.kind == DA_OPEN)
+	switch (request->spec.kind) {
+	case DA_OPEN:
 		result->error = volume_open(volume, &result->info);
-	else if (request->spec.kind == DA_SIZE)
+		break;
+	case DA_SIZE:
 		result->error = volume_size(volume, &result->info.size_bytes);
-	else if (request->spec.kind == DA_READ)
+		break;
+	case DA_READ:
 		result->tracks_done = da_read_tracks(&request->spec, request->sequence, model_da_is_wanted, request);
-	else if (request->spec.kind == DA_LOCK)
+		break;
+	case DA_LOCK:
 		result->error = volume_lock(volume, result->holder);
-	else if (request->spec.kind == DA_UNLOCK)
+		break;
+	case DA_UNLOCK:
 		volume_unlock(volume);
-	else
+		break;
+	case DA_CLOSE:
 		volume_close(volume);
+		break;
+	case DA_CALL:
+		result->error = request->spec.call(request->spec.call_arg);
+		break;
+	}
 }
 
 /* Its thread is through. Reads are delivered in a step of their own, the rest at once. */

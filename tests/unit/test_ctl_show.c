@@ -211,6 +211,14 @@ static void devices_show_what_is_open(void **state)
 		"'reserved_by':'me','exclusive':true,'limit':{}}]}",
 		"DEVICE  STATE  USERS  JOBS  RESERVED BY     VOLUME\n"
 		"db      open       1     0  me (exclusive)  /w\n");
+	assert_shown(ctl_show_devices,
+		"{'devices':[{'name':'web1','path':'/v','state':'closed','invalid_tracks':0},"
+		"{'name':'db','path':'/w','state':'closed','invalid_tracks':17},"
+		"{'name':'x','path':'/x','state':'closed'}]}",
+		"DEVICE  STATE   USERS  JOBS  INVALID  VOLUME\n"
+		"web1    closed      0     0        0  /v\n"
+		"db      closed      0     0       17  /w\n"
+		"x       closed      0     0           /x\n");
 }
 
 static void jobs_show_the_ring_of_a_secondary_and_the_streams_of_a_primary(void **state)

@@ -6,6 +6,7 @@
 #include "primary/control.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,11 +18,13 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/alloc.h"
 #include "base/post.h"
 #include "base/rate.h"
 #include "local/server.h"
 #include "primary/local.h"
 #include "primary/service_parts.h"
+#include "storage/invalid_table.h"
 #include "tests/support/fake_secondary.h"
 #include "tests/support/host_bed.h"
 
@@ -31,6 +34,8 @@
 
 struct control_request {
 	struct msg_control message;
+	const uint8_t *payload;
+	uint32_t payload_bytes;
 	unsigned answers;
 	json_t *json; /* NULL: refused */
 	enum status status;
@@ -40,6 +45,12 @@ struct control_request {
 const struct msg_control *control_message(const struct control_request *request)
 {
 	return &request->message;
+}
+
+const uint8_t *control_payload(const struct control_request *request, uint32_t *bytes)
+{
+	*bytes = request->payload_bytes;
+	return request->payload;
 }
 
 uid_t control_uid(const struct control_request *request)
@@ -78,6 +89,8 @@ struct fixture {
 	struct limit_pair device_limit;
 	struct service_host host;
 	struct control_request request;
+	char state[32];
+	struct invalid_table *table;
 };
 
 static struct limit_pair new_limit(struct fixture *f, uint64_t bytes_per_s, bool is_local)
@@ -126,8 +139,23 @@ static int set_up(void **state)
 		.hosts = &f->host,
 	};
 	snprintf(f->service.key, sizeof(f->service.key), "sha256:test");
+	snprintf(f->state, sizeof(f->state), "/tmp/ra-show.XXXXXX");
+	assert_non_null(mkdtemp(f->state));
+	const struct invalid_config invalid = { .clock = world->clock, .da = world->da, .post = world->post,
+		.state = f->state, .device = "volume", .track_bytes = WORLD_TRACK_BYTES };
+	f->end->device->invalid = f->table = invalid_table_new(&invalid);
 	*state = f;
 	return 0;
+}
+
+static void remove_state(const struct fixture *f)
+{
+	static const char *const names[] = { "/volume/invalid", "/volume/invalid.lock", "/volume", "" };
+	for (unsigned i = 0; i < 4; i++) {
+		char *path = xasprintf("%s%s", f->state, names[i]);
+		remove(path);
+		free(path);
+	}
 }
 
 static int tear_down(void **state)
@@ -137,7 +165,10 @@ static int tear_down(void **state)
 	free_limit(&f->service_peer.limit);
 	free_limit(&f->device_limit);
 	free_limit(&f->service.limit);
+	invalid_table_end(f->table);
 	host_end_tear_down((void **)&f->end);
+	invalid_table_free(f->table);
+	remove_state(f);
 	free(f);
 	return 0;
 }
@@ -428,6 +459,41 @@ static void limit_of_what_is_not_there_changes_nothing(void **state)
 	assert_int_equal(rate_limit(f->service_peer.limit.remote).bytes_per_s, 3000);
 }
 
+/* The answer; NULL when it was refused. */
+static json_t *ask_tracks(struct fixture *f, const char *name, enum tracks_action action, uint64_t first, uint64_t count)
+{
+	const uint64_t packed[] = { htole64(first), htole64(count) };
+	json_decref(f->request.json);
+	f->request = (struct control_request){ .message = { .protocol = RA_PROTOCOL_VERSION, .verb = VERB_TRACKS,
+		.action = action }, .payload = (const uint8_t *)packed, .payload_bytes = count > 0 ? sizeof(packed) : 0 };
+	snprintf(f->request.message.name, sizeof(f->request.message.name), "%s", name);
+	control_serve(&f->service, &f->request);
+	assert_true(WORLD_UNTIL(f->end->world, f->request.answers > 0));
+	assert_int_equal(f->request.answers, 1);
+	return f->request.json;
+}
+
+static void invalid_tracks_are_marked_cleared_and_listed(void **state)
+{
+	struct fixture *f = *state;
+	assert_null(json_object_get(only(ask(f, VERB_DEVICES, ""), "devices"), "invalid_tracks")); /* not known yet */
+	assert_count(ask_tracks(f, "volume", TRACKS_MARK, 3, 4), "tracks", 4);
+	assert_text(f->request.json, "device", "volume");
+	assert_count(ask_tracks(f, "volume", TRACKS_CLEAR, 4, 1), "tracks", 3);
+	json_t *ranges = at(ask_tracks(f, "volume", TRACKS_LIST, 0, 0), "ranges");
+	assert_int_equal(json_array_size(ranges), 2);
+	assert_int_equal(json_integer_value(json_array_get(json_array_get(ranges, 1), 0)), 5);
+	assert_count(only(ask(f, VERB_DEVICES, ""), "devices"), "invalid_tracks", 3);
+	assert_null(ask_tracks(f, "other", TRACKS_LIST, 0, 0));
+	assert_int_equal(f->request.status, STATUS_NO_SUCH_DEVICE);
+	assert_null(ask_tracks(f, "volume", TRACKS_UNSET, 0, 0));
+	assert_int_equal(f->request.status, STATUS_BAD_REQUEST);
+	invalid_table_end(f->table);
+	assert_null(ask_tracks(f, "volume", TRACKS_LIST, 0, 0));
+	assert_int_equal(f->request.status, STATUS_LINK_LOST);
+	assert_string_equal(f->request.detail, "the daemon ends");
+}
+
 static void verbs_of_the_secondary_are_refused_with_words(void **state)
 {
 	struct fixture *f = *state;
@@ -458,6 +524,7 @@ int main(void)
 		TEST(limit_of_a_run_is_shown_with_its_host),
 		TEST(limit_is_set_on_both_sides),
 		TEST(limit_of_what_is_not_there_changes_nothing),
+		TEST(invalid_tracks_are_marked_cleared_and_listed),
 		TEST(verbs_of_the_secondary_are_refused_with_words),
 	};
 	return cmocka_run_group_tests_name("primary_show", tests, NULL, NULL);
