@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl's requests: which verb, is what it names there, and the change of a limit. The answers are made in show.c. Who
- * may change a limit is the server's business. Loop thread only.
+ * ra-ctl's requests: which verb, is what it names there, and the change of a limit or of invalid tracks. The answers are
+ * made in show.c. Who may change something is the server's business. Loop thread only.
  */
 #include "primary/control.h"
 
@@ -10,8 +10,10 @@
 #include "local/limit.h"
 #include "local/server.h"
 #include "local/show.h"
+#include "local/tracks.h"
 #include "primary/service_parts.h"
 #include "primary/show.h"
+#include "storage/invalid_table.h"
 
 /* The index; -1: there is none. */
 static int find_device(const struct service *service, const char *name)
@@ -68,6 +70,18 @@ static void serve_jobs(struct service *service, struct control_request *request)
 		control_answer(request, show_jobs(service, name));
 }
 
+static void serve_tracks(struct service *service, struct control_request *request)
+{
+	const struct msg_control *control = control_message(request);
+	int index = find_device(service, control->name);
+	struct track_set *change;
+	if (index < 0)
+		control_refuse(request, STATUS_NO_SUCH_DEVICE, "there is no device '%s'", control->name);
+	else if (control_tracks(request, &change))
+		invalid_table_do(service->devices[index].invalid, control->action == TRACKS_LIST ? INVALID_ASK :
+			control->action == TRACKS_MARK ? INVALID_MARK : INVALID_CLEAR, change, control_answer_tracks, request);
+}
+
 void control_serve(struct service *service, struct control_request *request)
 {
 	switch (control_message(request)->verb) {
@@ -88,6 +102,9 @@ void control_serve(struct service *service, struct control_request *request)
 		break;
 	case VERB_LIMIT:
 		serve_limit(service, request);
+		break;
+	case VERB_TRACKS:
+		serve_tracks(service, request);
 		break;
 	case VERB_CACHE:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-primaryd has no cache");

@@ -16,6 +16,7 @@
 #include "base/rate.h"
 #include "primary/local.h"
 #include "storage/da.h"
+#include "storage/invalid_table.h"
 
 #define END_GRACE_MS 1000 /* for the disks, when the hosts have gone */
 
@@ -82,6 +83,22 @@ struct local *core_add_local(struct core *core, const char *device, const char *
 	return local;
 }
 
+struct invalid_table *core_add_table(struct core *core, const char *state, const char *device, uint32_t track_bytes,
+	uint64_t offset_bytes)
+{
+	struct invalid_config config = {
+		.clock = core->clock,
+		.da = core->da,
+		.post = core->post,
+		.state = state,
+		.device = device,
+		.track_bytes = track_bytes,
+		.offset_bytes = offset_bytes,
+	};
+	assert(core->table_count < DEVICES_MAX);
+	return core->tables[core->table_count++] = invalid_table_new(&config);
+}
+
 void core_end(struct core *core, int exit_code)
 {
 	if (core->is_ending)
@@ -108,6 +125,8 @@ bool core_free(struct core *core)
 	if (!core_free_locals(core) || (core->da && !da_free(core->da)))
 		return false;
 	timer_cancel(&core->grace);
+	while (core->table_count > 0)
+		invalid_table_free(core->tables[--core->table_count]);
 	mailbox_free(core->mailbox);
 	throttle_free(core->throttle);
 	post_free(core->post);

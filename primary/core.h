@@ -16,6 +16,7 @@
 struct daemon;
 struct da;
 struct event_base;
+struct invalid_table;
 struct local;
 struct mailbox;
 struct post;
@@ -32,6 +33,8 @@ struct core {
 	struct throttle *throttle;
 	struct local *locals[DEVICES_MAX];
 	unsigned local_count;
+	struct invalid_table *tables[DEVICES_MAX];
+	unsigned table_count;
 	/* the end: */
 	bool is_ending;
 	int exit_code;
@@ -43,6 +46,9 @@ int core_start(struct core *core, unsigned da_threads);
 /* A local device. volume is taken over; the rates outlive the core. At most DEVICES_MAX. */
 struct local *core_add_local(struct core *core, const char *device, const char *path, struct volume *volume,
 	uint32_t track_bytes, struct rate *device_rate, struct rate *total_rate);
+/* A table of invalid tracks of a local device, in the folder `state`. At most DEVICES_MAX. */
+struct invalid_table *core_add_table(struct core *core, const char *state, const char *device, uint32_t track_bytes,
+	uint64_t offset_bytes);
 /* All hosts have gone: the daemon stops with this code when every volume is closed, or after a moment. */
 void core_end(struct core *core, int exit_code);
 /* False: a thread is stuck in a volume, and memory that it may use is still there: the process should _exit. Links and

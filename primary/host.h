@@ -7,14 +7,18 @@
 #define RA_PRIMARY_HOST_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct clock;
 struct conn;
 struct event_base;
 struct host;
+struct keep;
+struct invalid_table;
 struct local;
 struct log_quota;
 struct msg_host_hello;
+struct msg_host_progress;
 struct rate;
 struct remote;
 struct remote_job;
@@ -26,6 +30,9 @@ struct primary_device {
 	struct local *local;
 	struct remote *remote;
 	struct rate *remote_rate; /* limit of its remote reads; NULL: none. (That of local ones is with local.) */
+	struct keep *keep;        /* NULL: nothing is kept of it (a private pair) */
+	uint32_t max_lag_ms;      /* how long its copy may be behind */
+	struct invalid_table *invalid; /* tracks of the local volume; NULL: none are kept */
 };
 
 /* All of it outlives the session. */
@@ -56,6 +63,8 @@ const char *host_owner(const struct host *host);
 const struct primary_device *host_device(const struct host *host);
 /* Its own limit on either side, which it asked for with the device; NULL: none. */
 void host_rates(const struct host *host, const struct rate **local, const struct rate **remote);
+/* What it told last of how its run gets on; NULL: nothing. */
+const struct msg_host_progress *host_progress(const struct host *host);
 /* The link job of a stream; NULL: none. */
 const struct remote_job *host_job(const struct host *host, unsigned stream);
 void host_dump(const struct host *host); /* to the log, whatever its level */

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -25,6 +26,16 @@ static struct host *host_of(void *arg)
 
 /* ---- Questions ---- */
 
+/* Of this process, so far. */
+static uint64_t cpu_ms(void)
+{
+	struct rusage usage;
+	if (getrusage(RUSAGE_SELF, &usage) != 0)
+		return 0;
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+		(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
 /* What the reply is filled with when both sides are well. */
 static void describe(const struct host *host, struct msg_host_open_reply *reply)
 {
@@ -34,6 +45,8 @@ static void describe(const struct host *host, struct msg_host_open_reply *reply)
 	reply->remote = host->remote_answer.info;
 	reply->digest_only = host->remote_answer.digest_only;
 	reply->relinks = remote_relinks(host->remote);
+	reply->max_lag_ms = host->device->max_lag_ms;
+	reply->cpu_ms = cpu_ms();
 	reply->throttled_ms = local_throttled_ms(host->local) + remote_throttled_ms(host->remote);
 }
 
@@ -129,7 +142,8 @@ static void on_link(void *arg, bool is_up, uint32_t relinks, const char *why)
 {
 	struct host *host = host_of(arg);
 	host->out.type = MESSAGE_HOST_LINK;
-	host->out.host_link = (struct msg_host_link){ .is_up = is_up, .relinks = relinks };
+	host->out.host_link = (struct msg_host_link){ .is_up = is_up, .relinks = relinks,
+		.unreserved = is_up && why[0] };
 	snprintf(host->out.host_link.detail, sizeof(host->out.host_link.detail), "%s", why);
 	host_send(host);
 }
@@ -159,6 +173,7 @@ static void attach(struct host *host, const struct primary_device *device, const
 	struct remote_attach_spec remote = {
 		.link_timeout_ms = open->link_timeout_ms > 0 ? open->link_timeout_ms : LINK_TIMEOUT_DEFAULT_MS,
 		.reserve = open->reserve,
+		.exclusive = open->exclusive,
 		.owner = host->owner,
 		.run_rate = host->remote_rate,
 		.device_rate = device->remote_rate,
@@ -171,6 +186,7 @@ static void attach(struct host *host, const struct primary_device *device, const
 
 void host_detach(struct host *host)
 {
+	record_detach(host);
 	for (unsigned i = 0; i < STREAMS_MAX; i++) {
 		remote_job_free(host->streams[i].job);
 		host->streams[i].job = NULL;
@@ -207,14 +223,16 @@ void host_on_open(struct host *host, const struct msg_host_open *open)
 		return;
 	}
 	attach(host, device, open);
-	enum status status = open->reserve ? local_reserve(host->local, detail) : local_may_use(host->local, detail);
+	enum status status = open->reserve ? local_reserve(host->local, open->exclusive, detail) :
+		local_may_use(host->local, detail);
 	if (status != STATUS_OK) {
 		host_detach(host);
 		refuse(host, open->tag, SIDE_LOCAL, status, detail);
 		return;
 	}
 	host_set_state(host, HOST_OPENING, "HostOpen");
-	log_info("%s opens %s%s", host->owner, device->name, open->reserve ? " for itself alone" : "");
+	log_info("%s opens %s%s%s", host->owner, device->name, open->reserve ? " for itself alone" : "",
+		open->reserve && open->exclusive ? ", exclusively" : "");
 	query(host, open->tag);
 }
 

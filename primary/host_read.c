@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "local/shm.h"
 #include "primary/host_session.h"
 
@@ -49,6 +50,7 @@ static void on_local_read(void *arg, const struct local_read_result *result)
 		.track_count = result->track_count,
 		.slot_lost = result->memory_lost,
 		.throttled_ms = result->throttled_ms,
+		.cpu_ms = (uint64_t)clock_thread_cpu_ms(),
 	};
 	slot->use = result->memory_lost ? SLOT_LOST : SLOT_FREE;
 	send_read_reply(slot->host, &reply, result->states);
@@ -66,6 +68,8 @@ static void on_remote_read(void *arg, const struct remote_read_result *result)
 		.track_count = result->track_count,
 		.disconnected = result->disconnected,
 		.throttled_ms = result->throttled_ms,
+		.disk_ms = result->disk_ms,
+		.cpu_ms = result->cpu_ms,
 	};
 	snprintf(reply.detail, sizeof(reply.detail), "%s", result->detail);
 	slot->use = SLOT_FREE;

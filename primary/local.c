@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A local device: its states, users, reservation and control requests (open, size, close), one of which is at the DA
- * at a time. Reads are in local_read.c. Loop thread only. The hard thing is time: who waits is timed, not what runs. A
+ * A local device: its states, users, reservation and control requests (open, size, lock, unlock, close), one of which
+ * is at the DA at a time. Reads are in local_read.c. Loop thread only. The hard thing is time: who waits is timed, not what runs. A
  * query that times out leaves the open to those who still wait; only when the last of them has gone is a running open
  * abandoned. What was abandoned while a thread was in it is stuck, and the device NOT_READY, until that returns.
  */
 #include "primary/local.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,35 @@ static void answer_all(struct local *local, enum status status, const char *deta
 		answer(user, status, detail);
 }
 
+/* Who reserved it exclusively waits for the lock, too. */
+static bool lock_is_due(const struct local *local)
+{
+	return local->is_exclusive && !local->is_locked && local->holder->info_fn;
+}
+
+/* The volume is open. */
+static void answer_users(struct local *local)
+{
+	struct local_user *user;
+	do {
+		DL_FOREACH(local->users, user) {
+			if (user->info_fn && !(user == local->holder && lock_is_due(local)))
+				break;
+		}
+		if (user)
+			answer(user, STATUS_OK, "");
+	} while (user);
+}
+
+static void set_holder(struct local *local, struct local_user *holder, bool is_exclusive, const char *reason)
+{
+	log_debug("local device %s: reserved by %s -> %s%s: %s", local->device,
+		local->holder ? local->holder->owner : "nobody", holder ? holder->owner : "nobody",
+		is_exclusive ? ", exclusively" : "", reason);
+	local->holder = holder;
+	local->is_exclusive = is_exclusive;
+}
+
 static void control_failed(struct local *local, const char *what, int error)
 {
 	char detail[DETAIL_MAX + 1];
@@ -99,7 +129,7 @@ static void on_opened(void *arg, struct da_request *request, const struct da_res
 	if (error)
 		control_failed(local, "open", error);
 	else
-		answer_all(local, STATUS_OK, "");
+		answer_users(local);
 	local_step(local);
 }
 
@@ -114,7 +144,7 @@ static void on_size(void *arg, struct da_request *request, const struct da_resul
 		control_failed(local, "read the size of", error);
 	} else {
 		local->info.size_bytes = size_bytes;
-		answer_all(local, STATUS_OK, "");
+		answer_users(local);
 	}
 	local_step(local);
 }
@@ -129,7 +159,39 @@ static void on_volume_closed(void *arg, struct da_request *request, const struct
 	local_step(local);
 }
 
-/* An open or size that was abandoned came back. */
+static void on_locked(void *arg, struct da_request *request, const struct da_result *result)
+{
+	struct local *local = local_of(arg);
+	struct local_user *holder = local->holder;
+	char detail[DETAIL_MAX + 1];
+	int error = result->error;
+	if (error == -EBUSY)
+		snprintf(detail, sizeof(detail), "%.90s is %s", local->path, result->holder);
+	else
+		snprintf(detail, sizeof(detail), "cannot lock %.180s: %s", local->path, volume_error_text(error));
+	da_release(local->da, request);
+	local->control = NULL;
+	local->is_locked = !error;
+	if (lock_is_due(local)) {
+		set_holder(local, NULL, false, "its volume could not be locked");
+		if (error != -EBUSY)
+			post_local(local, STATUS_VOLUME_ERROR, detail);
+		answer(holder, error == -EBUSY ? STATUS_BUSY : STATUS_VOLUME_ERROR, detail);
+	}
+	local_step(local); /* asks for the size of now */
+}
+
+static void on_unlocked(void *arg, struct da_request *request, const struct da_result *result)
+{
+	struct local *local = local_of(arg);
+	(void)result;
+	da_release(local->da, request);
+	local->control = NULL;
+	local->is_locked = false;
+	local_step(local);
+}
+
+/* An open, size or lock that was abandoned came back. */
 static void on_control_returned(void *arg)
 {
 	struct local *local = local_of(arg);
@@ -139,15 +201,18 @@ static void on_control_returned(void *arg)
 
 static bool submit(struct local *local, enum da_kind kind)
 {
+	void (*const done[])(void *, struct da_request *, const struct da_result *) = { [DA_OPEN] = on_opened,
+		[DA_SIZE] = on_size, [DA_LOCK] = on_locked, [DA_UNLOCK] = on_unlocked, [DA_CLOSE] = on_volume_closed };
 	struct da_spec spec = {
 		.kind = kind,
 		.volume = local->volume,
-		.done = kind == DA_OPEN ? on_opened : kind == DA_SIZE ? on_size : on_volume_closed,
+		.done = done[kind],
 		.arg = local,
 		.returned = on_control_returned,
 		.returned_arg = local,
 	};
 	local->control = da_submit(local->da, &spec);
+	local->is_locking = kind == DA_LOCK;
 	if (!local->control)
 		timer_set(&local->retry, RETRY_DELAY_MS);
 	return local->control;
@@ -161,9 +226,11 @@ void local_step(struct local *local)
 		/* An open that had just ended when it was given up has opened the volume. */
 		if (local->stuck == 0 && submit(local, DA_CLOSE))
 			set_state(local, LOCAL_CLOSING, "the open that timed out is over");
+	} else if (local->is_locked && !local->is_exclusive && local->stuck == 0) {
+		submit(local, DA_UNLOCK);
 	} else if (first_waiter(local)) {
 		if (local->state == LOCAL_OPEN)
-			submit(local, DA_SIZE);
+			submit(local, lock_is_due(local) ? DA_LOCK : DA_SIZE);
 		else if (submit(local, DA_OPEN))
 			set_state(local, LOCAL_OPENING, "somebody wants it");
 	} else if (local->state == LOCAL_OPEN && !local->users && local->reads == 0 && local->stuck == 0) {
@@ -186,6 +253,8 @@ static void on_query_timeout(void *arg)
 	char detail[DETAIL_MAX + 1];
 	snprintf(detail, sizeof(detail), "%.200s does not answer within %d s", local->path, DA_TIMEOUT_MS / 1000);
 	post_local(local, STATUS_TIMEOUT, detail);
+	if (user == local->holder && lock_is_due(local))
+		set_holder(local, NULL, false, "its volume was not locked in time");
 	answer(user, STATUS_TIMEOUT, detail);
 	if (first_waiter(local) || !local->control || local->state == LOCAL_CLOSING)
 		return;
@@ -193,19 +262,13 @@ static void on_query_timeout(void *arg)
 	bool is_stuck = da_abandon(local->da, local->control);
 	local->control = NULL;
 	local->stuck += is_stuck;
+	local->is_locked |= local->is_locking && !is_stuck; /* one that has ended just now; else what drops it is harmless */
 	if (is_opening)
 		set_state(local, LOCAL_TIMED_OUT, "nobody waits for the open any more");
 	local_step(local);
 }
 
 /* ---- Reservation ---- */
-
-static void set_holder(struct local *local, struct local_user *holder, const char *reason)
-{
-	log_debug("local device %s: reserved by %s -> %s: %s", local->device,
-		local->holder ? local->holder->owner : "nobody", holder ? holder->owner : "nobody", reason);
-	local->holder = holder;
-}
 
 enum status local_may_use(const struct local_user *user, char detail[DETAIL_MAX + 1])
 {
@@ -216,7 +279,7 @@ enum status local_may_use(const struct local_user *user, char detail[DETAIL_MAX 
 	return STATUS_BUSY;
 }
 
-enum status local_reserve(struct local_user *user, char detail[DETAIL_MAX + 1])
+enum status local_reserve(struct local_user *user, bool exclusive, char detail[DETAIL_MAX + 1])
 {
 	struct local *local = user->local;
 	const struct local_user *other;
@@ -228,7 +291,8 @@ enum status local_reserve(struct local_user *user, char detail[DETAIL_MAX + 1])
 			return STATUS_BUSY;
 		}
 	}
-	set_holder(local, user, "it was asked for");
+	set_holder(local, user, exclusive, "it was asked for");
+	local_step(local); /* to unlock, when it had it exclusively before */
 	return STATUS_OK;
 }
 
@@ -313,7 +377,7 @@ void local_detach(struct local_user *user)
 	local_leave_reads(user);
 	timer_cancel(&user->timer);
 	if (local->holder == user)
-		set_holder(local, NULL, "it goes");
+		set_holder(local, NULL, false, "it goes");
 	DL_DELETE(local->users, user);
 	user->magic = 0;
 	free(user);
@@ -347,6 +411,7 @@ struct local_view local_view(const struct local *local)
 		.state = names[local->state],
 		.is_ready = local->stuck == 0,
 		.reserved_by = local->holder ? local->holder->owner : NULL,
+		.is_exclusive = local->is_exclusive,
 		.info = local->state == LOCAL_OPEN ? &local->info : NULL,
 		.reads = local->reads,
 	};
@@ -361,7 +426,7 @@ void local_dump(const struct local *local)
 	log_write(LOG_LEVEL_INFO, "local device %s (%s): %s, users %u, reads at the disk adapter %u, requests stuck %u",
 		local->device, local->path, view.state, view.users, local->reads, local->stuck);
 	if (view.reserved_by)
-		log_write(LOG_LEVEL_INFO, "  reserved by %s", view.reserved_by);
+		log_write(LOG_LEVEL_INFO, "  reserved%s by %s", view.is_exclusive ? " exclusively" : "", view.reserved_by);
 	struct local_user *user;
 	DL_FOREACH(local->users, user)
 		local_dump_reads(user);

@@ -56,8 +56,9 @@ struct local_user *local_attach(struct local *local, const struct local_attach_s
 void local_detach(struct local_user *user);
 
 /* Takes the device for this user alone, until local_detach; OK also when the user has it. BUSY, with words in detail:
- * another one has it, or reads it. */
-enum status local_reserve(struct local_user *user, char detail[DETAIL_MAX + 1]);
+ * another one has it, or reads it. exclusive: the user's next local_query locks the volume, too, so that other programs
+ * keep away; when it cannot, that ends with BUSY or why not, and the device is not reserved any more. */
+enum status local_reserve(struct local_user *user, bool exclusive, char detail[DETAIL_MAX + 1]);
 /* Before the first read of either volume: the user reads, until local_end_reading. BUSY, with words: another one has
  * the device reserved. */
 enum status local_begin_reading(struct local_user *user, char detail[DETAIL_MAX + 1]);
@@ -100,6 +101,7 @@ struct local_view {
 	bool is_ready;     /* nothing of it hangs */
 	unsigned users;
 	const char *reserved_by;         /* NULL: nobody */
+	bool is_exclusive;               /* reserved among other programs, too */
 	const struct volume_info *info;  /* NULL unless it is open */
 	unsigned reads;                  /* at the disk adapter */
 };

@@ -25,7 +25,7 @@ struct local {
 	struct volume *volume;
 	uint32_t track_bytes;
 	struct volume_info info;    /* OPEN: as the last open or size saw it */
-	struct da_request *control; /* the open, size or close that is at the DA */
+	struct da_request *control; /* the open, size, lock, unlock or close that is at the DA */
 	struct timer retry;         /* the DA queue was full when a control request was due */
 	unsigned stuck;             /* abandoned requests that a thread is still in */
 	unsigned reads;             /* read requests at the DA, stuck ones included */
@@ -33,6 +33,9 @@ struct local {
 	struct rate *device_rate, *total_rate;
 	struct local_user *users;
 	struct local_user *holder; /* who has it reserved; NULL: nobody */
+	bool is_exclusive;         /* the holder wants the volume locked */
+	bool is_locking;           /* control is that of a lock */
+	bool is_locked;            /* it is, or may be */
 	void (*on_idle)(void *arg);
 	void *on_idle_arg;
 };

@@ -202,6 +202,7 @@ void remote_become_up(struct remote *remote, const struct msg_hello_reply *reply
 	struct remote_device *device;
 	conn_accept(remote->conn);
 	conn_start_ping(remote->conn);
+	remote->features = reply->features;
 	remote->window_reads = reply->window_reads;
 	remote->times_up++;
 	remote->error[0] = '\0';

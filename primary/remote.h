@@ -26,6 +26,7 @@ struct shm;
 struct throttle;
 struct tls;
 struct tls_context;
+struct track_set;
 
 struct remote_config {
 	struct event_base *base;
@@ -52,10 +53,12 @@ uint64_t remote_wire_bytes(const struct remote *remote); /* so far, both ways, o
 struct remote_attach_spec {
 	int64_t link_timeout_ms; /* how long the link may be down before all ends with LINK_LOST; 0: at once */
 	bool reserve;            /* for this host alone; BUSY (of remote_query) when somebody else has it */
+	bool exclusive;          /* with reserve: also among other programs */
 	const char *owner;       /* of the reservation, for people; copied */
 	struct rate *run_rate, *device_rate; /* limits of its reads besides that of the link; NULL: none */
 	/* The link went down, or did not come up (what was asked for waits), or it is there again; relinks: since
-	 * attach. Not called by a private pair's. */
+	 * attach. why: of down; up: why what was reserved exclusively is so no more, "" when nothing is amiss. Not called by
+	 * a private pair's. */
 	void (*link)(void *arg, bool is_up, uint32_t relinks, const char *why);
 	void *arg;
 };
@@ -80,6 +83,12 @@ enum status remote_query(struct remote_device *device, remote_info_fn *fn, void 
 /* The size that Reads go by: the first that remote_query told. 0 before. */
 uint64_t remote_end_bytes(const struct remote_device *device);
 
+/* The tracks that the secondary knows to be invalid on its side. After a remote_query that was OK; one at a time per
+ * device. OK: fn comes later, with set (valid during the call) when its status is OK, else words in detail. Else:
+ * LINK_LOST, of a private pair. VERSION, here or by fn: the secondary is too old to know of any. */
+typedef void remote_invalid_fn(void *arg, enum status status, const struct track_set *set, const char *detail);
+enum status remote_invalid(struct remote_device *device, remote_invalid_fn *fn, void *arg);
+
 struct remote_read_spec {
 	uint64_t first_track;
 	uint32_t track_count; /* 1 to RUN_TRACKS_MAX, inside remote_end_bytes */
@@ -98,6 +107,8 @@ struct remote_read_result {
 	const uint8_t *states; /* enum track_state */
 	bool disconnected;     /* it waited for its RECONNECT (136) */
 	uint32_t throttled_ms; /* by limits of both sides */
+	uint32_t disk_ms;      /* by the remote disk */
+	uint64_t cpu_ms;       /* processor time of the secondary's loop so far; 0: not told */
 	const char *detail;
 };
 

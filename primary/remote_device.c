@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Devices of the secondary, as hosts have them attached: DeviceQuery, Reserve, and both again on each new connection,
- * where the volume must be the one that it was. A host that waits too long for the link loses the device. Loop thread
+ * Devices of the secondary, as hosts have them attached: DeviceQuery, and again on each new connection, where the volume
+ * must be the one that it was; then Reserve, see remote_reserve.c. A host that waits too long for the link loses the device. Loop thread
  * only. The hard thing is giving up: a device whose owner has gone is detached only when its last link job was
  * released, and its memory stays until then; and each callback may be what gives it up.
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@
 #include "base/post.h"
 #include "primary/remote_link.h"
 
-static void set_state(struct remote_device *device, enum device_state state, const char *reason)
+void remote_device_set_state(struct remote_device *device, enum device_state state, const char *reason)
 {
 	static const char *const names[] = { "IDLE", "ASKING", "RESERVING", "READY", "FAILED" };
 	log_debug("remote device %s: %s -> %s: %s", device->name, names[device->state], names[state], reason);
@@ -50,28 +49,6 @@ static void send_query(struct remote_device *device)
 	remote_send(remote);
 }
 
-static void send_reserve(struct remote_device *device)
-{
-	struct remote *remote = device->remote;
-	remote_add_request(remote, &device->request, REQUEST_RESERVE);
-	remote->out.type = MESSAGE_RESERVE;
-	remote->out.reserve.tag = device->request.tag;
-	remote->out.reserve.device_number = device->number;
-	memcpy(remote->out.reserve.owner, device->owner, sizeof(device->owner));
-	remote_send(remote);
-}
-
-static void send_unreserve(struct remote_device *device)
-{
-	struct remote *remote = device->remote;
-	remote_add_request(remote, &device->request, REQUEST_UNRESERVE);
-	remote->out.type = MESSAGE_UNRESERVE;
-	remote->out.unreserve = (struct msg_unreserve){ .tag = device->request.tag, .device_number = device->number,
-		.reservation = device->reservation };
-	device->reservation = 0;
-	remote_send(remote);
-}
-
 static void send_detach(struct remote_device *device)
 {
 	struct remote *remote = device->remote;
@@ -91,7 +68,7 @@ void remote_device_want(struct remote_device *device)
 		return;
 	}
 	assert(device->request.tag == 0);
-	set_state(device, DEVICE_ASKING, "a request wants it");
+	remote_device_set_state(device, DEVICE_ASKING, "a request wants it");
 	send_query(device);
 }
 
@@ -115,10 +92,10 @@ void remote_device_settle(struct remote_device *device)
 	if (!device->is_given_up || device->holds > 0 || device->request.tag != 0)
 		return;
 	if (device->reservation && is_up) {
-		send_unreserve(device); /* at once: another host may want it, and this one need not be the last of its name */
+		remote_unreserve(device); /* at once: another host may want it, and this one need not be the last of its name */
 		return;
 	}
-	if (device->jobs)
+	if (device->jobs || device->invalid.request.tag != 0)
 		return;
 	if (device->is_attached && is_up) {
 		struct remote_device *heir = find_heir(device);
@@ -157,6 +134,7 @@ static void end_requests(struct remote_device *device, enum status status, const
 	hold(device);
 	remote_end_reads(device, status, why);
 	tell(device, status, NULL, why);
+	remote_invalid_end(device, status, NULL, why);
 	release(device);
 }
 
@@ -168,7 +146,7 @@ void remote_device_fail(struct remote_device *device, enum status status, const 
 	timer_cancel(&device->again);
 	device->failed = status;
 	snprintf(device->why, sizeof(device->why), "%s", why);
-	set_state(device, DEVICE_FAILED, why);
+	remote_device_set_state(device, DEVICE_FAILED, why);
 	if (status != STATUS_LINK_LOST) /* that was posted when it was lost */
 		post_error(device->remote->config.post, status, &where, "%s", why);
 	end_requests(device, status, device->why);
@@ -181,11 +159,10 @@ static void post_refusal(const struct remote_device *device, enum status status,
 		detail[0] ? ": " : "", detail);
 }
 
-/* What fails now may succeed for a later request. */
-static void fail_question(struct remote_device *device, enum status status, const char *detail)
+void remote_device_fail_question(struct remote_device *device, enum status status, const char *detail)
 {
 	timer_cancel(&device->timer);
-	set_state(device, DEVICE_IDLE, status_name(status));
+	remote_device_set_state(device, DEVICE_IDLE, status_name(status));
 	if (device->is_given_up) {
 		remote_device_settle(device);
 		return;
@@ -218,9 +195,9 @@ static void on_timer(void *arg)
 
 /* ---- Answers ---- */
 
-static void become_ready(struct remote_device *device)
+void remote_device_become_ready(struct remote_device *device)
 {
-	set_state(device, DEVICE_READY, device->is_known ? "it is what it was" : "it is known");
+	remote_device_set_state(device, DEVICE_READY, device->is_known ? "it is what it was" : "it is known");
 	timer_cancel(&device->timer);
 	device->is_taken = false;
 	device->is_known = true;
@@ -230,46 +207,12 @@ static void become_ready(struct remote_device *device)
 		device->is_down = false;
 		device->relinks++;
 		if (device->spec.link)
-			device->spec.link(device->spec.arg, true, device->relinks, "");
+			device->spec.link(device->spec.arg, true, device->relinks, device->unreserved);
 	}
 	tell(device, STATUS_OK, &device->volume, "");
+	if (device->state == DEVICE_READY)
+		remote_invalid_want(device);
 	release(device);
-}
-
-static __attribute__((format(printf, 2, 3))) void add_change(char words[DETAIL_MAX + 1], const char *format, ...)
-{
-	size_t used = strlen(words);
-	va_list args;
-	if (used > 0 && used < DETAIL_MAX)
-		used += (size_t)snprintf(words + used, DETAIL_MAX + 1 - used, ", ");
-	va_start(args, format);
-	if (used < DETAIL_MAX)
-		vsnprintf(words + used, DETAIL_MAX + 1 - used, format, args);
-	va_end(args);
-}
-
-static void add_changed_number(char words[DETAIL_MAX + 1], const char *what, uint64_t was, uint64_t is)
-{
-	if (was != is)
-		add_change(words, "its %s changed from %llu to %llu", what, (unsigned long long)was, (unsigned long long)is);
-}
-
-/* Is it another volume? Then words say what changed. */
-static bool is_changed(const struct remote_device *device, const struct msg_device_reply *reply,
-	char words[DETAIL_MAX + 1])
-{
-	const struct volume_info *was = &device->volume, *is = &reply->volume;
-	words[0] = '\0';
-	add_changed_number(words, "track size", device->track_bytes, reply->track_bytes);
-	add_changed_number(words, "size", device->end_bytes, is->size_bytes);
-	add_changed_number(words, "offset", was->offset_bytes, is->offset_bytes);
-	add_changed_number(words, "inode", was->inode, is->inode);
-	add_changed_number(words, "device", was->device_id, is->device_id);
-	if (was->kind != is->kind)
-		add_change(words, "it changed from %s to %s", volume_kind_name(was->kind), volume_kind_name(is->kind));
-	if (strcmp(was->path, is->path) != 0)
-		add_change(words, "its path changed from %.80s to %.80s", was->path, is->path);
-	return words[0] != '\0';
 }
 
 static bool has_link_job(const struct remote_device *device)
@@ -304,7 +247,7 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 {
 	char changes[DETAIL_MAX + 1];
 	if (reply->status != STATUS_OK) {
-		fail_question(device, reply->status, reply->detail);
+		remote_device_fail_question(device, reply->status, reply->detail);
 		return;
 	}
 	device->is_attached = true;
@@ -316,18 +259,18 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 	if (!device->is_known) { /* the track size of Fig. 10 is fixed from here on */
 		device->track_bytes = reply->track_bytes;
 		take_size(device, reply->volume.size_bytes);
-	} else if (is_changed(device, reply, changes)) {
+	} else if (remote_is_changed(device, reply, changes)) {
 		remote_device_fail(device, STATUS_VOLUME_CHANGED, changes);
 		return;
 	}
 	device->volume = reply->volume;
 	device->volume.size_bytes = device->end_bytes;
 	device->digest_only = reply->digest_only;
-	if (device->spec.reserve) {
-		set_state(device, DEVICE_RESERVING, "its owner wants it alone");
-		send_reserve(device);
+	if (device->spec.reserve && !device->unreserved[0]) {
+		remote_device_set_state(device, DEVICE_RESERVING, "its owner wants it alone");
+		remote_reserve(device);
 	} else {
-		become_ready(device);
+		remote_device_become_ready(device);
 	}
 }
 
@@ -364,38 +307,12 @@ static void on_again(void *arg)
 	struct remote_device *device = arg;
 	assert(device->magic == REMOTE_DEVICE_MAGIC);
 	if (device->state == DEVICE_RESERVING) {
-		send_reserve(device);
+		remote_reserve(device);
 		return;
 	}
 	assert(device->state == DEVICE_READY && device->is_crowded);
 	device->is_crowded = false;
 	remote_pump(device->remote);
-}
-
-int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply)
-{
-	char why[DETAIL_MAX + 1];
-	remote_remove_request(device->remote, &device->request);
-	if (reply->status == STATUS_OK)
-		device->reservation = reply->reservation;
-	if (device->is_given_up || device->state == DEVICE_FAILED) {
-		remote_device_settle(device);
-	} else if (reply->status == STATUS_OK) {
-		become_ready(device);
-	} else if (device->is_known) {
-		snprintf(why, sizeof(why), "the reservation was lost with the link: %.200s", reply->detail);
-		if (reply->status != STATUS_BUSY) {
-			remote_device_fail(device, reply->status, why);
-			return 0;
-		}
-		/* Perhaps by its own last connection, whose end only the pings of the secondary will see. */
-		device->is_taken = true;
-		memcpy(device->why, why, sizeof(why));
-		timer_set(&device->again, REMOTE_AGAIN_MS);
-	} else {
-		fail_question(device, reply->status, reply->detail);
-	}
-	return 0;
 }
 
 /* ---- The link ---- */
@@ -404,6 +321,7 @@ void remote_device_lose(struct remote_device *device)
 {
 	struct remote_job *job;
 	remote_remove_request(device->remote, &device->request);
+	remote_invalid_lose(device);
 	device->is_attached = device->is_taken = device->is_crowded = false;
 	device->reservation = 0;
 	timer_cancel(&device->again);
@@ -412,7 +330,7 @@ void remote_device_lose(struct remote_device *device)
 	if (device->is_given_up || device->state == DEVICE_FAILED)
 		return;
 	if (device->state != DEVICE_IDLE)
-		set_state(device, DEVICE_IDLE, "the link is lost");
+		remote_device_set_state(device, DEVICE_IDLE, "the link is lost");
 	if (!device->remote->address)
 		return;
 	if (!device->timer.is_set)
@@ -437,7 +355,7 @@ struct remote_device *remote_attach(struct remote *remote, const char *name, con
 	struct remote_device *device = xcalloc(1, sizeof(*device));
 	device->magic = REMOTE_DEVICE_MAGIC;
 	device->remote = remote;
-	device->request.device = device;
+	device->request.device = device->invalid.request.device = device;
 	device->spec = *spec;
 	snprintf(device->name, sizeof(device->name), "%s", name);
 	snprintf(device->owner, sizeof(device->owner), "%s", spec->owner ? spec->owner : "");
@@ -460,6 +378,7 @@ void remote_detach(struct remote_device *device)
 	device->is_given_up = true;
 	device->owes_news = false;
 	device->info_fn = NULL;
+	device->invalid.fn = NULL;
 	timer_cancel(&device->timer);
 	timer_cancel(&device->again);
 	remote_device_settle(device);

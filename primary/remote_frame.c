@@ -63,6 +63,7 @@ void remote_say_hello(struct remote *remote)
 	remote->out.hello = (struct msg_hello){
 		.protocol_min = RA_PROTOCOL_VERSION,
 		.protocol_max = RA_PROTOCOL_VERSION,
+		.features = FEATURE_INVALID,
 	};
 	snprintf(remote->out.hello.software, sizeof(remote->out.hello.software), "ra %s", RA_VERSION);
 	remote_send(remote);
@@ -139,6 +140,11 @@ int remote_on_frame(void *arg, const struct message *message, uint32_t payload_b
 			return refuse_answer(remote, message, message->read_reply.tag);
 		return request->kind == REQUEST_CREATE ? remote_on_created(request->job, &message->read_reply) :
 			remote_on_read_reply(request->job, &message->read_reply, payload_bytes);
+	case MESSAGE_INVALID_REPLY:
+		request = find_request(remote, message->invalid_reply.tag, REQUEST_INVALID, REQUEST_INVALID);
+		if (!request)
+			return refuse_answer(remote, message, message->invalid_reply.tag);
+		return remote_on_invalid_reply(request->device, &message->invalid_reply, payload_bytes);
 	case MESSAGE_DONE:
 		return on_done(remote, message);
 	default:
@@ -149,19 +155,23 @@ int remote_on_frame(void *arg, const struct message *message, uint32_t payload_b
 void *remote_on_payload(void *arg, const struct message *message, uint32_t payload_bytes)
 {
 	struct remote *remote = remote_of(arg);
+	bool is_read = message->type == MESSAGE_READ_REPLY;
+	uint32_t tag = is_read ? message->read_reply.tag : message->invalid_reply.tag;
 	struct request *request;
-	if (message->type != MESSAGE_READ_REPLY || remote->state != LINK_UP) {
+	if ((!is_read && message->type != MESSAGE_INVALID_REPLY) || remote->state != LINK_UP) {
 		remote_refuse(remote, "%s from the secondary came out of turn", message_name(message->type));
 		return NULL;
 	}
-	request = find_request(remote, message->read_reply.tag, REQUEST_CREATE, REQUEST_READ);
+	request = find_request(remote, tag, is_read ? REQUEST_CREATE : REQUEST_INVALID,
+		is_read ? REQUEST_READ : REQUEST_INVALID);
 	if (!request) {
-		refuse_answer(remote, message, message->read_reply.tag);
+		refuse_answer(remote, message, tag);
 		return NULL;
 	}
 	if (request->kind == REQUEST_CREATE) {
 		remote_refuse(remote, "ReadReply from the secondary carries payload, but only a link job was asked for");
 		return NULL;
 	}
-	return remote_read_payload(request->job, &message->read_reply, payload_bytes);
+	return is_read ? remote_read_payload(request->job, &message->read_reply, payload_bytes) :
+		remote_invalid_payload(request->device, &message->invalid_reply, payload_bytes);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What remote.c (the life of the link), remote_frame.c (what comes over it), remote_device.c (devices), remote_job.c
- * (link jobs) and remote_read.c (reads) share. Nobody else includes this.
+ * What remote.c (the life of the link), remote_frame.c (what comes over it), remote_device.c (devices),
+ * remote_reserve.c (their reservation), remote_change.c (whether they are what they were), remote_invalid.c (their
+ * invalid tracks), remote_job.c (link jobs) and remote_read.c (reads) share. Nobody else includes this.
  */
 #ifndef RA_PRIMARY_REMOTE_LINK_H
 #define RA_PRIMARY_REMOTE_LINK_H
@@ -27,7 +28,8 @@ enum request_kind {
 	REQUEST_DETACH,
 	REQUEST_CREATE,
 	REQUEST_READ,
-	REQUEST_RELEASE
+	REQUEST_RELEASE,
+	REQUEST_INVALID
 };
 
 /* A request that was sent and not yet answered for good. Part of its device or job. */
@@ -35,7 +37,7 @@ struct request {
 	uint32_t tag; /* 0: not sent */
 	enum request_kind kind;
 	union {
-		struct remote_device *device; /* QUERY to DETACH */
+		struct remote_device *device; /* QUERY to DETACH, INVALID */
 		struct remote_job *job;       /* the others */
 	};
 	UT_hash_handle hh;
@@ -65,6 +67,7 @@ struct remote {
 
 	uint32_t last_tag;
 	uint64_t floor_max; /* a higher one was not told on this connection, but on an earlier one */
+	uint64_t features; /* of the connection */
 	uint32_t window_reads;
 	uint32_t connected;         /* Reads that were sent and neither answered nor disconnected */
 	struct request *requests;   /* by tag */
@@ -94,6 +97,7 @@ struct remote_device {
 	bool digest_only;
 	uint32_t number;      /* while attached */
 	uint32_t reservation; /* its number; 0: none */
+	char unreserved[DETAIL_MAX + 1]; /* why it could not be had again after a loss: it is not asked for any more */
 
 	bool is_down;    /* it waits for the link to come back, or to come up at all */
 	bool owes_news;  /* its owner is to be told so */
@@ -110,6 +114,12 @@ struct remote_device {
 	remote_info_fn *info_fn; /* NULL: no query waits */
 	void *info_arg;
 	struct request request;
+	struct { /* see remote_invalid.c */
+		struct request request;
+		remote_invalid_fn *fn; /* NULL: nobody waits for it */
+		void *arg;
+		uint8_t *payload; /* of the answer that is coming */
+	} invalid;
 	struct remote_job *jobs;
 	struct remote_device *prev, *next;
 };
@@ -185,7 +195,6 @@ void *remote_on_payload(void *arg, const struct message *message, uint32_t paylo
 /* A request wants the device: asks for it if that is due. Calls nobody. */
 void remote_device_want(struct remote_device *device);
 int remote_on_device_reply(struct remote_device *device, const struct msg_device_reply *reply);
-int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply);
 void remote_on_device_done(struct remote_device *device); /* of Unreserve or Detach */
 /* The link is down. Calls its owner. */
 void remote_device_tell_down(struct remote_device *device);
@@ -195,6 +204,40 @@ void remote_device_lose(struct remote_device *device);
 void remote_device_fail(struct remote_device *device, enum status status, const char *why);
 /* Unreserves, detaches or frees a device that was given up as soon as it can be. It may be gone after this. */
 void remote_device_settle(struct remote_device *device);
+
+void remote_device_set_state(struct remote_device *device, enum device_state state, const char *reason);
+/* All that was due on this connection is there. May call its owner; it may be gone after this. */
+void remote_device_become_ready(struct remote_device *device);
+/* What fails now may succeed for a later request. It may be gone after this. */
+void remote_device_fail_question(struct remote_device *device, enum status status, const char *detail);
+
+/* ---- remote_reserve.c ---- */
+
+/* RESERVING, now or again: asks for it. May call its owner; it may be gone after this. */
+void remote_reserve(struct remote_device *device);
+void remote_unreserve(struct remote_device *device);
+int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply);
+
+/* ---- remote_change.c ---- */
+
+/* Is what answers another volume? Then words say what changed. */
+bool remote_is_changed(const struct remote_device *device, const struct msg_device_reply *reply,
+	char words[DETAIL_MAX + 1]);
+
+/* ---- remote_invalid.c ---- */
+
+/* The device is READY: what was asked for is sent. May call its owner. */
+void remote_invalid_want(struct remote_device *device);
+/* The question, if there is one, ends so. Calls its owner. */
+void remote_invalid_end(struct remote_device *device, enum status status, const struct track_set *set,
+	const char *detail);
+/* Nothing is on its way any more. Calls nobody. */
+void remote_invalid_lose(struct remote_device *device);
+/* Where the payload goes; NULL (logged): it does not fit its status. */
+void *remote_invalid_payload(struct remote_device *device, const struct msg_invalid_reply *reply,
+	uint32_t payload_bytes);
+int remote_on_invalid_reply(struct remote_device *device, const struct msg_invalid_reply *reply,
+	uint32_t payload_bytes);
 
 /* ---- remote_job.c ---- */
 

@@ -386,6 +386,8 @@ static void receive(struct remote_job *job, const struct msg_read_reply *reply, 
 		.states = reply->states,
 		.disconnected = job->was_disconnected,
 		.throttled_ms = job->throttled_ms + reply->throttled_ms,
+		.disk_ms = reply->disk_ms,
+		.cpu_ms = reply->cpu_ms,
 		.detail = reply->detail,
 	};
 	if (reply->floor > remote->floor_max)

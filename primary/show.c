@@ -12,11 +12,13 @@
 #include "base/alloc.h"
 #include "base/post.h"
 #include "base/rate.h"
+#include "base/track_set.h"
 #include "local/show.h"
 #include "primary/local.h"
 #include "primary/remote.h"
 #include "primary/service_parts.h"
 #include "storage/da.h"
+#include "storage/invalid_table.h"
 
 /* One limit: what it held back on either side. */
 static json_t *limit_of(const struct rate *local, const struct rate *remote)
@@ -42,6 +44,40 @@ static json_t *host_limit(const struct host *host)
 
 /* ---- Status ---- */
 
+static void set_progress(json_t *json, const struct msg_host_progress *progress)
+{
+	show_set_text(json, "phase", progress->phase);
+	show_set_count(json, "done_tracks", progress->done_tracks);
+	show_set_count(json, "total_tracks", progress->total_tracks);
+	show_set_count(json, "different_tracks", progress->different_tracks);
+	show_set_count(json, "settling_tracks", progress->settling_tracks);
+	show_set_count(json, "local_bytes_per_second", progress->local_bytes_per_s);
+	show_set_count(json, "remote_bytes_per_second", progress->remote_bytes_per_s);
+	show_set_text(json, "binds", progress->binds);
+	if (progress->left_s > 0)
+		show_set_count(json, "left_seconds", progress->left_s);
+	show_set_count(json, "elapsed_seconds", progress->elapsed_s);
+}
+
+/* The hosts that have a device open, as they say themselves how they get on. */
+static json_t *runs(const struct service *service)
+{
+	json_t *runs = json_array();
+	const struct service_host *host;
+	DL_FOREACH(service->hosts, host) {
+		const struct msg_host_progress *progress = host_progress(host->host);
+		if (!host_device(host->host))
+			continue;
+		json_t *json = json_object();
+		show_set_text(json, "device", host_device(host->host)->name);
+		show_set_text(json, "host", host_owner(host->host));
+		if (progress)
+			set_progress(json, progress);
+		json_array_append_new(runs, json);
+	}
+	return runs;
+}
+
 json_t *show_status(const struct service *service)
 {
 	const struct primary_settings *settings = service->settings;
@@ -58,6 +94,7 @@ json_t *show_status(const struct service *service)
 	show_set_count(json, "peers", settings->peer_count);
 	show_set_count(json, "links_up", links_up);
 	show_set_count(json, "hosts", hosts);
+	json_object_set_new(json, "runs", runs(service));
 	da_count(core->da, &da);
 	json_object_set_new(json, "da",
 		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
@@ -97,6 +134,7 @@ static json_t *device(const struct service *service, unsigned index)
 {
 	const struct primary_device *device = &service->devices[index];
 	struct local_view view = local_view(device->local);
+	const struct track_set *invalid = invalid_table_known(device->invalid);
 	json_t *json = json_object(), *jobs = jobs_of(service, device);
 	show_set_text(json, "name", device->name);
 	show_set_text(json, "path", view.path);
@@ -105,10 +143,13 @@ static json_t *device(const struct service *service, unsigned index)
 	show_set_count(json, "users", view.users);
 	show_set_count(json, "jobs", json_array_size(jobs));
 	json_object_set_new(json, "reserved_by", view.reserved_by ? show_text(view.reserved_by) : json_null());
+	json_object_set_new(json, "exclusive", json_boolean(view.is_exclusive));
 	show_set_text(json, "peer", service->settings->peers[service->settings->device_peers[index]].name);
 	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
 	if (view.info)
 		json_object_set_new(json, "volume", show_volume(view.info));
+	if (invalid)
+		show_set_count(json, "invalid_tracks", track_set_tracks(invalid));
 	json_decref(jobs);
 	return json;
 }

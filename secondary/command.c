@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/post.h"
 #include "secondary/device.h"
+#include "secondary/invalid.h"
 #include "secondary/job.h"
 #include "secondary/link_id.h"
 #include "secondary/peer.h"
@@ -26,8 +27,6 @@
 #include "secondary/reserve.h"
 #include "secondary/session.h"
 #include "wire/conn.h"
-
-#define QUERIES_PER_PEER 64u
 
 /* A DeviceQuery whose open or size is on the DA. */
 struct query {
@@ -188,21 +187,6 @@ static void on_detach(struct session *session, const struct msg_detach *message)
 	reply_done(session, message->tag, device != NULL ? STATUS_OK : STATUS_NO_SUCH_DEVICE);
 }
 
-static void on_reserve(struct session *session, const struct msg_reserve *message)
-{
-	struct device *device = attached_device(session, message->device_number);
-	struct message answer = { .type = MESSAGE_RESERVE_REPLY };
-	struct msg_reserve_reply *reply = &answer.reserve_reply;
-
-	reply->tag = message->tag;
-	reply->status = STATUS_NO_SUCH_DEVICE;
-	if (device != NULL)
-		reply->status = reserve_take(session, device, message->owner, &reply->reservation, reply->detail);
-	else
-		snprintf(reply->detail, sizeof(reply->detail), "not attached");
-	conn_send(session->conn, &answer, NULL, 0, NULL, NULL);
-}
-
 static void on_unreserve(struct session *session, const struct msg_unreserve *message)
 {
 	struct device *device = attached_device(session, message->device_number);
@@ -354,10 +338,13 @@ int command_run(struct session *session, const struct message *message)
 		on_detach(session, &message->detach);
 		return 0;
 	case MESSAGE_RESERVE:
-		on_reserve(session, &message->reserve);
+		reserve_take(session, attached_device(session, message->reserve.device_number), &message->reserve);
 		return 0;
 	case MESSAGE_UNRESERVE:
 		on_unreserve(session, &message->unreserve);
+		return 0;
+	case MESSAGE_INVALID:
+		invalid_ask(session, attached_device(session, message->invalid.device_number), &message->invalid);
 		return 0;
 	case MESSAGE_READ:
 		return on_read(session, &message->read);
@@ -378,6 +365,7 @@ void command_forget_session(struct session *session)
 	for (uint32_t i = 0; i < DEVICES_MAX; i++) /* first of all: nothing below may wake a Read of this link */
 		if (session->has_device[i])
 			free_link_jobs(session, device_array_record(devices, i));
+	invalid_forget_session(session);
 	DL_FOREACH_SAFE(session->queries, query, next) {
 		attach_cancel(query->attach);
 		query_free(query);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a primary may ask after Hello: devices and their reservation, Reads with Fig. 14, Release. The peer's
+ * What a primary may ask after Hello: devices, their reservation and invalid tracks, Reads with Fig. 14,
+ * Release. The peer's
  * permissions and limits are asked here. Loop thread only.
  */
 #ifndef RA_SECONDARY_COMMAND_H

@@ -19,6 +19,7 @@
 #include "local/limit.h"
 #include "local/server.h"
 #include "local/show.h"
+#include "local/tracks.h"
 #include "secondary/accept.h"
 #include "secondary/device.h"
 #include "secondary/job.h"
@@ -30,6 +31,7 @@
 #include "secondary/settings.h"
 #include "secondary/show.h"
 #include "storage/da.h"
+#include "storage/invalid_table.h"
 
 #define CONTROL_MAGIC 0x4354524cu
 #define ASKED_MAGIC 0x41534b44u
@@ -256,6 +258,27 @@ static void on_probe(struct control *control, struct control_request *request)
 	asked->probe = probe_start(control->service->ra, device, PROBE_TIME_MS, on_probe_done, asked);
 }
 
+/* ---- Invalid tracks ---- */
+
+static void on_tracks(const struct control *control, struct control_request *request)
+{
+	const enum tracks_action asked = control_message(request)->action;
+	struct track_set *change;
+	uint32_t number;
+
+	if (find_device(control, request, &number) && control_tracks(request, &change))
+		invalid_table_do(device_array_invalid(control->service->ra->devices, number),
+			asked == TRACKS_LIST ? INVALID_ASK : asked == TRACKS_MARK ? INVALID_MARK : INVALID_CLEAR, change,
+			control_answer_tracks, request);
+}
+
+/* Those who wait for the disk are told that the daemon ends. */
+static void end_tracks(const struct device_array *devices)
+{
+	for (uint32_t i = 0; i < device_array_count(devices); i++)
+		invalid_table_end(device_array_invalid(devices, i));
+}
+
 /* ---- Requests ---- */
 
 static void on_jobs(const struct control *control, struct control_request *request)
@@ -298,6 +321,9 @@ static void on_control(void *arg, struct control_request *request)
 	case VERB_PROBE:
 		on_probe(control, request);
 		break;
+	case VERB_TRACKS:
+		on_tracks(control, request);
+		break;
 	default:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd does not know this request");
 	}
@@ -329,6 +355,7 @@ void control_free(struct control *control)
 		probe_cancel(control->probes->probe);
 		control_refuse(asked_free(control->probes), STATUS_LINK_LOST, "ra-secondaryd ends");
 	}
+	end_tracks(control->service->ra->devices);
 	server_free(control->server);
 	control->magic = 0;
 	free(control);

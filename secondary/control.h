@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ra-ctl's requests to a secondary: shown at once (show.h), a limit changed at once, a probe answered when it has
- * ended. Loop thread only.
+ * ended, invalid tracks when they were read from the disk or written to it. Loop thread only.
  */
 #ifndef RA_SECONDARY_CONTROL_H
 #define RA_SECONDARY_CONTROL_H

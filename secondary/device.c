@@ -22,6 +22,7 @@
 #include "secondary/ra.h"
 #include "storage/cache.h"
 #include "storage/da.h"
+#include "storage/invalid_table.h"
 #include "storage/volume.h"
 
 #define ATTACH_MAGIC 0x41545443u
@@ -45,6 +46,7 @@ struct device_array {
 		char name[DEVICE_NAME_MAX + 1];
 		struct volume *volume;
 		struct rate *rate;
+		struct invalid_table *invalid;
 		struct volume_info info; /* while the record is open */
 		struct device *record;   /* Fig. 9: NULL where not accessed */
 	} slots[DEVICES_MAX];
@@ -76,6 +78,7 @@ void device_array_free(struct device_array *array)
 	for (uint32_t i = 0; i < array->count; i++) {
 		volume_free(array->slots[i].volume);
 		rate_free(array->slots[i].rate);
+		invalid_table_free(array->slots[i].invalid);
 	}
 	free(array);
 }
@@ -137,6 +140,17 @@ void device_array_set_limit(struct device_array *array, uint32_t number, const s
 struct rate *device_array_rate(const struct device_array *array, uint32_t number)
 {
 	return slot_at(array, number)->rate;
+}
+
+void device_array_set_invalid(struct device_array *array, uint32_t number, struct invalid_table *table)
+{
+	assert(number < array->count && array->slots[number].invalid == NULL);
+	array->slots[number].invalid = table;
+}
+
+struct invalid_table *device_array_invalid(const struct device_array *array, uint32_t number)
+{
+	return slot_at(array, number)->invalid;
 }
 
 static struct device_slot *slot_of(struct device *device)
@@ -302,6 +316,7 @@ static struct device *record_new(struct device_array *array, uint32_t number)
 	device->constants = (struct device_constants){ .number = number, .track_bytes = ra->config.track_bytes,
 		.name = slot->name };
 	timer_init(&device->open_timer, ra->clock, open_timed_out, device);
+	device_lock_init(device);
 	slot->record = device;
 	return device;
 }
@@ -424,7 +439,7 @@ static void start_close(struct device *device)
 void device_close_if_unused(struct device *device)
 {
 	if (device->state == DEVICE_OPENING || device->state == DEVICE_CLOSING || device->attach_count > 0 ||
-		device->job_count > 0 || device->parameters.abandoned_requests > 0 ||
+		device->job_count > 0 || device->parameters.abandoned_requests > 0 || device->lock.state != LOCK_NONE ||
 		(device->attaches != NULL && device->state == DEVICE_OPEN))
 		return;
 	enter(device, DEVICE_CLOSING, "unused");
@@ -443,6 +458,7 @@ void device_array_retry(struct device_array *array)
 			start_close(device);
 		else if (device->request == NULL && device->state == DEVICE_OPENING)
 			start_open(device);
+		device_lock_retry(device);
 		if (device->state == DEVICE_OPEN)
 			DL_FOREACH_SAFE(device->attaches, attach, next)
 				if (attach->request == NULL)

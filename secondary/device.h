@@ -16,10 +16,12 @@
 #include "base/rate.h"
 #include "base/status.h"
 #include "base/volume_info.h"
+#include "secondary/lock.h"
 #include "wire/message.h"
 
 struct attach;
 struct da_request;
+struct invalid_table;
 struct job;
 struct ra;
 struct session;
@@ -42,6 +44,9 @@ struct device_shared_parameters {
 	/* Reservation: see reserve.h. */
 	struct session *reserved_by; /* NULL: nobody */
 	uint32_t reservation;        /* its number */
+	bool is_exclusive;           /* the volume is locked for it, or is being locked: */
+	bool is_pending;             /* its Reserve has no answer yet */
+	uint32_t pending_tag;
 	char owner[OWNER_MAX + 1];   /* who that is, for people */
 };
 
@@ -61,6 +66,7 @@ struct device {
 	struct attach *attaches; /* queries that wait for open or size */
 	struct da_request *request; /* open or close in flight */
 	struct timer open_timer;
+	struct device_lock lock;
 };
 
 struct device_array;
@@ -75,6 +81,9 @@ const char *device_array_name(const struct device_array *array, uint32_t number)
 struct volume *device_array_volume(const struct device_array *array, uint32_t number);
 void device_array_set_limit(struct device_array *array, uint32_t number, const struct rate_limit *limit);
 struct rate *device_array_rate(const struct device_array *array, uint32_t number);
+/* The table of its invalid tracks, taken over; a device need not have one (NULL). */
+void device_array_set_invalid(struct device_array *array, uint32_t number, struct invalid_table *table);
+struct invalid_table *device_array_invalid(const struct device_array *array, uint32_t number);
 const struct volume_info *device_info(struct device *device); /* while it is open, as last told by the volume */
 const char *device_state_name(enum device_state state);
 int device_array_find(const struct device_array *array, const char *name); /* number or -ENOENT */
@@ -93,7 +102,7 @@ void attach_cancel(struct attach *attach); /* fn is not called */
 void device_detach(struct device *device);
 /* Closes the volume and frees the record when nothing uses it any more. Called after a job has gone. */
 void device_close_if_unused(struct device *device);
-/* A DA element became free: closes that found the queue full are tried again. */
+/* A DA element became free: what found the queue full are tried again. */
 void device_array_retry(struct device_array *array);
 
 bool device_is_ready(const struct device *device);

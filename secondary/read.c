@@ -43,9 +43,14 @@ static const char *read_state_name(enum read_state state)
 
 void read_enter(struct read *read, enum read_state state, const char *reason)
 {
+	int64_t now_ms = clock_now_ms(read->ra->clock);
+
 	log_debug("device %s: read of %" PRIu32 " tracks from %" PRIu64 ": %s -> %s (%s)",
 		read->job != NULL ? read->job->constants.name : "?", read->parameters.track_count,
 		read->parameters.first_track, read_state_name(read->state), read_state_name(state), reason);
+	if (read->state == READ_WAITING_DISK || read->state == READ_WAITING_ELEMENT)
+		read->disk_ms += now_ms - read->entered_ms;
+	read->entered_ms = now_ms;
 	read->state = state;
 }
 
@@ -326,6 +331,13 @@ static uint32_t load(struct read *read, struct msg_read_reply *reply, struct con
 	return loaded;
 }
 
+static void tell_waits(const struct read *read, struct msg_read_reply *reply)
+{
+	reply->throttled_ms = read->throttle.waited_ms;
+	reply->disk_ms = (uint32_t)read->disk_ms;
+	reply->cpu_ms = (uint64_t)clock_thread_cpu_ms();
+}
+
 void read_reply_data(struct read *read, uint32_t track_count)
 {
 	struct message message = { .type = MESSAGE_READ_REPLY };
@@ -344,7 +356,7 @@ void read_reply_data(struct read *read, uint32_t track_count)
 	unlock_after(read, reply->track_count);
 	give_back(read, read_bytes, 0);
 	reply->tag = read->parameters.tag;
-	reply->throttled_ms = read->throttle.waited_ms;
+	tell_waits(read, reply);
 	reply->status = read->was_disconnected ? STATUS_RECONNECT : STATUS_OK;
 	if (read->was_disconnected)
 		read->ra->counts.reconnects++;
@@ -365,7 +377,7 @@ void read_reply_status(struct read *read, enum status status, const char *detail
 	assert(read->lock_count == 0);
 	reply->tag = read->parameters.tag;
 	reply->status = status;
-	reply->throttled_ms = read->throttle.waited_ms;
+	tell_waits(read, reply);
 	if (status == STATUS_DATA_NOT_FOUND) {
 		reply->floor = read->floor;
 		read->ra->counts.data_not_found++;

@@ -48,7 +48,9 @@ struct read {
 	struct msg_read parameters; /* 74, 154 */
 	uint64_t floor;
 	int64_t started_ms; /* when the limits let it begin; time-outs count from here */
-	enum read_state state; /* written by read_enter only; says which list prev and next are of */
+	enum read_state state; /* written by read_enter only, as the next two; says which list prev and next are of */
+	int64_t entered_ms;    /* it */
+	int64_t disk_ms;       /* spent waiting for the disk so far */
 	enum read_place place;
 	struct rate_waiter throttle; /* THROTTLED */
 	uint64_t charged_bytes;      /* by the limits */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reservation: one session has a device for itself, as far as this secondary goes (a flag in the shared parameters; the
- * volume itself is not locked). Other sessions make no link jobs on it meanwhile. Loop thread only.
+ * Reservation: one session has a device for itself, as far as this secondary goes (a flag in the shared parameters).
+ * Other sessions make no link jobs on it meanwhile. An exclusive one also locks the volume, as lock.h says, so that its
+ * answer comes later; until then it counts as taken. Loop thread only.
  */
 #ifndef RA_SECONDARY_RESERVE_H
 #define RA_SECONDARY_RESERVE_H
@@ -9,16 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/limits.h"
-#include "base/status.h"
-
 struct device;
+struct msg_reserve;
 struct session;
 
-/* STATUS_OK with its number, and the device's floor is now; or STATUS_BUSY with words that name who has the device or
- * reads it. A session that has it already gets a new number in place of the old one. */
-enum status reserve_take(struct session *session, struct device *device, const char *owner, uint32_t *number,
-	char detail[DETAIL_MAX + 1]);
+/* Answers a Reserve of the session, now or later: OK with a number, and the device's floor is now; or BUSY with words
+ * that name who has the device or reads it, or why its volume could not be locked. A session that has it already gets a
+ * new number in place of the old one. device: NULL when it is not attached. */
+void reserve_take(struct session *session, struct device *device, const struct msg_reserve *message);
 /* false: the session has no reservation with this number. */
 bool reserve_end(struct session *session, struct device *device, uint32_t number);
 /* The session gives the device back, or its link has ended. */

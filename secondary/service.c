@@ -28,6 +28,7 @@
 #include "secondary/peer.h"
 #include "secondary/ra.h"
 #include "secondary/settings.h"
+#include "storage/invalid_table.h"
 #include "storage/volume.h"
 
 #define MAIN "secondary"
@@ -73,6 +74,15 @@ static struct ra_config ra_config_of(const struct secondary_settings *settings)
 	return config;
 }
 
+static void add_table(struct service *service, const struct device_settings *device, uint32_t number)
+{
+	const struct invalid_config config = { .clock = service->ra->clock, .da = service->ra->da,
+		.post = service->post, .state = service->settings->daemon.state, .device = device->name,
+		.track_bytes = service->settings->daemon.track_bytes, .offset_bytes = device->offset_bytes };
+
+	device_array_set_invalid(service->ra->devices, number, invalid_table_new(&config));
+}
+
 static void add_devices(struct service *service)
 {
 	const struct secondary_settings *settings = service->settings;
@@ -83,10 +93,13 @@ static void add_devices(struct service *service)
 		int number;
 
 		volume_set_part(volume, device->offset_bytes, device->length_bytes, device->is_common);
+		if (device->is_known_by_name)
+			volume_set_known_by_name(volume);
 		number = device_array_add(service->ra->devices, device->name, volume);
 		if (number != (int)i)
 			log_abort("device %s: not added (%d); the settings were to be checked", device->name, number);
 		device_array_set_limit(service->ra->devices, (uint32_t)number, &device->limit);
+		add_table(service, device, (uint32_t)number);
 	}
 }
 

@@ -87,13 +87,14 @@ static void count_links(struct ra *ra, struct peer *peer, int more)
 			conn_set_pass_bytes(session->conn, bytes);
 }
 
-static void say_hello_reply(struct session *session, enum status status)
+static void say_hello_reply(struct session *session, enum status status, uint64_t features)
 {
 	struct message answer = { .type = MESSAGE_HELLO_REPLY };
 	struct msg_hello_reply *reply = &answer.hello_reply;
 
 	reply->status = status;
 	reply->protocol = RA_PROTOCOL_VERSION;
+	reply->features = features & FEATURE_INVALID;
 	reply->window_reads = session->ra->config.window_reads;
 	reply->secondary_id = session->ra->config.secondary_id;
 	snprintf(reply->software, sizeof(reply->software), "ra %s", RA_VERSION);
@@ -104,7 +105,7 @@ static int on_hello(struct session *session, const struct msg_hello *message)
 {
 	bool common = message->protocol_min <= RA_PROTOCOL_VERSION && message->protocol_max >= RA_PROTOCOL_VERSION;
 
-	say_hello_reply(session, common ? STATUS_OK : STATUS_VERSION);
+	say_hello_reply(session, common ? STATUS_OK : STATUS_VERSION, message->features);
 	if (!common) {
 		log_warning("%s: speaks protocol %" PRIu32 " to %" PRIu32 ", this secondary only %u",
 			session_peer(session), message->protocol_min, message->protocol_max, RA_PROTOCOL_VERSION);
@@ -148,7 +149,7 @@ static void session_up(void *arg)
 		peer->links_refused++;
 		log_warning("%s: a link from %s is refused, it has its most (%" PRIu32 "): key %s", peer->name,
 			session->from, peer->links_max, key);
-		say_hello_reply(session, STATUS_BUSY); /* its Hello is not waited for */
+		say_hello_reply(session, STATUS_BUSY, 0); /* its Hello is not waited for */
 		conn_finish(session->conn, "the peer has its most links");
 		return;
 	}
@@ -207,7 +208,7 @@ void session_free(struct session *session)
 	command_forget_session(session);
 	fetch_forget_session(session->ra, session);
 	assert(session->locked_tracks == 0 && session->connected_reads == 0 && session->reconnected_reads == 0);
-	assert(session->jobs == 0 && session->queries == NULL);
+	assert(session->jobs == 0 && session->queries == NULL && session->invalid_questions == NULL);
 	if (session->state != SESSION_HANDSHAKE)
 		count_links(session->ra, session->peer, -1);
 	DL_DELETE(session->ra->sessions, session);

@@ -15,6 +15,7 @@
 
 struct conn;
 struct conn_ops;
+struct invalid_question;
 struct peer;
 struct query;
 struct ra;
@@ -32,6 +33,7 @@ struct session {
 	int64_t since_ms;         /* of the state */
 	bool has_device[DEVICES_MAX];
 	struct query *queries; /* DeviceQuery in progress */
+	struct invalid_question *invalid_questions; /* Invalid in progress */
 	/* Window: Reads received and neither answered nor disconnected; answers after RECONNECT being sent. */
 	uint32_t connected_reads;
 	uint32_t reconnected_reads;

@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/track_set.h"
 #include "local/show.h"
 #include "secondary/device.h"
 #include "secondary/job.h"
@@ -15,6 +16,7 @@
 #include "secondary/peer.h"
 #include "secondary/ra.h"
 #include "secondary/session.h"
+#include "storage/invalid_table.h"
 #include "storage/volume.h"
 #include "wire/conn.h"
 
@@ -25,6 +27,8 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	struct device *device = device_array_record(ra->devices, index);
 	const char *path = volume_path(device_array_volume(ra->devices, index));
 	bool is_reserved = device != NULL && device->parameters.reserved_by != NULL;
+	const struct invalid_table *table = device_array_invalid(ra->devices, index);
+	const struct track_set *invalid = table != NULL ? invalid_table_known(table) : NULL;
 	json_t *json = json_object();
 
 	show_set_text(json, "name", device_array_name(ra->devices, index));
@@ -35,9 +39,12 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	show_set_count(json, "users", device != NULL ? device->attach_count : 0);
 	show_set_count(json, "jobs", device != NULL ? device->job_count : 0);
 	json_object_set_new(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
+	json_object_set_new(json, "exclusive", json_boolean(is_reserved && device->parameters.is_exclusive));
 	json_object_set_new(json, "limit", show_rate(device_array_rate(ra->devices, index)));
 	if (device != NULL && device->state == DEVICE_OPEN)
 		json_object_set_new(json, "volume", show_volume(device_info(device)));
+	if (invalid != NULL)
+		show_set_count(json, "invalid_tracks", track_set_tracks(invalid));
 	return json;
 }
 

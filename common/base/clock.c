@@ -78,6 +78,15 @@ int64_t clock_now_ms(const struct clock *clock)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t clock_thread_cpu_ms(void)
+{
+	struct timespec used;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0)
+		log_abort("no clock of processor time");
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
 /* The first of the list has changed, or the event has fired. */
 static void arm(struct clock *clock)
 {

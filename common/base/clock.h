@@ -27,6 +27,8 @@ struct clock *clock_new_virtual(void);
 /* No timer may still be set (asserted). */
 void clock_free(struct clock *clock);
 int64_t clock_now_ms(const struct clock *clock); /* any thread */
+/* Processor time of the calling thread so far. */
+int64_t clock_thread_cpu_ms(void);
 /* Virtual only: moves time on, running each timer at its due time, in order. */
 void clock_advance(struct clock *clock, int64_t ms);
 

@@ -24,6 +24,9 @@
 #define SOFTWARE_MAX 63u
 #define PATH_BYTES_MAX 4096u /* with the final NUL */
 
+#define TRACK_SET_RANGES_MAX 131072u /* of a set that is sent or kept */
+#define TRACKS_END (1ull << 51)      /* no volume has a track of this number, or a higher one */
+
 #define DEVICES_MAX 256u    /* slots of the device record array (Fig. 9) */
 #define JOBS_MAX_DEFAULT 1024u /* elements of the job array (Fig. 13) */
 #define DA_QUEUE_ELEMENTS 256u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tracks as one sorted array of ranges: binary search, one memmove a change. Ranges that would touch are joined, so two
- * sets of the same tracks have the same ranges.
+ * Tracks as one sorted array of ranges: binary search, one memmove a change; many changes make a new array. Ranges that
+ * would touch are joined, so two sets of the same tracks have the same ranges.
  */
 #include "base/track_set.h"
 
@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+
+#define ONE_BY_ONE_MAX 8u
 
 struct track_set {
 	struct track_range *ranges;
@@ -116,16 +118,59 @@ void track_set_remove(struct track_set *set, uint64_t first, uint64_t count)
 		replace(set, from, to, left, kept);
 }
 
+/* One array takes the place of the other: many changes at once would each move the half of it. */
+static void become(struct track_set *set, struct track_set *built)
+{
+	struct track_set old = *set;
+
+	*set = *built;
+	*built = old;
+	track_set_free(built);
+}
+
 void track_set_add_all(struct track_set *set, const struct track_set *other)
 {
-	for (size_t i = 0; i < other->count; i++)
-		track_set_add(set, other->ranges[i].first, other->ranges[i].count);
+	struct track_set *built;
+	size_t at = 0, other_at = 0;
+
+	if (other->count <= ONE_BY_ONE_MAX) {
+		for (size_t i = 0; i < other->count; i++)
+			track_set_add(set, other->ranges[i].first, other->ranges[i].count);
+		return;
+	}
+	built = track_set_new();
+	while (at < set->count || other_at < other->count) {
+		bool is_own = other_at == other->count ||
+			(at < set->count && set->ranges[at].first <= other->ranges[other_at].first);
+		const struct track_range *range = is_own ? &set->ranges[at++] : &other->ranges[other_at++];
+
+		track_set_add(built, range->first, range->count);
+	}
+	become(set, built);
 }
 
 void track_set_remove_all(struct track_set *set, const struct track_set *other)
 {
-	for (size_t i = 0; i < other->count; i++)
-		track_set_remove(set, other->ranges[i].first, other->ranges[i].count);
+	struct track_set *built;
+
+	if (other->count <= ONE_BY_ONE_MAX) {
+		for (size_t i = 0; i < other->count; i++)
+			track_set_remove(set, other->ranges[i].first, other->ranges[i].count);
+		return;
+	}
+	built = track_set_new();
+	for (size_t i = 0; i < set->count; i++) {
+		uint64_t from = set->ranges[i].first, end = end_of(&set->ranges[i]);
+		struct track_range hole;
+
+		while (from < end && track_set_next(other, from, &hole) && hole.first < end) {
+			track_set_add(built, from, hole.first - from);
+			from = end_of(&hole);
+		}
+		if (from < end)
+			track_set_add(built, from, end - from);
+	}
+	become(set, built);
 }
 
 bool track_set_has(const struct track_set *set, uint64_t track)

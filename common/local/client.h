@@ -35,13 +35,13 @@ void client_open(struct client *client, const struct msg_host_open *request,
 void client_status(struct client *client, void (*reply)(void *arg, const struct msg_host_open_reply *), void *arg);
 void client_read(struct client *client, const struct msg_host_read *request,
 	void (*reply)(void *arg, const struct msg_host_read_reply *), void *arg);
+/* Tells the primary how the run gets on. Does nothing before a HostOpen was answered with OK. */
+void client_progress(struct client *client, const struct msg_host_progress *progress);
 void client_release(struct client *client, void (*reply)(void *arg), void *arg);
-/* payload: the record, valid during the call; bytes 0: there is none, or it was a save. */
+/* payload is the record, valid during the call; NULL, 0 bytes: there is none. A save copies its bytes. */
 typedef void client_record_fn(void *arg, const struct msg_host_record_reply *reply, const uint8_t *payload,
 	uint32_t bytes);
-/* One of them at a time. */
 void client_load(struct client *client, enum record record, client_record_fn *reply, void *arg);
-/* payload is copied. */
 void client_save(struct client *client, enum record record, const uint8_t *payload, uint32_t bytes,
 	client_record_fn *reply, void *arg);
 

@@ -124,14 +124,14 @@ static enum status take_answer(const struct msg_control_reply *reply, const uint
 	return *json ? STATUS_OK : lost(why, why_bytes, "the answer is no JSON: %s", error.text);
 }
 
-enum status control_call(int fd, struct msg_control *request, int timeout_ms, json_t **json, char *why,
-	size_t why_bytes)
+enum status control_call(int fd, struct msg_control *request, const void *payload, uint32_t payload_bytes,
+	int timeout_ms, json_t **json, char *why, size_t why_bytes)
 {
 	static uint32_t last_tag;
 	struct message *message = xcalloc(1, sizeof(*message));
 	enum status status;
-	uint32_t payload_bytes;
-	uint8_t *payload = NULL;
+	uint32_t answer_bytes;
+	uint8_t *answer = NULL;
 	int rc;
 
 	*json = NULL;
@@ -139,16 +139,16 @@ enum status control_call(int fd, struct msg_control *request, int timeout_ms, js
 	request->protocol = RA_PROTOCOL_VERSION;
 	message->type = MESSAGE_CONTROL;
 	message->control = *request;
-	rc = conn_write_one(fd, message);
+	rc = conn_write_one_payload(fd, message, payload, payload_bytes);
 	if (rc == 0)
-		rc = conn_read_one_payload(fd, MESSAGE_CONTROL_REPLY, timeout_ms, message, &payload, &payload_bytes);
+		rc = conn_read_one_payload(fd, MESSAGE_CONTROL_REPLY, timeout_ms, message, &answer, &answer_bytes);
 	if (rc == 0 && message->control_reply.tag != request->tag)
 		rc = -EPROTO;
 	if (rc != 0)
 		status = answer_failed(rc, timeout_ms, why, why_bytes);
 	else
-		status = take_answer(&message->control_reply, payload, payload_bytes, json, why, why_bytes);
-	free(payload);
+		status = take_answer(&message->control_reply, answer, answer_bytes, json, why, why_bytes);
+	free(answer);
 	free(message);
 	return status;
 }

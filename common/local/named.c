@@ -8,7 +8,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
-#include "local/server.h"
+#include "local/admin.h"
 
 static void log_refusal(const struct config *config, const char *section, const char *key, const char *why)
 {
@@ -49,7 +49,7 @@ bool named_groups_exist(const struct config *config, const char *section)
 	gid_t gid;
 
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (server_find_group(keys[i], config_text(config, section, NULL, keys[i]), &gid, why, sizeof(why)))
+		if (admin_find_group(keys[i], config_text(config, section, NULL, keys[i]), &gid, why, sizeof(why)))
 			continue;
 		log_error("%s: %s", config_where(config, section, NULL, keys[i]), why);
 		return false;

@@ -11,8 +11,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +23,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "local/admin.h"
+#include "local/payload.h"
 #include "local/show.h"
 #include "wire/conn.h"
 #include "wire/listener.h"
@@ -46,6 +46,7 @@ struct visitor {
 	struct conn *conn;
 	uid_t uid;
 	bool has_spoken;
+	struct payload payload; /* of the frame that is coming */
 	struct timer idle; /* set when it has spoken and no request waits */
 	struct control_request *requests;
 	unsigned request_count;
@@ -57,6 +58,7 @@ struct control_request {
 	struct server *server;
 	struct visitor *visitor; /* NULL when gone */
 	struct msg_control message;
+	struct payload payload;
 	struct control_request *prev, *next; /* of the visitor */
 };
 
@@ -74,6 +76,7 @@ struct server {
 	bool is_crowd_told;     /* false again when nobody is silent */
 	struct log_quota refused; /* and those that failed */
 	unsigned request_count; /* without an answer */
+	struct payload_room payloads;
 	struct message out;
 };
 
@@ -106,6 +109,7 @@ static void forget_visitor(struct visitor *visitor)
 
 	note_spoken(visitor);
 	timer_cancel(&visitor->idle);
+	payload_drop(&visitor->server->payloads, &visitor->payload);
 	DL_FOREACH_SAFE(visitor->requests, request, next) {
 		DL_DELETE(visitor->requests, request);
 		request->visitor = NULL;
@@ -163,35 +167,32 @@ static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello
 	return rc;
 }
 
-/* ---- Who may change something ---- */
-
-static bool may_change(const struct visitor *visitor)
-{
-	gid_t gid = visitor->server->admin_gid;
-	struct ucred peer;
-
-	if (conn_credentials(visitor->conn, &peer) != 0)
-		return false;
-	return peer.uid == 0 || peer.uid == geteuid() ||
-		(gid != (gid_t)-1 && (peer.gid == gid || conn_peer_is_in_group(visitor->conn, gid)));
-}
-
-/* Who may, in words; asked once, because a directory of users may be slow to answer. */
-static void name_who(struct server *server, const char *group)
-{
-	const struct passwd *own = geteuid() == 0 ? NULL : getpwuid(geteuid());
-
-	snprintf(server->who, sizeof(server->who), "root%s%s%s%s",
-		!own ? "" : group[0] ? ", the user " : " and the user ", own ? own->pw_name : "",
-		group[0] ? " and members of the group " : "", group);
-}
-
-static bool changes_something(const struct msg_control *control)
-{
-	return control->verb == VERB_LIMIT && control->scope != SCOPE_UNSET;
-}
-
 /* ---- Requests ---- */
+
+static bool takes_payload(const struct msg_control *control)
+{
+	return control->verb == VERB_TRACKS && (control->action == TRACKS_MARK || control->action == TRACKS_CLEAR);
+}
+
+/* What, in words; NULL: nothing. */
+static const char *names_change(const struct msg_control *control)
+{
+	if (takes_payload(control))
+		return "invalid tracks";
+	return control->verb == VERB_LIMIT && control->scope != SCOPE_UNSET ? "a limit" : NULL;
+}
+
+static void *on_payload(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	struct visitor *visitor = visitor_of(arg);
+	struct server *server = visitor->server;
+
+	if (message->type != MESSAGE_CONTROL)
+		return NULL; /* what does not belong here closes the connection */
+	return payload_place(&server->payloads,
+		takes_payload(&message->control) && admin_is_peer(visitor->conn, server->admin_gid), payload_bytes,
+		&visitor->payload);
+}
 
 static struct control_request *new_request(struct visitor *visitor, const struct msg_control *control)
 {
@@ -201,6 +202,8 @@ static struct control_request *new_request(struct visitor *visitor, const struct
 	request->server = visitor->server;
 	request->visitor = visitor;
 	request->message = *control;
+	request->payload = visitor->payload;
+	visitor->payload = (struct payload){ 0 };
 	timer_cancel(&visitor->idle);
 	DL_APPEND(visitor->requests, request);
 	visitor->request_count++;
@@ -208,9 +211,10 @@ static struct control_request *new_request(struct visitor *visitor, const struct
 	return request;
 }
 
-static void serve(struct visitor *visitor, const struct msg_control *control)
+static void serve(struct visitor *visitor, const struct msg_control *control, uint32_t payload_bytes)
 {
 	struct server *server = visitor->server;
+	const char *change = names_change(control);
 	bool is_one_too_many = visitor->request_count == REQUESTS_MAX;
 	struct control_request *request = new_request(visitor, control);
 
@@ -222,9 +226,13 @@ static void serve(struct visitor *visitor, const struct msg_control *control)
 			(unsigned)control->verb);
 	} else if (is_one_too_many) {
 		control_refuse(request, STATUS_BUSY, "%u requests wait for their answers already", REQUESTS_MAX);
-	} else if (changes_something(control) && !may_change(visitor)) {
-		log_limited(&server->refused, LOG_LEVEL_INFO, "uid %u may not change a limit", visitor->uid);
-		control_refuse(request, STATUS_NOT_PERMITTED, "only %s may change a limit", server->who);
+	} else if (change && !admin_is_peer(visitor->conn, server->admin_gid)) {
+		log_limited(&server->refused, LOG_LEVEL_INFO, "uid %u may not change %s", visitor->uid, change);
+		control_refuse(request, STATUS_NOT_PERMITTED, "only %s may change %s", server->who, change);
+	} else if (payload_bytes > 0 && !takes_payload(control)) {
+		control_refuse(request, STATUS_BAD_REQUEST, "only tracks to be marked or cleared come as a payload");
+	} else if (payload_bytes != request->payload.count) {
+		control_refuse(request, STATUS_BUSY, "too many changes of invalid tracks wait");
 	} else {
 		server->ops->control(server->arg, request);
 	}
@@ -273,7 +281,7 @@ static void turn_away(struct visitor *visitor, const struct message *message, co
 
 /* ---- Frames ---- */
 
-static int on_first_frame(struct visitor *visitor, const struct message *message)
+static int on_first_frame(struct visitor *visitor, const struct message *message, uint32_t payload_bytes)
 {
 	bool is_host = message->type == MESSAGE_HOST_HELLO;
 	char why[DETAIL_MAX + 1];
@@ -287,7 +295,7 @@ static int on_first_frame(struct visitor *visitor, const struct message *message
 		return hand_over(visitor, &message->host_hello);
 	conn_accept(visitor->conn);
 	conn_set_quota(visitor->conn, &visitor->server->refused);
-	serve(visitor, &message->control);
+	serve(visitor, &message->control, payload_bytes);
 	return 0;
 }
 
@@ -296,15 +304,14 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	struct visitor *visitor = visitor_of(arg);
 	bool is_first = !visitor->has_spoken;
 
-	(void)payload_bytes;
 	if (message->type != MESSAGE_CONTROL && (!is_first || message->type != MESSAGE_HOST_HELLO)) {
 		log_limited(&visitor->server->refused, LOG_LEVEL_WARNING, "%s on the socket: %s was expected",
 			message_name(message->type), is_first ? "HostHello or Control" : "Control");
 		return -EPROTO;
 	}
 	if (is_first)
-		return on_first_frame(visitor, message);
-	serve(visitor, &message->control);
+		return on_first_frame(visitor, message, payload_bytes);
+	serve(visitor, &message->control, payload_bytes);
 	return 0;
 }
 
@@ -312,6 +319,13 @@ const struct msg_control *control_message(const struct control_request *request)
 {
 	assert(request->magic == REQUEST_MAGIC);
 	return &request->message;
+}
+
+const uint8_t *control_payload(const struct control_request *request, uint32_t *bytes)
+{
+	assert(request->magic == REQUEST_MAGIC);
+	*bytes = request->payload.count;
+	return request->payload.bytes;
 }
 
 uid_t control_uid(const struct control_request *request)
@@ -347,6 +361,7 @@ static void reply(struct control_request *request, enum status status, const cha
 		free(text);
 	}
 	server->request_count--;
+	payload_drop(&server->payloads, &request->payload);
 	request->magic = 0;
 	free(request);
 }
@@ -426,7 +441,7 @@ static void on_idle(void *arg)
 		drop_visitor(visitor);
 }
 
-static const struct conn_ops conn_ops = { .up = on_up, .frame = on_frame, .closed = on_closed };
+static const struct conn_ops conn_ops = { .up = on_up, .payload = on_payload, .frame = on_frame, .closed = on_closed };
 
 static void on_visitor(void *arg, int fd, const char *from)
 {
@@ -447,22 +462,6 @@ static void on_visitor(void *arg, int fd, const char *from)
 	server->silent_count++;
 }
 
-bool server_find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes)
-{
-	const struct group *group;
-
-	*gid = (gid_t)-1;
-	if (!name[0])
-		return true;
-	group = getgrnam(name);
-	if (!group) {
-		snprintf(why, why_bytes, "%s: there is no group %s", key, name);
-		return false;
-	}
-	*gid = group->gr_gid;
-	return true;
-}
-
 struct server *server_new(const struct server_config *config, const struct server_ops *ops, void *arg, char *why,
 	size_t why_bytes)
 {
@@ -474,9 +473,9 @@ struct server *server_new(const struct server_config *config, const struct serve
 	server->clock = config->clock;
 	server->ops = ops;
 	server->arg = arg;
-	name_who(server, config->admin_group);
-	if (server_find_group("socket-group", config->group, &gid, why, why_bytes) &&
-	    server_find_group("admin-group", config->admin_group, &server->admin_gid, why, why_bytes))
+	admin_name(config->admin_group, server->who, sizeof(server->who)); /* once: it may be slow */
+	if (admin_find_group("socket-group", config->group, &gid, why, why_bytes) &&
+	    admin_find_group("admin-group", config->admin_group, &server->admin_gid, why, why_bytes))
 		server->listener = listener_new_unix(config->base, config->clock, config->path, config->mode, gid, on_visitor,
 			server, why, why_bytes);
 	if (server->listener)
@@ -493,6 +492,7 @@ void server_free(struct server *server)
 	listener_free(server->listener);
 	while (server->visitors)
 		drop_visitor(server->visitors);
+	payload_room_end(&server->payloads);
 	server->magic = 0;
 	free(server);
 }

@@ -43,8 +43,6 @@ struct server_config {
 	const char *admin_group; /* "": only root and the daemon's user */
 };
 
-/* The group of this key's value; "": -1. False with words in why: there is no such group. */
-bool server_find_group(const char *key, const char *name, gid_t *gid, char *why, size_t why_bytes);
 /* NULL with words in why. */
 struct server *server_new(const struct server_config *config, const struct server_ops *ops, void *arg, char *why,
 	size_t why_bytes);
@@ -52,6 +50,8 @@ struct server *server_new(const struct server_config *config, const struct serve
 void server_free(struct server *server);
 
 const struct msg_control *control_message(const struct control_request *request);
+/* What came with it: only with MARK and CLEAR of TRACKS. Valid until it is answered. */
+const uint8_t *control_payload(const struct control_request *request, uint32_t *bytes);
 uid_t control_uid(const struct control_request *request); /* who asks; in control only */
 /* The answer; takes over json. The request is gone, and when its client is, so is the answer. */
 void control_answer(struct control_request *request, json_t *json);

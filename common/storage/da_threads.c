@@ -157,20 +157,34 @@ static void serve(struct da_request *request)
 	case DA_READ:
 		serve_read(request);
 		break;
+	case DA_LOCK:
+		result->error = volume_lock(volume, result->holder);
+		break;
+	case DA_UNLOCK:
+		volume_unlock(volume);
+		break;
 	case DA_CLOSE:
 		volume_close(volume);
+		break;
+	case DA_CALL:
+		result->error = request->spec.call(request->spec.call_arg);
 		break;
 	}
 }
 
-/* An open that nobody waits for any more is undone: the owner could not know that there is something to close. Under
- * the mutex, which is released meanwhile. */
-static void undo_abandoned_open(struct da *da, struct da_request *request)
+/* An open or lock that nobody waits for any more is undone: the owner could not know that there is something to close
+ * or unlock. Under the mutex, which is released meanwhile. */
+static void undo_abandoned(struct da *da, struct da_request *request)
 {
-	if (request->state != DA_ABANDONED || request->spec.kind != DA_OPEN || request->result.error)
+	if (request->state != DA_ABANDONED || request->result.error)
+		return;
+	if (request->spec.kind != DA_OPEN && request->spec.kind != DA_LOCK)
 		return;
 	da_unlock(da);
-	volume_close(request->spec.volume);
+	if (request->spec.kind == DA_OPEN)
+		volume_close(request->spec.volume);
+	else
+		volume_unlock(request->spec.volume);
 	da_lock(da);
 }
 
@@ -239,7 +253,7 @@ static void *worker_main(void *arg)
 			da_unlock(da);
 			serve(request);
 			da_lock(da);
-			undo_abandoned_open(da, request);
+			undo_abandoned(da, request);
 			goes_on = finish(worker, request, kicks_before);
 		} else if (da->is_stopping) {
 			goes_on = false;

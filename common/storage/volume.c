@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The path volume (a file or a block device), and the dispatch to a volume's operations, which sees only a part of the
- * volume when that was asked for. It owns the descriptor and never opens for writing. It does not know of tracks,
- * threads or time-outs.
+ * volume when that was asked for. It owns the descriptors and never opens for writing. It does not know of tracks,
+ * threads or time-outs. A lock is always of the whole volume.
  *
  * The hard thing is O_DIRECT at the end of a volume: a read that was cut short there ends at an odd offset, from which
  * no direct read can go on. Whether that is the end or an error is decided by the size.
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "storage/volume_identity.h"
 
 #define DIRECT_ALIGN_BYTES 4096u
 #define SECTOR_BYTES 512u
@@ -31,7 +32,9 @@ struct path_volume {
 	char *path;
 	enum io_mode io_asked;
 	bool is_part_aligned; /* for direct reads */
+	bool is_known_by_name;
 	int fd;               /* -1: not open */
+	int lock_fd;          /* of a block device that is locked; -1: none */
 	enum volume_kind kind;
 	bool is_direct;
 	bool has_holes; /* when it was opened; a hole made later is read as zeros */
@@ -45,6 +48,7 @@ struct volume {
 	uint64_t part_length_bytes; /* 0: to the end */
 	bool is_common;
 	bool is_open;
+	bool is_locked;
 };
 
 static int kind_of(const struct stat *st, enum volume_kind *kind)
@@ -116,6 +120,18 @@ static void path_close(void *arg)
 	self->fd = -1;
 }
 
+static void tell_identity(const struct path_volume *self, const struct stat *st, struct volume_info *info)
+{
+	info->device_id = self->kind == VOLUME_KIND_BLOCK ? st->st_rdev : st->st_dev;
+	info->inode = self->kind == VOLUME_KIND_BLOCK ? 0 : st->st_ino;
+	if (self->is_known_by_name)
+		volume_identity_of_name(self->path, info->identity);
+	else if (self->kind == VOLUME_KIND_BLOCK)
+		volume_identity_of_block("/sys", st->st_rdev, info->identity);
+	else
+		volume_identity_of_file(st->st_dev, st->st_ino, info->identity);
+}
+
 static int path_open(void *arg, struct volume_info *info)
 {
 	struct path_volume *self = arg;
@@ -154,8 +170,7 @@ static int path_open(void *arg, struct volume_info *info)
 	info->kind = self->kind;
 	info->io = self->is_direct ? IO_MODE_DIRECT : IO_MODE_BUFFERED;
 	info->host_id = read_host_id();
-	info->device_id = self->kind == VOLUME_KIND_BLOCK ? st.st_rdev : st.st_dev;
-	info->inode = self->kind == VOLUME_KIND_BLOCK ? 0 : st.st_ino;
+	tell_identity(self, &st, info);
 	memcpy(info->path, self->path, strlen(self->path) + 1);
 	return 0;
 
@@ -209,11 +224,82 @@ static int path_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
 	return 0;
 }
 
+/* ---- Locks ---- */
+
+static int set_file_lock(const struct path_volume *self, short type)
+{
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
+
+	return fcntl(self->fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+/* With a lock of its own nobody gets a write lock any more; who has any lock would be in the way of one. */
+static int lock_file(const struct path_volume *self, char holder[HOLDER_BYTES])
+{
+	struct flock other = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int error = set_file_lock(self, F_RDLCK);
+	bool is_busy = error == -EAGAIN || error == -EACCES;
+
+	if (error && !is_busy)
+		return error;
+	error = fcntl(self->fd, F_OFD_GETLK, &other) < 0 ? -errno : 0;
+	if (!error && (is_busy || other.l_type != F_UNLCK)) {
+		holder_of_file(self->fd, other.l_type != F_UNLCK ? other.l_pid : 0, holder);
+		error = -EBUSY;
+	}
+	if (error)
+		(void)set_file_lock(self, F_UNLCK);
+	return error;
+}
+
+static void path_unlock(void *arg)
+{
+	struct path_volume *self = arg;
+
+	if (self->kind == VOLUME_KIND_FILE)
+		(void)set_file_lock(self, F_UNLCK);
+	if (self->lock_fd >= 0)
+		close(self->lock_fd);
+	self->lock_fd = -1;
+}
+
+static int lock_device(struct path_volume *self, char holder[HOLDER_BYTES])
+{
+	struct stat first, second;
+	int error = 0;
+
+	if (fstat(self->fd, &first) < 0)
+		return -errno;
+	self->lock_fd = open(self->path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (self->lock_fd < 0) {
+		error = -errno;
+		if (error == -EBUSY)
+			holder_of_device(first.st_rdev, holder);
+		return error;
+	}
+	if (fstat(self->lock_fd, &second) < 0)
+		error = -errno;
+	else if (!S_ISBLK(second.st_mode) || first.st_rdev != second.st_rdev)
+		error = -ESTALE;
+	if (error)
+		path_unlock(self);
+	return error;
+}
+
+static int path_lock(void *arg, char holder[HOLDER_BYTES])
+{
+	struct path_volume *self = arg;
+
+	return self->kind == VOLUME_KIND_FILE ? lock_file(self, holder) : lock_device(self, holder);
+}
+
 static const struct volume_ops path_ops = {
 	.open = path_open,
 	.size = path_size,
 	.read = path_read,
 	.next_data = path_next_data,
+	.lock = path_lock,
+	.unlock = path_unlock,
 	.close = path_close,
 };
 
@@ -227,7 +313,7 @@ struct volume *volume_new(const char *path, enum io_mode io)
 	self->path = xstrdup(path);
 	self->io_asked = io;
 	self->is_part_aligned = true;
-	self->fd = -1;
+	self->fd = self->lock_fd = -1;
 	volume = volume_new_with_ops(&path_ops, self);
 	volume->path_volume = self;
 	return volume;
@@ -237,7 +323,7 @@ struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg)
 {
 	struct volume *volume;
 
-	assert(ops->open && ops->size && ops->read && ops->next_data && ops->close);
+	assert(ops->open && ops->size && ops->read && ops->next_data && ops->lock && ops->unlock && ops->close);
 	volume = xcalloc(1, sizeof(*volume));
 	volume->ops = ops;
 	volume->arg = arg;
@@ -268,6 +354,12 @@ void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t leng
 	volume->is_common = is_common;
 	if (volume->path_volume)
 		volume->path_volume->is_part_aligned = offset_bytes % DIRECT_ALIGN_BYTES == 0;
+}
+
+void volume_set_known_by_name(struct volume *volume)
+{
+	assert(!volume->is_open && volume->path_volume);
+	volume->path_volume->is_known_by_name = true;
 }
 
 /* What there is of the part in a volume of so many bytes. */
@@ -377,10 +469,29 @@ int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offs
 	return 0;
 }
 
+int volume_lock(struct volume *volume, char holder[HOLDER_BYTES])
+{
+	int error;
+
+	assert(volume->is_open && !volume->is_locked);
+	error = volume->ops->lock(volume->arg, holder);
+	volume->is_locked = !error;
+	return error;
+}
+
+void volume_unlock(struct volume *volume)
+{
+	if (!volume->is_locked)
+		return;
+	volume->is_locked = false;
+	volume->ops->unlock(volume->arg);
+}
+
 void volume_close(struct volume *volume)
 {
 	if (!volume->is_open)
 		return;
+	volume_unlock(volume);
 	volume->is_open = false;
 	volume->ops->close(volume->arg);
 }
@@ -394,6 +505,8 @@ const char *volume_error_text(int error)
 		return "its file system takes no direct reads";
 	case -EDOM:
 		return "direct reads need an offset that is a multiple of 4096";
+	case -ESTALE:
+		return "its path names another device by now";
 	case -ERANGE:
 		return "it ends before the offset and length that are set for it";
 	default:

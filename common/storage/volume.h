@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A volume behind a table of five operations: a path (file or block device), or a faulty one of the tests. Volumes are
+ * A volume behind a table of operations: a path (file or block device), or a faulty one of the tests. Volumes are
  * opened O_RDONLY and never mapped. volume_new, volume_free: loop thread. The rest may hang as long as a disk hangs:
- * DA threads only; several may read one volume at once.
+ * DA threads only; several may read one volume at once, also while one of them locks or unlocks it.
  */
 #ifndef RA_STORAGE_VOLUME_H
 #define RA_STORAGE_VOLUME_H
@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "base/volume_info.h"
+#include "storage/holder.h"
 
 #define VOLUME_IOV_MAX 64 /* buffers of one read */
 
@@ -26,6 +27,9 @@ struct volume_ops {
 	/* The first byte at or after offset that may hold data: offset itself where holes are not known or the volume ends
 	 * before it, the volume's present end when there is none. */
 	int (*next_data)(void *arg, uint64_t offset, uint64_t *data_offset);
+	/* Other programs are kept away: 0; -EBUSY with words for who has it, to go on after "it is"; or another -errno. */
+	int (*lock)(void *arg, char holder[HOLDER_BYTES]);
+	void (*unlock)(void *arg);
 	void (*close)(void *arg);
 };
 
@@ -34,6 +38,8 @@ struct volume *volume_new(const char *path, enum io_mode io);
  * size of the part, and reads count from its begin. An open fails with -ERANGE when the volume ends before offset +
  * length. offset: a multiple of 512; one that is no multiple of 4096 makes io = auto buffered, and refuses direct. */
 void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t length_bytes, bool is_common);
+/* Its identity is its path, whatever that leads to. Before it is opened. */
+void volume_set_known_by_name(struct volume *volume);
 struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg);
 const char *volume_path(const struct volume *volume); /* as it was given; NULL with other operations */
 /* Must be closed. NULL is fine. */
@@ -50,6 +56,12 @@ int volume_size(struct volume *volume, uint64_t *size_bytes);
  * the end. Loops on short reads and EINTR: less than asked means that the volume ends there. */
 ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset);
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset);
+/* Keeps other programs away until volume_unlock or volume_close, as far as the system can: a block device is opened
+ * once more, exclusively; on all of a file there is a read lock (an OFD lock; it was opened for reading), which
+ * conflicts with every write lock, and nobody else has any lock. 0; -EBUSY, holder then goes on after "it is"; or another -errno.
+ * It must be open, and not locked. */
+int volume_lock(struct volume *volume, char holder[HOLDER_BYTES]);
+void volume_unlock(struct volume *volume); /* harmless when it is not locked */
 void volume_close(struct volume *volume); /* harmless when it is not open */
 
 #endif

@@ -101,6 +101,7 @@ int conn_read_one_payload(int fd, enum message_type type, int timeout_ms, struct
 	uint32_t *payload_bytes);
 /* The other end of it: writes one frame to a blocking descriptor; 0 or -errno. */
 int conn_write_one(int fd, const struct message *message);
+int conn_write_one_payload(int fd, const struct message *message, const void *payload, uint32_t payload_bytes);
 /* Reads Setup from standard input (setup: cleared and freed by the caller, whatever comes of it) and answers it on fd.
  * False (logged): there is none, or the other end does not speak what this program does. */
 bool conn_take_setup(const char *program, int fd, struct message *setup);

@@ -140,25 +140,40 @@ static ssize_t write_some(int fd, const void *data, size_t bytes)
 	return taken < 0 && errno == ENOTSOCK ? write(fd, data, bytes) : taken;
 }
 
-int conn_write_one(int fd, const struct message *message)
+static int write_all(int fd, const void *data, size_t bytes)
 {
-	uint8_t frame[FRAME_HEADER_BYTES + FRAME_MESSAGE_BYTES_MAX];
-	size_t message_bytes = message_pack(message, frame + FRAME_HEADER_BYTES);
-	size_t bytes = FRAME_HEADER_BYTES + message_bytes, position = 0;
-	int rc = 0;
+	size_t position = 0;
 
-	frame_encode(&(struct frame_header){ .type = (uint8_t)message->type, .message_bytes = (uint32_t)message_bytes },
-		frame);
-	while (position < bytes && rc == 0) {
-		ssize_t taken = write_some(fd, frame + position, bytes - position);
+	while (position < bytes) {
+		ssize_t taken = write_some(fd, (const uint8_t *)data + position, bytes - position);
 
 		if (taken >= 0)
 			position += (size_t)taken;
 		else if (errno != EINTR)
-			rc = -errno;
+			return -errno;
 	}
+	return 0;
+}
+
+int conn_write_one_payload(int fd, const struct message *message, const void *payload, uint32_t payload_bytes)
+{
+	uint8_t frame[FRAME_HEADER_BYTES + FRAME_MESSAGE_BYTES_MAX];
+	size_t message_bytes = message_pack(message, frame + FRAME_HEADER_BYTES);
+	int rc;
+
+	assert(payload_bytes <= message_payload_bytes_max(message->type));
+	frame_encode(&(struct frame_header){ .type = (uint8_t)message->type, .message_bytes = (uint32_t)message_bytes,
+		.payload_bytes = payload_bytes }, frame);
+	rc = write_all(fd, frame, FRAME_HEADER_BYTES + message_bytes);
+	if (rc == 0)
+		rc = write_all(fd, payload, payload_bytes);
 	explicit_bzero(frame, sizeof(frame)); /* Setup has a private key */
 	return rc;
+}
+
+int conn_write_one(int fd, const struct message *message)
+{
+	return conn_write_one_payload(fd, message, NULL, 0);
 }
 
 /* Tells whoever sent Setup that this is a daemon which understood it. */

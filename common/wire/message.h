@@ -81,7 +81,6 @@ enum record { RECORD_UNSET = 0, RECORD_LEDGER = 1, RECORD_INVALID = 2, RECORD_LA
 #define FEATURE_INVALID 1u /* Invalid; Reserve.exclusive */
 
 /* A payload that is a set of tracks. */
-#define TRACK_SET_RANGES_MAX 131072u
 #define TRACK_SET_PAYLOAD_BYTES_MAX (TRACK_SET_RANGES_MAX * 16u)
 
 enum limit_scope { SCOPE_UNSET = 0, SCOPE_TOTAL = 1, SCOPE_DEVICE = 2, SCOPE_PEER = 3, SCOPE_COUNT };
@@ -141,6 +140,8 @@ struct msg_read_reply {
 	uint8_t states[RUN_TRACKS_MAX]; /* enum track_state */
 	char detail[DETAIL_MAX + 1];
 	uint32_t throttled_ms;
+	uint32_t disk_ms;
+	uint64_t cpu_ms;
 };
 
 struct msg_reserve {
@@ -254,6 +255,8 @@ struct msg_host_read_reply {
 	bool slot_lost;
 	char detail[DETAIL_MAX + 1];
 	uint32_t throttled_ms;
+	uint32_t disk_ms;
+	uint64_t cpu_ms;
 };
 
 struct msg_host_link {

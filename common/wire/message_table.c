@@ -150,6 +150,8 @@ static const struct message_field read_reply_fields[] = {
 	STATES(msg_read_reply, states, track_count),
 	TEXT(msg_read_reply, detail),
 	U32(msg_read_reply, throttled_ms),
+	U32(msg_read_reply, disk_ms),
+	U64(msg_read_reply, cpu_ms),
 };
 
 static const struct message_field reserve_fields[] = {
@@ -260,6 +262,8 @@ static const struct message_field host_read_reply_fields[] = {
 	BOOL(msg_host_read_reply, slot_lost),
 	TEXT(msg_host_read_reply, detail),
 	U32(msg_host_read_reply, throttled_ms),
+	U32(msg_host_read_reply, disk_ms),
+	U64(msg_host_read_reply, cpu_ms),
 };
 
 static const struct message_field host_link_fields[] = {

@@ -16,6 +16,7 @@
 #include "primary/compare/options.h"
 #include "primary/compare/settle.h"
 #include "storage/ledger.h"
+#include "wire/message.h"
 
 #define AGENDA_MAGIC 0x4147454eu
 
@@ -25,7 +26,8 @@ struct agenda {
 	struct track_set *todo;
 	uint64_t cursor; /* todo before it was dealt */
 	struct track_set *later;
-	struct track_set *different;
+	uint64_t different_tracks;
+	struct track_set *different; /* --mark: at most TRACK_SET_RANGES_MAX ranges of them */
 	struct settle *settle; /* NULL: --settle 0 */
 	bool is_held; /* a stream got no run, because too many tracks are being settled */
 	struct timer release; /* when they are fewer */
@@ -74,6 +76,14 @@ static void leave_out_proven(struct agenda *agenda)
 	track_set_free(proven);
 }
 
+/* LEDGER_RANGES_MAX of them fit into what can be marked. */
+static void resume_different(struct agenda *agenda, const struct track_set *tracks)
+{
+	agenda->different_tracks = track_set_tracks(tracks);
+	if (agenda->config.options->mark)
+		track_set_add_all(agenda->different, tracks);
+}
+
 static void make_todo(struct agenda *agenda)
 {
 	const struct agenda_config *config = &agenda->config;
@@ -83,7 +93,7 @@ static void make_todo(struct agenda *agenda)
 	if (config->ledger) {
 		track_set_remove_all(agenda->todo, ledger_run_identical(config->ledger));
 		track_set_remove_all(agenda->todo, ledger_run_different(config->ledger));
-		track_set_add_all(agenda->different, ledger_run_different(config->ledger));
+		resume_different(agenda, ledger_run_different(config->ledger));
 	}
 	if (config->marked && config->options->invalid == INVALID_SKIP)
 		leave_out(agenda, config->marked, report_invalid);
@@ -196,7 +206,7 @@ bool agenda_has_enough(const struct agenda *agenda)
 {
 	uint64_t limit = agenda->config.options->stop_after;
 
-	return limit > 0 && track_set_tracks(agenda->different) >= limit;
+	return limit > 0 && agenda->different_tracks >= limit;
 }
 
 const struct track_set *agenda_different(const struct agenda *agenda)
@@ -238,12 +248,14 @@ static void keep_different(struct agenda *agenda, uint64_t track)
 	free(kept);
 }
 
-/* 50: posted with its place. */
+/* 50 */
 static void tell_different(struct agenda *agenda, const struct stream_track *track,
 	const struct report_confirm *confirm)
 {
 	report_different(agenda->config.report, track->track, track->is_hole, track->local, track->remote, confirm);
-	track_set_add(agenda->different, track->track, 1);
+	agenda->different_tracks++;
+	if (agenda->config.options->mark && track_set_ranges(agenda->different) < TRACK_SET_RANGES_MAX)
+		track_set_add(agenda->different, track->track, 1);
 	if (agenda->config.ledger)
 		keep_different(agenda, track->track);
 	if (agenda_has_enough(agenda))

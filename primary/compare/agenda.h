@@ -53,7 +53,7 @@ void agenda_unreserve(struct agenda *agenda);
 uint64_t agenda_settling_tracks(const struct agenda *agenda);
 /* As many tracks differ as --stop-after says. */
 bool agenda_has_enough(const struct agenda *agenda);
-/* Tracks with a confirmed difference. */
+/* With --mark: tracks with a confirmed difference, in at most TRACK_SET_RANGES_MAX ranges. */
 const struct track_set *agenda_different(const struct agenda *agenda);
 
 #endif

@@ -50,6 +50,7 @@ const char options_help[] =
 	"  --exact N             exact bytes for the first N differing tracks (1024)\n"
 	"  --json                one JSON document on standard output, nothing else\n"
 	"  --progress[=WHEN]     auto, always or never; alone: always (auto)\n"
+	"  --status-fd N         progress as a line of JSON each second on descriptor N\n"
 	"  -q, --quiet           only errors and warnings, and the exit status tells\n"
 	"  -v, --verbose         also what the daemons of this run log\n"
 	"  --help, --version\n"

@@ -22,6 +22,7 @@
 #include "primary/compare/engine.h"
 #include "primary/compare/opening.h"
 #include "primary/compare/options.h"
+#include "primary/compare/pace.h"
 #include "primary/compare/pair.h"
 #include "primary/compare/progress.h"
 #include "primary/compare/report.h"
@@ -155,9 +156,61 @@ static void on_progress_signal(int signal_number, void *arg)
 	progress_print_once(compare_of(arg)->progress);
 }
 
-static const struct report *current_report(void *arg)
+static void on_progress(void *arg, const struct msg_host_progress *progress)
 {
-	return engine_current(compare_of(arg)->engine);
+	const struct compare *compare = compare_of(arg);
+
+	if (compare->client)
+		client_progress(compare->client, progress);
+}
+
+static enum pace_phase phase_of(const struct pace_input *input, bool is_running)
+{
+	if (input->pass == 0)
+		return PACE_OPENING;
+	return is_running && input->done_tracks < input->total_tracks ? PACE_COMPARING : PACE_FINISHING;
+}
+
+/* Of the pass that runs; between passes and at the end, of the worst so far. */
+static void count(void *arg, struct pace_input *input)
+{
+	const struct compare *compare = compare_of(arg);
+	const struct report *report = NULL;
+	bool is_running = false;
+
+	if (compare->engine) {
+		is_running = engine_current(compare->engine) != NULL;
+		report = is_running ? engine_current(compare->engine) : engine_report(compare->engine);
+	}
+	if (report) {
+		const struct report_figures *figures = report_figures(report);
+
+		for (int state = 0; state < REPORT_STATE_COUNT; state++)
+			input->done_tracks += figures->tracks[state];
+		input->pass = figures->setup.pass;
+		input->total_tracks = figures->total_tracks;
+		input->different_tracks = figures->tracks[REPORT_DIFFERENT];
+		input->unreadable_tracks = figures->tracks[REPORT_UNREADABLE];
+		input->compared_bytes = figures->compared_bytes;
+		input->waits = figures->link.waits;
+		input->is_one_host = figures->setup.local.host_id == figures->setup.remote.host_id;
+	}
+	input->cpu_ms = clock_thread_cpu_ms();
+	input->phase = phase_of(input, is_running);
+}
+
+static struct progress *new_progress(struct compare *compare)
+{
+	const struct progress_spec spec = {
+		.is_on = wants_progress(&compare->options),
+		.out = stderr,
+		.status_fd = compare->options.status_fd,
+		.figures = count,
+		.tell = on_progress,
+		.arg = compare,
+	};
+
+	return progress_new(daemon_clock(compare->daemon), &spec);
 }
 
 /* ---- Building and ending ---- */
@@ -189,6 +242,8 @@ static int build(struct compare *compare, char why[PAIR_WHY_BYTES])
 	/* A signal that comes before the loop runs is seen by it. */
 	daemon_on_signal(compare->daemon, SIGINT, on_end_signal, compare);
 	daemon_on_signal(compare->daemon, SIGTERM, on_end_signal, compare);
+	compare->progress = new_progress(compare);
+	daemon_on_signal(compare->daemon, SIGUSR1, on_progress_signal, compare);
 	rc = shm_create(options_slot_count(options), options_slot_bytes(options), &compare->shm, &memory_fd);
 	if (rc != 0) {
 		snprintf(why, PAIR_WHY_BYTES, "no shared memory: %s", strerror(-rc));
@@ -200,8 +255,6 @@ static int build(struct compare *compare, char why[PAIR_WHY_BYTES])
 	compare->client = client_new(daemon_base(compare->daemon), clock, host_fd, compare->shm, memory_fd, &client_ops,
 		compare);
 	compare->engine = engine_new(compare->client, clock, compare->shm, options, &engine_ops, compare);
-	compare->progress = progress_new(clock, wants_progress(options), stderr, current_report, compare);
-	daemon_on_signal(compare->daemon, SIGUSR1, on_progress_signal, compare);
 out:
 	close(memory_fd);
 	return rc;
@@ -210,8 +263,7 @@ out:
 /* The client first: its end closes the host socket, by which the daemons know that they are done. */
 static void stop(struct compare *compare)
 {
-	progress_free(compare->progress);
-	compare->progress = NULL;
+	progress_stop(compare->progress);
 	client_free(compare->client);
 	compare->client = NULL;
 	if (compare->pair)
@@ -220,6 +272,7 @@ static void stop(struct compare *compare)
 
 static void destroy(struct compare *compare)
 {
+	progress_free(compare->progress);
 	engine_free(compare->engine);
 	pair_free(compare->pair);
 	shm_unref(compare->shm);
@@ -272,6 +325,7 @@ static int run(const struct options *options)
 {
 	struct compare *compare = xcalloc(1, sizeof(*compare));
 	char why[PAIR_WHY_BYTES] = "";
+	const struct report *report;
 	int exit_code, rc;
 
 	compare->options = *options;
@@ -283,6 +337,8 @@ static int run(const struct options *options)
 		stop(compare);
 		exit_code = print_result(compare);
 	}
+	report = compare->engine ? engine_report(compare->engine) : NULL;
+	progress_end(compare->progress, report ? report_result_name(report) : "error", exit_code);
 	destroy(compare);
 	free(compare);
 	return exit_code;

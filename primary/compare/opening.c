@@ -67,7 +67,8 @@ void opening_binding(const struct options *options, const struct msg_host_open_r
 		.is_common = opening_is_common(options, reply),
 		.digest = "data",
 	};
-	snprintf(out->device, sizeof(out->device), "%s", device_of(options));
+	snprintf(out->device, sizeof(out->device), "%.64s%s%.400s", device_of(options), options->host[0] ? " on " : "",
+		options->host);
 	snprintf(out->local_identity, sizeof(out->local_identity), "%s", reply->local.identity);
 	snprintf(out->remote_identity, sizeof(out->remote_identity), "%s", reply->remote.identity);
 }

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,6 +32,7 @@
 #define DURATION_MS_MAX (366 * 24 * 3600 * 1000ull)
 #define AGE_MS_MAX (100 * DURATION_MS_MAX)
 #define SETTLE_ROUNDS_MAX 100u
+#define FD_MAX 1048575ull
 
 #define RULES_MAX 48u
 
@@ -180,6 +182,21 @@ static void parse_progress(struct parser *parser, const char *text)
 
 	if (i >= 0)
 		parser->options->progress = values[i];
+}
+
+static void parse_status_fd(struct parser *parser, const char *text)
+{
+	uint64_t fd = 0;
+	int flags;
+
+	parse_number(parser, "status-fd", text, 1, FD_MAX, &fd);
+	if (fd == 0)
+		return;
+	flags = fcntl((int)fd, F_GETFL);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		refuse(parser, "--status-fd %.40s: this descriptor is not open%s", text, flags < 0 ? "" : " for writing");
+	else
+		parser->options->status_fd = (int)fd;
 }
 
 static void parse_reserve(struct parser *parser, const char *text)
@@ -361,6 +378,7 @@ static const struct rule {
 	{ "exact", KIND_OWN, .parse = parse_exact },
 	{ "json", KIND_FLAG, .offset = offsetof(struct options, json) },
 	{ "progress", KIND_OPTIONAL, .parse = parse_progress },
+	{ "status-fd", KIND_OWN, .parse = parse_status_fd },
 	{ "quiet", KIND_FLAG, .letter = 'q', .offset = offsetof(struct options, quiet) },
 	{ "verbose", KIND_FLAG, .letter = 'v', .offset = offsetof(struct options, verbose) },
 };
@@ -478,6 +496,9 @@ static void check_form(struct parser *parser)
 		if (parser->is_given[i] && !is_device && rules[i].of_device)
 			refuse(parser, "--%s goes with a DEVICE only: %s", rules[i].name, rules[i].of_device);
 	}
+	if (!is_device && parser->options->reserve == RESERVE_RA)
+		refuse(parser, "--reserve=ra goes with a DEVICE only: no other user of RA meets these two volumes; "
+			"--reserve=exclusive keeps other programs away");
 }
 
 /* Not for DEVICE: its track size comes later, and options_run_tracks judges then. */
@@ -525,13 +546,12 @@ static void check_together(struct parser *parser)
 {
 	check_form(parser);
 	check_state(parser);
-	if (parser->options->form != FORM_DEVICE && parser->options->reserve == RESERVE_RA)
-		refuse(parser, "--reserve=ra goes with a DEVICE only: no other user of RA meets these two volumes; "
-			       "--reserve=exclusive goes with both");
 	if (parser->options->form != FORM_DEVICE)
 		check_memory(parser);
 	if (parser->options->quiet && parser->options->json)
 		refuse(parser, "--quiet and --json exclude each other");
+	if (parser->options->json && parser->options->status_fd == 1)
+		refuse(parser, "--status-fd 1 and --json exclude each other: standard output has the document alone");
 }
 
 enum options_result options_parse(int argc, char *argv[], struct options *options, char why[OPTIONS_WHY_BYTES])
@@ -554,6 +574,7 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 		.settle_rounds = 3,
 		.settle_delay_ms = 200,
 		.exact_tracks = 1024,
+		.status_fd = -1,
 	};
 	why[0] = '\0';
 	list_options(long_options);

@@ -13,13 +13,15 @@
 #include "base/status.h"
 #include "base/volume_info.h"
 #include "primary/compare/operand.h"
-#include "primary/compare/report.h"
 
 #define OPTIONS_REPEAT_FOREVER UINT64_MAX
 #define OPTIONS_WHY_BYTES 512u
 #define OPTIONS_SOCKET_DEFAULT "/run/ra/primary.sock"
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+
+/* Both volumes for this run alone: among the users of RA, or among other programs, too. */
+enum reserve_mode { RESERVE_NONE, RESERVE_RA, RESERVE_EXCLUSIVE };
 
 /* What is compared: two volumes by a private pair, the second perhaps over ssh, or a device of the primary. */
 enum form { FORM_PAIR, FORM_SSH, FORM_DEVICE };
@@ -66,6 +68,7 @@ struct options {
 	bool accept_trimmed;
 	uint64_t exact_tracks;
 	enum progress_mode progress;
+	int status_fd; /* -1: none; else open for writing */
 	bool json;
 	bool quiet;
 	bool verbose;

@@ -215,25 +215,6 @@ void report_settled(struct report *report, uint64_t track, bool is_hole)
 	report->figures.settled_tracks++;
 }
 
-/* All blocks that differ have this shape; DATA when they have not all the same one. */
-static enum report_shape shape_of_track(const uint8_t *local, const uint8_t *remote, uint32_t bytes)
-{
-	enum report_shape shape = SHAPE_COUNT;
-
-	for (uint32_t at = 0; at < bytes; at += SHAPE_BLOCK_BYTES) {
-		uint32_t length = bytes - at < SHAPE_BLOCK_BYTES ? bytes - at : SHAPE_BLOCK_BYTES;
-		enum report_shape block;
-
-		if (memcmp(local + at, remote + at, length) == 0)
-			continue;
-		block = shape_of(local, remote, bytes, at, length);
-		if (block == SHAPE_DATA || (shape != SHAPE_COUNT && shape != block))
-			return SHAPE_DATA;
-		shape = block;
-	}
-	return shape;
-}
-
 /* A track whose tail only one volume has is no trimmed one. */
 static void count_different(struct report *report, uint64_t track, enum report_shape shape)
 {

@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "base/volume_info.h"
+#include "primary/compare/options.h"
 #include "primary/compare/shape.h"
 
 #define REPORT_RANGES_MAX 262144u
@@ -48,8 +49,6 @@ enum report_reason {
 	REASON_COUNT
 };
 
-enum reserve_mode { RESERVE_NONE, RESERVE_RA, RESERVE_EXCLUSIVE };
-
 struct ledger;
 struct track_set;
 
@@ -76,12 +75,24 @@ struct report_setup {
 	int64_t started_ms; /* monotonic */
 };
 
+/* What the streams waited for in this pass, by side. Times are without those in which the link was down. */
+struct report_waits {
+	uint64_t read_bytes[SIDE_COUNT];   /* that came; not those of holes */
+	int64_t asked_ms[SIDE_COUNT];      /* from a question to its answer, summed over all reads */
+	int64_t alone_ms[SIDE_COUNT];      /* of that: the other side was there already */
+	int64_t throttled_ms[SIDE_COUNT];  /* of asked_ms: limits */
+	int64_t delayed_ms[SIDE_COUNT];    /* of asked_ms: until it was asked again */
+	int64_t disk_ms;                   /* of asked_ms of the remote side: its disk */
+	uint64_t cpu_ms[SIDE_COUNT];       /* processor time that the loop of its daemon has used, ever */
+};
+
 /* Counters of the link in this pass; their owner is whoever sends the reads. */
 struct report_link {
 	uint32_t jobs;
 	uint32_t relinks;
 	uint64_t reads, data_not_found, disconnects, reconnects, timeouts;
 	uint64_t throttled_ms; /* by limits, summed over the reads of both sides */
+	struct report_waits waits;
 };
 
 struct report_end {

@@ -218,8 +218,8 @@ void report_print_sentence(const struct report *report, uint64_t passes, FILE *o
 		fprintf(out, ", both reserved exclusively from %s to %s (", started, ended);
 	else
 		fprintf(out, ", each track read between %s and %s (", started, ended);
-	fprintf(out, "%s%slocal %s, remote %s", setup->device ? setup->device : "", setup->device ? ": " : "", io_mode_name(setup->local.io),
-		io_mode_name(setup->remote.io));
+	fprintf(out, "%s%slocal %s, remote %s", setup->device ? setup->device : "", setup->device ? ": " : "",
+		io_mode_name(setup->local.io), io_mode_name(setup->remote.io));
 	if (setup->reserve == RESERVE_EXCLUSIVE && figures->end.was_unreserved)
 		fputs("; not reserved all the time", out);
 	if (passes > 1)
@@ -376,7 +376,7 @@ static json_t *json_errors(const struct post *post)
 	return errors;
 }
 
-static const char *json_result(const struct report *report)
+const char *report_result_name(const struct report *report)
 {
 	switch (report_exit_code(report)) {
 	case 0:
@@ -427,7 +427,7 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	bool is_complete = report_sizes_held(report) &&
 		figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT] == figures->total_tracks;
 	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:s?, s:o, s:o, s:s, s:n}", "format", "ra-compare/1",
-		"result", json_result(report), "complete", is_complete, "as_of",
+		"result", report_result_name(report), "complete", is_complete, "as_of",
 		report_is_of_moment(report) ? "moment" : "per-track", "started",
 		json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s), "device", setup->device,
 		"local", json_volume(setup, &setup->local, setup->name_local), "remote",

@@ -1,11 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shapes of differences, by comparing blocks with a block of zeros.
+ * Whole blocks are looked at, not the bytes that differ alone: one byte that is 0 on one side is no trimmed range.
  */
 #include "primary/compare/shape.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
+
+#define BLOCK_BYTES 4096u
+
+static bool is_zero(const uint8_t *bytes, uint32_t count)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0;
+}
+
+enum report_shape shape_of(const uint8_t *local, const uint8_t *remote, uint32_t track_bytes, uint32_t offset,
+	uint32_t length)
+{
+	uint32_t begin = offset - offset % BLOCK_BYTES, end = offset + length, count;
+	bool is_local_zero;
+
+	assert(length > 0 && offset < track_bytes && length <= track_bytes - offset);
+	if (end % BLOCK_BYTES > 0)
+		end += BLOCK_BYTES - end % BLOCK_BYTES;
+	count = (end < track_bytes ? end : track_bytes) - begin;
+	is_local_zero = is_zero(local + begin, count);
+	if (is_local_zero == is_zero(remote + begin, count))
+		return SHAPE_DATA;
+	return is_local_zero ? SHAPE_LOCAL_ZERO : SHAPE_REMOTE_ZERO;
+}
 
 const char *shape_name(enum report_shape shape)
 {
@@ -16,28 +40,25 @@ const char *shape_name(enum report_shape shape)
 		[SHAPE_TAIL] = "tail",
 	};
 
+	assert(shape < SHAPE_COUNT);
 	return names[shape];
 }
 
-static bool is_zero(const uint8_t *data, uint32_t bytes)
+enum report_shape shape_of_track(const uint8_t *local, const uint8_t *remote, uint32_t track_bytes)
 {
-	static const uint8_t zeros[SHAPE_BLOCK_BYTES];
+	enum report_shape shape = SHAPE_COUNT;
 
-	return memcmp(data, zeros, bytes) == 0;
-}
+	for (uint32_t at = 0; at < track_bytes; at += BLOCK_BYTES) {
+		uint32_t count = track_bytes - at < BLOCK_BYTES ? track_bytes - at : BLOCK_BYTES;
+		enum report_shape block;
 
-enum report_shape shape_of(const uint8_t *local, const uint8_t *remote, uint32_t track_bytes, uint32_t offset,
-	uint32_t length)
-{
-	bool is_local_zero = true, is_remote_zero = true;
-
-	for (uint32_t at = offset - offset % SHAPE_BLOCK_BYTES; at < offset + length; at += SHAPE_BLOCK_BYTES) {
-		uint32_t bytes = track_bytes - at < SHAPE_BLOCK_BYTES ? track_bytes - at : SHAPE_BLOCK_BYTES;
-
-		is_local_zero = is_local_zero && is_zero(local + at, bytes);
-		is_remote_zero = is_remote_zero && is_zero(remote + at, bytes);
-		if (!is_local_zero && !is_remote_zero)
+		if (memcmp(local + at, remote + at, count) == 0)
+			continue;
+		block = shape_of(local, remote, track_bytes, at, count);
+		if (block == SHAPE_DATA || (shape != SHAPE_COUNT && shape != block))
 			return SHAPE_DATA;
+		shape = block;
 	}
-	return is_local_zero ? SHAPE_LOCAL_ZERO : SHAPE_REMOTE_ZERO;
+	assert(shape != SHAPE_COUNT);
+	return shape;
 }

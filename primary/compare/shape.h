@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a difference looks like: one side zero where the other has data, which is what a trim or a write that never came
- * leaves behind, or data on both. Looked at in blocks of 4 KiB, aligned in the track. No state.
+ * What a difference looks like: zeros on one side only are mostly a range that was trimmed there or never written, and
+ * another matter than two contents. Pure.
  */
 #ifndef RA_COMPARE_SHAPE_H
 #define RA_COMPARE_SHAPE_H
 
 #include <stdint.h>
 
-#define SHAPE_BLOCK_BYTES 4096u
+enum report_shape {
+	SHAPE_DATA,
+	SHAPE_LOCAL_ZERO,
+	SHAPE_REMOTE_ZERO,
+	SHAPE_TAIL, /* only one volume has it; shape_of never says so */
+	SHAPE_COUNT
+};
 
-enum report_shape { SHAPE_DATA, SHAPE_LOCAL_ZERO, SHAPE_REMOTE_ZERO, SHAPE_TAIL, SHAPE_COUNT };
-
-const char *shape_name(enum report_shape shape); /* "data", "local-zero", "remote-zero", "tail" */
-/* Of the differing bytes offset to offset + length of a track. Never TAIL. */
+/* Of a range that differs, in a track of which both sides have track_bytes: length at least 1, its end at most
+ * track_bytes. A side is zero when all blocks of 4 KiB that the range touches are zero there, and not on the other. */
 enum report_shape shape_of(const uint8_t *local, const uint8_t *remote, uint32_t track_bytes, uint32_t offset,
 	uint32_t length);
+/* Of all of a differing track: what all its blocks that differ have, or DATA. */
+enum report_shape shape_of_track(const uint8_t *local, const uint8_t *remote, uint32_t track_bytes);
+const char *shape_name(enum report_shape shape); /* "remote-zero" */
 
 #endif

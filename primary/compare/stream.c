@@ -52,6 +52,9 @@ struct reader {
 	unsigned retries;
 	bool is_polling;
 	int64_t poll_end_ms; /* with is_polling; active_ms goes by it */
+	bool is_asked;       /* for tracks that have not come */
+	int64_t asked_ms;    /* with is_asked: since */
+	int64_t came_ms;     /* the last answer */
 	struct timer timer;
 };
 
@@ -200,7 +203,7 @@ static void forget_question(struct reader *reader)
 	reader->floor = 0;
 	reader->reread = false;
 	reader->retries = 0;
-	reader->is_polling = false;
+	reader->is_polling = reader->is_asked = false;
 }
 
 static void on_reply(void *arg, const struct msg_host_read_reply *reply);
@@ -245,6 +248,9 @@ static void ask(struct reader *reader)
 
 	reader->first_track = stream->next;
 	reader->track_count = 0;
+	if (!reader->is_asked)
+		reader->asked_ms = active_ms(shared);
+	reader->is_asked = true;
 	if (reader->side == SIDE_REMOTE) {
 		report_link(shared->report)->reads++;
 		if (shared->options->delivery == DELIVERY_POLL && !reader->is_polling) {
@@ -256,8 +262,14 @@ static void ask(struct reader *reader)
 	client_read(shared->client, &request, on_reply, reader);
 }
 
+static struct report_waits *waits_of(const struct reader *reader)
+{
+	return &report_link(reader->stream->shared->report)->waits;
+}
+
 static void delay(struct reader *reader, int64_t delay_ms, enum status status)
 {
+	waits_of(reader)->delayed_ms[reader->side] += delay_ms;
 	set_state(reader, READER_DELAYED, status_name(status));
 	timer_set(&reader->timer, delay_ms);
 }
@@ -357,11 +369,29 @@ static void replace_slot(struct reader *reader)
 	reader->has_slot = shared->spare_slot(shared->arg, &reader->slot);
 }
 
+/* How long the answer that has just come was waited for, and by whom. */
+static void count_answer(struct reader *reader)
+{
+	struct stream *stream = reader->stream;
+	const struct reader *other = reader->side == SIDE_LOCAL ? &stream->remote : &stream->local;
+	struct report_waits *waits = waits_of(reader);
+
+	reader->came_ms = active_ms(stream->shared);
+	waits->asked_ms[reader->side] += reader->came_ms - reader->asked_ms;
+	if (has_track(other, stream->next))
+		waits->alone_ms[reader->side] += reader->came_ms -
+			(other->came_ms > reader->asked_ms ? other->came_ms : reader->asked_ms);
+	for (uint32_t i = 0; i < reader->track_count; i++)
+		if (reader->states[i] == TRACK_DATA || reader->states[i] == TRACK_ZERO)
+			waits->read_bytes[reader->side] += report_common_bytes(stream->shared->report, reader->first_track + i);
+}
+
 static void take_answer(struct reader *reader, const struct msg_host_read_reply *reply)
 {
 	reader->track_count = reply->track_count;
 	memcpy(reader->states, reply->states, reply->track_count);
 	reader->packed_bytes = 0;
+	count_answer(reader);
 	forget_question(reader);
 }
 
@@ -370,6 +400,10 @@ static void count_reply(struct reader *reader, const struct msg_host_read_reply 
 	struct report_link *link = report_link(reader->stream->shared->report);
 
 	link->throttled_ms += reply->throttled_ms;
+	link->waits.throttled_ms[reader->side] += reply->throttled_ms;
+	if (reply->cpu_ms > 0)
+		link->waits.cpu_ms[reader->side] = reply->cpu_ms;
+	link->waits.disk_ms += reply->disk_ms;
 	reader->poll_end_ms += reply->throttled_ms;
 	if (reader->side != SIDE_REMOTE)
 		return;

@@ -28,8 +28,8 @@ const char *ctl_socket(const struct ctl_options *options)
 	return lstat(SECONDARY_SOCKET, &status) == 0 ? SECONDARY_SOCKET : PRIMARY_SOCKET;
 }
 
-enum status ctl_call(const char *socket, struct msg_control *request, int timeout_ms, json_t **json,
-	char why[CTL_WHY_BYTES])
+static enum status call(const char *socket, struct msg_control *request, const void *payload, uint32_t payload_bytes,
+	int timeout_ms, json_t **json, char why[CTL_WHY_BYTES])
 {
 	int fd = control_connect(socket, NULL, why, CTL_WHY_BYTES);
 	enum status status;
@@ -37,11 +37,17 @@ enum status ctl_call(const char *socket, struct msg_control *request, int timeou
 	*json = NULL;
 	if (fd < 0)
 		return fd == -EACCES || fd == -EPERM ? STATUS_NOT_PERMITTED : STATUS_LINK_LOST;
-	status = control_call(fd, request, timeout_ms, json, why, CTL_WHY_BYTES);
+	status = control_call(fd, request, payload, payload_bytes, timeout_ms, json, why, CTL_WHY_BYTES);
 	close(fd);
 	if (status != STATUS_OK && why[0] == '\0')
 		snprintf(why, CTL_WHY_BYTES, "the daemon answers %s", status_name(status));
 	return status;
+}
+
+enum status ctl_call(const char *socket, struct msg_control *request, int timeout_ms, json_t **json,
+	char why[CTL_WHY_BYTES])
+{
+	return call(socket, request, NULL, 0, timeout_ms, json, why);
 }
 
 enum ctl_exit ctl_exit_of(enum status status)
@@ -59,10 +65,11 @@ enum ctl_exit ctl_exit_of(enum status status)
 	}
 }
 
-enum ctl_exit ctl_ask(const struct ctl_options *options, struct msg_control *request, json_t **json)
+enum ctl_exit ctl_ask(const struct ctl_options *options, struct msg_control *request, const void *payload,
+	uint32_t payload_bytes, json_t **json)
 {
 	char why[CTL_WHY_BYTES] = "";
-	enum status status = ctl_call(ctl_socket(options), request, CTL_ANSWER_MS, json, why);
+	enum status status = call(ctl_socket(options), request, payload, payload_bytes, CTL_ANSWER_MS, json, why);
 
 	if (status != STATUS_OK)
 		log_error("%s", why);

@@ -16,8 +16,10 @@ const char *ctl_socket(const struct ctl_options *options);
 /* OK with *json, the caller's; else words in why. LINK_LOST: there is no daemon. */
 enum status ctl_call(const char *socket, struct msg_control *request, int timeout_ms, json_t **json,
 	char why[CTL_WHY_BYTES]);
-/* The same for a verb: CTL_GOOD with *json, or another exit code after it was told on standard error. */
-enum ctl_exit ctl_ask(const struct ctl_options *options, struct msg_control *request, json_t **json);
+/* The same for a verb, with a payload (NULL: none): CTL_GOOD with *json, or another exit code after it was told on
+ * standard error. */
+enum ctl_exit ctl_ask(const struct ctl_options *options, struct msg_control *request, const void *payload,
+	uint32_t payload_bytes, json_t **json);
 enum ctl_exit ctl_exit_of(enum status status);
 
 #endif

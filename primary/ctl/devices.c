@@ -22,14 +22,19 @@ static void add_device(struct ctl_table *table, const json_t *device)
 	ctl_table_add(table, "%" PRIu64, ctl_integer_of(device, "jobs"));
 	ctl_table_add(table, "%s", ctl_text_of(device, "peer"));
 	ctl_table_add(table, "%s", ctl_limit_of(json_object_get(device, "limit")));
-	ctl_table_add(table, "%s", ctl_text_of(device, "reserved_by"));
+	if (ctl_has(device, "invalid_tracks"))
+		ctl_table_add(table, "%" PRIu64, ctl_integer_of(device, "invalid_tracks"));
+	else
+		ctl_table_add(table, "%s", "");
+	ctl_table_add(table, "%s%s", ctl_text_of(device, "reserved_by"),
+		json_is_true(json_object_get(device, "exclusive")) ? " (exclusive)" : "");
 	ctl_table_add(table, "%s", ctl_text_of(device, "path"));
 }
 
 void ctl_show_devices(const json_t *answer, FILE *out)
 {
 	static const char *const headings[] = { "DEVICE", "STATE", ">SIZE", "IO", ">USERS", ">JOBS", "PEER", "LIMIT",
-		"RESERVED BY", "VOLUME", NULL };
+		">INVALID", "RESERVED BY", "VOLUME", NULL };
 	struct ctl_table *table = ctl_table_new(headings);
 	const json_t *device;
 	size_t index;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ra-ctl: looks into a daemon of this host. Each verb is one question, whose answer is printed as it came (--json) or
- * as a table; keygen asks nobody, check has its own file. One thread.
+ * as a table; keygen asks nobody, check and tracks have their own files. One thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "primary/ctl/keygen.h"
 #include "primary/ctl/options.h"
 #include "primary/ctl/show.h"
+#include "primary/ctl/tracks.h"
 #include "primary/ctl/words.h"
 
 static const struct {
@@ -43,7 +44,7 @@ static enum ctl_exit ask_and_show(const struct ctl_options *options)
 	enum ctl_exit code;
 
 	snprintf(request.name, sizeof(request.name), "%s", options->name);
-	code = ctl_ask(options, &request, &answer);
+	code = ctl_ask(options, &request, NULL, 0, &answer);
 	if (code != CTL_GOOD)
 		return code;
 	if (options->json)
@@ -61,6 +62,8 @@ static enum ctl_exit run(const struct ctl_options *options)
 		return ctl_keygen(options);
 	case CTL_CHECK:
 		return ctl_check(options);
+	case CTL_TRACKS:
+		return ctl_run_tracks(options);
 	default:
 		return ask_and_show(options);
 	}

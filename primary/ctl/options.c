@@ -16,7 +16,7 @@
 
 const char ctl_help[] =
 	"Usage: ra-ctl [OPTION]... VERB [ARGUMENT]...\n"
-	"Look into ra-primaryd or ra-secondaryd, whichever runs on this host, or change a limit of it.\n"
+	"Look into ra-primaryd or ra-secondaryd, whichever runs on this host, or change its limits and invalid tracks.\n"
 	"\n"
 	"  keygen --out FILE NAME   make the key of host NAME, print what the other host needs (asks no daemon)\n"
 	"  check [DEVICE]           does everything fit, and how fast is it; changes nothing\n"
@@ -30,6 +30,11 @@ const char ctl_help[] =
 	"  limit total RATE         change one until the daemon ends: bytes per second, such as 100M, or none\n"
 	"  limit device NAME RATE\n"
 	"  limit peer NAME RATE\n"
+	"  tracks DEVICE list       the tracks known to be invalid: their copy is not up to date\n"
+	"  tracks DEVICE mark RANGES    RANGES such as 0-99,200; tracks count from 0\n"
+	"  tracks DEVICE clear RANGES   or: clear all\n"
+	"  tracks DEVICE import FILE    marks those in FILE, one range a line; - is standard input\n"
+	"  tracks DEVICE export         prints such a file\n"
 	"\n"
 	"  --socket PATH            of the daemon (/run/ra/primary.sock; where that is not, /run/ra/secondary.sock)\n"
 	"  --json                   print the answer as JSON\n"
@@ -54,7 +59,7 @@ static const struct option long_options[] = {
 static const char *const verbs[CTL_VERB_COUNT] = {
 	[CTL_KEYGEN] = "keygen",   [CTL_CHECK] = "check",   [CTL_STATUS] = "status", [CTL_DEVICES] = "devices",
 	[CTL_JOBS] = "jobs",	   [CTL_ERRORS] = "errors", [CTL_CACHE] = "cache",   [CTL_LINKS] = "links",
-	[CTL_LIMIT] = "limit",
+	[CTL_LIMIT] = "limit",	   [CTL_TRACKS] = "tracks",
 };
 
 /* For "return": false, after writing why. */
@@ -121,6 +126,36 @@ static bool take_limit(struct ctl_options *options, int count, char *const words
 	return take_name(options, words[0], words[1], why) && take_rate(options, count - 2, words + 2, why);
 }
 
+static bool take_tracks(struct ctl_options *options, int count, char *const words[], char *why)
+{
+	static const struct {
+		const char *name;
+		int words;
+	} actions[] = {
+		[CTL_TRACKS_LIST] = { "list", 0 },     [CTL_TRACKS_MARK] = { "mark", 1 },     [CTL_TRACKS_CLEAR] = { "clear", 1 },
+		[CTL_TRACKS_IMPORT] = { "import", 1 }, [CTL_TRACKS_EXPORT] = { "export", 0 },
+	};
+
+	if (count < 2)
+		return refuse(why, "expected: tracks DEVICE list, mark RANGES, clear RANGES, clear all, import FILE or export");
+	if (!take_name(options, "device", words[0], why))
+		return false;
+	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(words[1], actions[i].name) != 0)
+			continue;
+		if (count - 2 != actions[i].words)
+			return refuse(why, "tracks %s takes %s", actions[i].name, actions[i].words == 0 ? "no argument" :
+				i == CTL_TRACKS_IMPORT ? "one argument: the name of a file, or -" :
+				"one argument: ranges of tracks, such as 0-99,200");
+		if (options->json && i == CTL_TRACKS_EXPORT)
+			return refuse(why, "export prints ranges: --json is for list");
+		options->tracks = (enum ctl_tracks)i;
+		options->tracks_text = words[2];
+		return true;
+	}
+	return refuse(why, "'%.80s': expected tracks DEVICE list, mark, clear, import or export", words[1]);
+}
+
 static bool take_verb(struct ctl_options *options, int count, char *const words[], char *why)
 {
 	if (count == 0)
@@ -147,6 +182,8 @@ static bool take_verb(struct ctl_options *options, int count, char *const words[
 		return take_device(options, count, words, why);
 	case CTL_LIMIT:
 		return take_limit(options, count, words, why);
+	case CTL_TRACKS:
+		return take_tracks(options, count, words, why);
 	default:
 		return count == 0 || refuse(why, "%s takes no argument", verbs[options->verb]);
 	}

@@ -22,8 +22,11 @@ enum ctl_verb {
 	CTL_CACHE,
 	CTL_LINKS,
 	CTL_LIMIT,
+	CTL_TRACKS,
 	CTL_VERB_COUNT
 };
+
+enum ctl_tracks { CTL_TRACKS_LIST, CTL_TRACKS_MARK, CTL_TRACKS_CLEAR, CTL_TRACKS_IMPORT, CTL_TRACKS_EXPORT };
 
 enum ctl_exit {
 	CTL_GOOD = 0,
@@ -42,6 +45,8 @@ struct ctl_options {
 	enum limit_scope scope;  /* limit; UNSET: show */
 	bool sets_bytes, sets_reads;
 	uint64_t bytes_per_s, reads_per_s; /* 0: none */
+	enum ctl_tracks tracks;
+	const char *tracks_text; /* mark, clear: ranges; import: a file */
 };
 
 enum ctl_result { CTL_RUN, CTL_HELP, CTL_VERSION, CTL_BAD };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl status: a daemon in ten lines. One thread.
+ * ra-ctl status: a daemon in ten lines, and a line for each program that has a device open. One thread.
  */
 #include "primary/ctl/show.h"
 
@@ -91,6 +91,63 @@ static void add_errors(struct ctl_table *table, const json_t *answer)
 	add(table, "errors", words);
 }
 
+/* Never 100 before the last track is done. */
+static void add_share(struct ctl_table *table, uint64_t done, uint64_t total)
+{
+	if (total == 0)
+		ctl_table_add(table, "%s", "");
+	else
+		ctl_table_add(table, "%u %%", done < total ? (unsigned)((double)done / (double)total * 100.0) : 100u);
+}
+
+static void add_rate(struct ctl_table *table, const json_t *run, const char *key)
+{
+	ctl_table_add(table, "%s", ctl_has(run, key) ? ctl_rate(ctl_number_of(run, key)) : "");
+}
+
+static void add_age(struct ctl_table *table, const json_t *run, const char *key)
+{
+	ctl_table_add(table, "%s", ctl_has(run, key) ? ctl_age(ctl_number_of(run, key)) : "");
+}
+
+/* Nothing where it is 0. */
+static void add_count(struct ctl_table *table, const json_t *run, const char *key)
+{
+	uint64_t count = ctl_integer_of(run, key);
+
+	if (count != 0)
+		ctl_table_add(table, "%" PRIu64, count);
+	else
+		ctl_table_add(table, "%s", "");
+}
+
+static void show_runs(const json_t *runs, FILE *out)
+{
+	static const char *const headings[] = { "DEVICE", "HOST", "PHASE", ">DONE", ">DIFFERENT", ">SETTLING", ">LOCAL",
+		">REMOTE", "BINDS", ">LEFT", ">RUNS FOR", NULL };
+	struct ctl_table *table = ctl_table_new(headings);
+	const json_t *run;
+	size_t index;
+
+	json_array_foreach((json_t *)runs, index, run) {
+		ctl_table_add(table, "%s", ctl_text_of(run, "device"));
+		ctl_table_add(table, "%s", ctl_text_of(run, "host"));
+		ctl_table_add(table, "%s", ctl_text_of(run, "phase"));
+		add_share(table, ctl_integer_of(run, "done_tracks"), ctl_integer_of(run, "total_tracks"));
+		add_count(table, run, "different_tracks");
+		add_count(table, run, "settling_tracks");
+		add_rate(table, run, "local_bytes_per_second");
+		add_rate(table, run, "remote_bytes_per_second");
+		ctl_table_add(table, "%s", ctl_text_of(run, "binds"));
+		add_age(table, run, "left_seconds");
+		add_age(table, run, "elapsed_seconds");
+	}
+	if (ctl_table_rows(table) > 0)
+		fputc('\n', out);
+	ctl_table_print(table, "", out);
+	ctl_table_free(table);
+}
+
 void ctl_show_status(const json_t *answer, FILE *out)
 {
 	static const char *const headings[] = { "", "", NULL };
@@ -117,4 +174,5 @@ void ctl_show_status(const json_t *answer, FILE *out)
 	add_errors(table, answer);
 	ctl_table_print(table, "", out);
 	ctl_table_free(table);
+	show_runs(json_object_get(answer, "runs"), out);
 }

@@ -33,7 +33,7 @@ says 'volume A'
 expect 2 a :a
 for bad in --socket=x --link-timeout=1s --reserve; do
 	expect 2 $bad a a
-	says "${bad%%=*} goes with a DEVICE only"
+	says "${bad%%=*}.* goes with a DEVICE only"
 done
 for bad in --track-size=64K --cache=64M --io=auto; do
 	expect 2 $bad web1

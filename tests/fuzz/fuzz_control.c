@@ -18,8 +18,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/track_set.h"
 #include "local/control_client.h"
 #include "local/server.h"
+#include "local/tracks.h"
 #include "wire/conn.h"
 
 #define INPUT_BYTES_MAX 4096u
@@ -30,6 +32,7 @@ struct target {
 	struct clock *clock;
 	struct server *server;
 	char folder[32], *path;
+	struct track_set *tracks; /* all that were ever marked or cleared */
 	uint8_t waits; /* bit n: request n of eight has to wait */
 	unsigned request_count;
 	struct control_request *waiting[WAITING_MAX];
@@ -49,11 +52,22 @@ static void on_control(void *arg, struct control_request *request)
 {
 	struct target *target = arg;
 	const struct msg_control *control = control_message(request);
+	struct track_set *change;
+	uint32_t payload_bytes;
 
 	assert(control->protocol == RA_PROTOCOL_VERSION && control->verb > VERB_UNSET && control->verb < VERB_COUNT);
+	control_payload(request, &payload_bytes);
+	assert(payload_bytes == 0 || (control->verb == VERB_TRACKS && control->action >= TRACKS_MARK));
 	if (target->waits >> target->request_count++ % 8 & 1) {
 		assert(target->waiting_count < WAITING_MAX);
 		target->waiting[target->waiting_count++] = request;
+	} else if (control->verb == VERB_TRACKS) {
+		if (!control_tracks(request, &change))
+			return;
+		if (change)
+			track_set_add_all(target->tracks, change);
+		track_set_free(change);
+		control_answer_tracks(request, STATUS_OK, target->tracks, "");
 	} else if (control->verb == VERB_CACHE) {
 		control_refuse(request, STATUS_BAD_REQUEST, "no cache for %s", control->name);
 	} else {
@@ -66,6 +80,7 @@ static struct target the_target;
 static void take_down(void)
 {
 	server_free(the_target.server);
+	track_set_free(the_target.tracks);
 	rmdir(the_target.folder);
 	free(the_target.path);
 	clock_free(the_target.clock);
@@ -84,6 +99,7 @@ static struct target *target_build(void)
 	signal(SIGPIPE, SIG_IGN);
 	target->base = event_base_new();
 	target->clock = clock_new_virtual();
+	target->tracks = track_set_new();
 	snprintf(target->folder, sizeof(target->folder), "/tmp/ra-fuzz.XXXXXX");
 	assert(target->base && mkdtemp(target->folder));
 	target->path = xasprintf("%s/sock", target->folder);
@@ -130,5 +146,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	settle(target);
 	for (unsigned i = 1; i < target->waiting_count; i++)
 		control_refuse(target->waiting[i], STATUS_TIMEOUT, "too late");
+	track_set_remove(target->tracks, 0, UINT64_MAX); /* each input finds the same */
 	return 0;
 }

@@ -85,12 +85,25 @@ static int op_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
 	return 0;
 }
 
+static int op_lock(void *arg, char holder[HOLDER_BYTES])
+{
+	(void)arg;
+	(void)holder;
+	return 0;
+}
+
+static void op_unlock(void *arg)
+{
+	(void)arg;
+}
+
 static void op_close(void *arg)
 {
 	(void)arg;
 }
 
-static const struct volume_ops volume_ops = { op_open, op_size, op_read, op_next_data, op_close };
+static const struct volume_ops volume_ops = { op_open, op_size, op_read, op_next_data, op_lock, op_unlock,
+	op_close };
 
 static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 {

@@ -25,6 +25,7 @@
 #include "secondary/job.h"
 #include "secondary/peer.h"
 #include "secondary/session.h"
+#include "tests/support/table_bed.h"
 #include "wire/conn.h"
 
 #define INNER_TAG 255u /* of attach, link and release */
@@ -132,6 +133,7 @@ void bed_free(struct bed *bed)
 	mailbox_free(bed->mailbox);
 	clock_free(bed->clock);
 	event_base_free(bed->base);
+	bed_remove_tables(bed);
 	free(bed);
 }
 
@@ -140,7 +142,8 @@ void bed_free(struct bed *bed)
 static void *primary_payload(void *arg, const struct message *message, uint32_t payload_bytes)
 {
 	struct primary *primary = arg;
-	struct answer *answer = &primary->answers[message->read_reply.tag % BED_TAGS];
+	uint32_t tag = message->type == MESSAGE_READ_REPLY ? message->read_reply.tag : message->invalid_reply.tag;
+	struct answer *answer = &primary->answers[tag % BED_TAGS];
 
 	free(answer->payload);
 	answer->payload = xcalloc(1, payload_bytes);
@@ -162,6 +165,8 @@ static void take_read_reply(struct primary *primary, const struct msg_read_reply
 	answer->floor = reply->floor;
 	answer->track_count = reply->track_count;
 	answer->throttled_ms = reply->throttled_ms;
+	answer->disk_ms = reply->disk_ms;
+	answer->cpu_ms = reply->cpu_ms;
 	memcpy(answer->detail, reply->detail, sizeof(answer->detail));
 	memcpy(answer->states, reply->states, sizeof(answer->states));
 }
@@ -175,6 +180,7 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 	switch (message->type) {
 	case MESSAGE_HELLO_REPLY:
 		primary->is_up = message->hello_reply.status == STATUS_OK;
+		primary->features = message->hello_reply.features;
 		conn_accept(primary->conn);
 		break;
 	case MESSAGE_DEVICE_REPLY:
@@ -192,7 +198,14 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 		answer->replies++;
 		answer->status = message->reserve_reply.status;
 		answer->reservation = message->reserve_reply.reservation;
+		answer->by_program = message->reserve_reply.by_program;
 		memcpy(answer->detail, message->reserve_reply.detail, sizeof(answer->detail));
+		break;
+	case MESSAGE_INVALID_REPLY:
+		answer = &primary->answers[message->invalid_reply.tag % BED_TAGS];
+		answer->replies++;
+		answer->status = message->invalid_reply.status;
+		memcpy(answer->detail, message->invalid_reply.detail, sizeof(answer->detail));
 		break;
 	case MESSAGE_READ_REPLY:
 		take_read_reply(primary, &message->read_reply);
@@ -264,7 +277,7 @@ struct primary *primary_new(struct bed *bed)
 struct primary *primary_new_of(struct bed *bed, struct peer *peer)
 {
 	const struct message hello = { .type = MESSAGE_HELLO,
-		.hello = { .protocol_min = 1, .protocol_max = 1, .software = "bed" } };
+		.hello = { .protocol_min = 1, .protocol_max = 1, .features = UINT64_MAX, .software = "bed" } };
 	struct primary *primary = new_silent(bed, peer);
 
 	primary_send(primary, &hello);
@@ -325,14 +338,25 @@ struct answer *primary_query(struct primary *primary, uint32_t tag, const char *
 	return primary_wait(primary, tag);
 }
 
-struct answer *primary_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner)
+static void ask_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner, bool exclusive)
 {
-	struct message reserve = { .type = MESSAGE_RESERVE, .reserve = { .tag = tag, .device_number = device } };
+	struct message reserve = { .type = MESSAGE_RESERVE,
+		.reserve = { .tag = tag, .device_number = device, .exclusive = exclusive } };
 
 	clear(primary, tag);
 	snprintf(reserve.reserve.owner, sizeof(reserve.reserve.owner), "%s", owner);
 	primary_send(primary, &reserve);
+}
+
+struct answer *primary_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner)
+{
+	ask_reserve(primary, tag, device, owner, false);
 	return primary_wait(primary, tag);
+}
+
+void primary_ask_exclusive(struct primary *primary, uint32_t tag, uint32_t device, const char *owner)
+{
+	ask_reserve(primary, tag, device, owner, true);
 }
 
 enum status primary_unreserve(struct primary *primary, uint32_t device, uint32_t reservation)

@@ -30,6 +30,7 @@ struct bed {
 	struct faulty_volume *volumes[BED_DEVICES]; /* devices "d0", "d1", "d2" */
 	struct peer_list *peers;
 	struct peer *peer; /* "bed": all devices, 64 links, 256 jobs */
+	char *state;       /* the folder of bed_add_table; NULL: there is none */
 };
 
 /* What a primary was told for one tag. */
@@ -45,8 +46,9 @@ struct answer {
 	uint32_t payload_bytes;
 	uint32_t track_bytes;
 	struct volume_info volume;
-	bool is_digest_only;
-	uint32_t reservation, throttled_ms;
+	bool is_digest_only, by_program;
+	uint32_t reservation, throttled_ms, disk_ms;
+	uint64_t cpu_ms;
 	char detail[DETAIL_MAX + 1];
 };
 
@@ -55,6 +57,7 @@ struct primary {
 	struct conn *conn;
 	struct session *session; /* the other end; gone when the link is lost */
 	bool is_up, is_closed;
+	uint64_t features; /* of the HelloReply; Hello has all bits */
 	struct answer answers[BED_TAGS];
 };
 
@@ -115,6 +118,8 @@ void primary_release(struct primary *primary, uint64_t link_id);
 /* Sends the request, waits for its answer; it stays in answers[tag] until the next of these. */
 struct answer *primary_query(struct primary *primary, uint32_t tag, const char *device);
 struct answer *primary_reserve(struct primary *primary, uint32_t tag, uint32_t device, const char *owner);
+/* An exclusive Reserve; its answer is answers[tag], cleared here. */
+void primary_ask_exclusive(struct primary *primary, uint32_t tag, uint32_t device, const char *owner);
 enum status primary_unreserve(struct primary *primary, uint32_t device, uint32_t reservation);
 enum status primary_detach(struct primary *primary, uint32_t device);
 /* Asserts that the answer has these tracks with the volume's content of now. */

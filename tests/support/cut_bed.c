@@ -26,6 +26,7 @@
 #include "secondary/peer.h"
 #include "secondary/session.h"
 #include "tests/support/cut_host.h"
+#include "tests/support/table_bed.h"
 
 #define IDLE_PASSES 2u /* nothing moved in so many: nothing is on its way but what the disk or the clock brings */
 
@@ -45,6 +46,9 @@ struct cut_bed *cut_bed_new(void)
 		(CUT_ZERO_TRACK + 1) * CUT_TRACK_BYTES);
 	faulty_volume_set_hole(cut_bed->bed->volumes[0], CUT_HOLE_TRACK * CUT_TRACK_BYTES,
 		(CUT_HOLE_TRACK + 1) * CUT_TRACK_BYTES);
+	bed_add_table(cut_bed->bed, 0);
+	bed_mark(cut_bed->bed, 0, 2, 2);
+	bed_mark(cut_bed->bed, 0, 6, 1);
 	cut_bed->relay = byte_relay_new(cut_bed->tls_bed->port);
 	cut_bed->throttle = throttle_new(cut_bed->bed->clock);
 	assert_int_equal(shm_create(CUT_STREAMS, CUT_TRACKS * CUT_TRACK_BYTES, &cut_bed->shm, &fd), 0);
@@ -100,7 +104,7 @@ static bool session_has_nothing(const struct session *session)
 
 	for (unsigned i = 0; i < BED_DEVICES; i++)
 		has_device |= session->has_device[i];
-	return !has_device && session->queries == NULL && session->connected_reads == 0 &&
+	return !has_device && session->queries == NULL && session->invalid_questions == NULL && session->connected_reads == 0 &&
 		session->reconnected_reads == 0 && session->place_waiters == NULL && session->jobs == 0 &&
 		session->locked_tracks == 0 && session->fetches == 0;
 }

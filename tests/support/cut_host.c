@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/track_set.h"
 #include "local/shm.h"
 #include "primary/remote.h"
 
@@ -46,14 +47,34 @@ void cut_host_leave(struct cut_host *host)
 	remote_detach(device);
 }
 
+static void leave_when_done(struct cut_host *host)
+{
+	for (unsigned i = 0; i < CUT_STREAMS; i++)
+		if (!host->streams[i].is_done)
+			return;
+	if (host->knows_invalid)
+		cut_host_leave(host);
+}
+
 static void released(struct cut_stream *stream)
 {
 	stream->job = NULL;
 	stream->is_done = true;
-	for (unsigned i = 0; i < CUT_STREAMS; i++)
-		if (!stream->host->streams[i].is_done)
-			return;
-	cut_host_leave(stream->host);
+	leave_when_done(stream->host);
+}
+
+static void on_invalid(void *arg, enum status status, const struct track_set *set, const char *detail)
+{
+	struct cut_host *host = arg;
+
+	assert_true(!host->is_down && !is_left(host) && !host->knows_invalid);
+	if (status != STATUS_OK)
+		fail_msg("%s: %s", status_name(status), detail);
+	assert_int_equal(track_set_ranges(set), 2);
+	assert_int_equal(track_set_tracks(set), 3);
+	assert_true(track_set_has(set, 2) && track_set_has(set, 3) && track_set_has(set, 6));
+	host->knows_invalid = true;
+	leave_when_done(host);
 }
 
 static void on_released(void *arg)
@@ -154,6 +175,7 @@ static void on_info(void *arg, enum status status, const struct remote_about *ab
 		fail_msg("%s: %s", status_name(status), detail);
 	assert_int_equal(about->track_bytes, CUT_TRACK_BYTES);
 	assert_int_equal(about->info->size_bytes, CUT_TRACKS * CUT_TRACK_BYTES);
+	assert_int_equal(remote_invalid(host->device, on_invalid, host), STATUS_OK);
 	for (unsigned i = 0; i < CUT_STREAMS; i++)
 		host->streams[i].job = remote_job_new(host->device);
 	for (unsigned i = 0; i < CUT_STREAMS; i++)

@@ -32,6 +32,7 @@ struct cut_host {
 	struct remote_device *device; /* NULL when it was given up */
 	struct cut_stream streams[CUT_STREAMS];
 	bool is_down;
+	bool knows_invalid; /* it was told which tracks the table has */
 	unsigned downs, ups, reads, answers, data_not_found, disconnected;
 };
 

@@ -31,6 +31,8 @@ void fake_secondary_ignore(struct fake_secondary *fake, bool ignores);
 /* For the links to come. */
 void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_identity *identity);
 void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_reads);
+/* That it knows, for the links to come: all at first. */
+void fake_secondary_set_features(struct fake_secondary *fake, uint64_t features);
 /* Hello is answered with BUSY: no further link. */
 void fake_secondary_set_full(struct fake_secondary *fake, bool is_full);
 void fake_secondary_admit(struct fake_secondary *fake, bool admits);

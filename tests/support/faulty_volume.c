@@ -30,7 +30,7 @@ struct switches {
 	uint32_t seed, version;
 	struct range same, hole, bad;
 	char same_byte;
-	int bad_error, open_error;
+	int bad_error, open_error, lock_error;
 	size_t read_bytes_max;
 };
 
@@ -41,8 +41,8 @@ struct faulty_volume {
 	struct switches now;
 	struct faulty_counts counts;
 	unsigned reads_inside;
-	bool hangs_reads, hangs_open;
-	bool is_open;
+	bool hangs_reads, hangs_open, hangs_locks;
+	bool is_open, is_locked;
 };
 
 static struct faulty_volume *lock(void *arg)
@@ -213,11 +213,37 @@ static int faulty_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
 	return 0;
 }
 
+static int faulty_lock(void *arg, char holder[HOLDER_BYTES])
+{
+	struct faulty_volume *faulty = lock(arg);
+	int error;
+
+	assert(faulty->is_open && !faulty->is_locked);
+	faulty->counts.locks++;
+	hang_while(faulty, &faulty->hangs_locks);
+	error = faulty->now.lock_error;
+	faulty->is_locked = !error;
+	if (error == EBUSY)
+		strcpy(holder, "in use by faulty[7]");
+	unlock(faulty);
+	return -error;
+}
+
+static void faulty_unlock(void *arg)
+{
+	struct faulty_volume *faulty = lock(arg);
+
+	assert(faulty->is_open && faulty->is_locked);
+	faulty->is_locked = false;
+	faulty->counts.unlocks++;
+	unlock(faulty);
+}
+
 static void faulty_close(void *arg)
 {
 	struct faulty_volume *faulty = lock(arg);
 
-	assert(faulty->is_open);
+	assert(faulty->is_open && !faulty->is_locked);
 	faulty->is_open = false;
 	faulty->counts.closes++;
 	unlock(faulty);
@@ -228,6 +254,8 @@ static const struct volume_ops faulty_ops = {
 	.size = faulty_size,
 	.read = faulty_read,
 	.next_data = faulty_next_data,
+	.lock = faulty_lock,
+	.unlock = faulty_unlock,
 	.close = faulty_close,
 };
 
@@ -310,6 +338,12 @@ void faulty_volume_set_open_error(struct faulty_volume *faulty, int error)
 	unlock(faulty);
 }
 
+void faulty_volume_set_lock_error(struct faulty_volume *faulty, int error)
+{
+	lock(faulty)->now.lock_error = error;
+	unlock(faulty);
+}
+
 void faulty_volume_set_read_bytes_max(struct faulty_volume *faulty, size_t bytes)
 {
 	lock(faulty)->now.read_bytes_max = bytes;
@@ -332,6 +366,13 @@ void faulty_volume_hang_reads(struct faulty_volume *faulty, bool on)
 void faulty_volume_hang_open(struct faulty_volume *faulty, bool on)
 {
 	lock(faulty)->hangs_open = on;
+	pthread_cond_broadcast(&faulty->changed);
+	unlock(faulty);
+}
+
+void faulty_volume_hang_locks(struct faulty_volume *faulty, bool on)
+{
+	lock(faulty)->hangs_locks = on;
 	pthread_cond_broadcast(&faulty->changed);
 	unlock(faulty);
 }

@@ -14,10 +14,10 @@ struct faulty_volume;
 struct volume;
 
 struct faulty_counts {
-	unsigned opens, closes, sizes;
+	unsigned opens, closes, sizes, locks, unlocks;
 	unsigned reads;          /* calls, hung ones included */
 	unsigned reads_at_once;  /* the most ever inside at one time */
-	unsigned stuck;          /* hung now: opens, sizes and reads */
+	unsigned stuck;          /* hung now: opens, sizes, reads and locks */
 };
 
 struct faulty_volume *faulty_volume_new(uint64_t size_bytes, uint32_t seed);
@@ -38,13 +38,16 @@ void faulty_volume_set_hole(struct faulty_volume *faulty, uint64_t begin, uint64
 /* Reads that touch the range fail with -error. */
 void faulty_volume_set_error(struct faulty_volume *faulty, uint64_t begin, uint64_t end, int error);
 void faulty_volume_set_open_error(struct faulty_volume *faulty, int error); /* 0: none */
+/* Of locks; EBUSY: "in use by faulty[7]". 0: none. */
+void faulty_volume_set_lock_error(struct faulty_volume *faulty, int error);
 /* Each read brings at most so many bytes; 0: no limit. */
 void faulty_volume_set_read_bytes_max(struct faulty_volume *faulty, size_t bytes);
 void faulty_volume_set_size(struct faulty_volume *faulty, uint64_t size_bytes);
 
-/* While on, reads (opens and sizes) do not return; off lets those that hang go on. */
+/* While on, reads (opens and sizes; locks) do not return; off lets those that hang go on. */
 void faulty_volume_hang_reads(struct faulty_volume *faulty, bool on);
 void faulty_volume_hang_open(struct faulty_volume *faulty, bool on);
+void faulty_volume_hang_locks(struct faulty_volume *faulty, bool on);
 /* Waits until at least count calls hang; false after timeout_ms. */
 bool faulty_volume_wait_stuck(struct faulty_volume *faulty, unsigned count, int timeout_ms);
 struct faulty_counts faulty_volume_count(struct faulty_volume *faulty);

@@ -83,7 +83,9 @@ static void answer_reserve(struct relink_bed *bed, uint32_t tag)
 	reply.reserve_reply = (struct msg_reserve_reply){ .tag = tag, .status = bed->reserve_status,
 		.reservation = is_ok ? ++bed->last_reservation : 0 };
 	if (!is_ok)
-		snprintf(reply.reserve_reply.detail, sizeof(reply.reserve_reply.detail), "reserved by somebody");
+		snprintf(reply.reserve_reply.detail, sizeof(reply.reserve_reply.detail), "%s",
+			bed->is_by_program ? "in use by editor[9]" : "reserved by somebody");
+	reply.reserve_reply.by_program = !is_ok && bed->is_by_program;
 	fake_secondary_send(bed->secondary, &reply, NULL, 0);
 }
 
@@ -135,6 +137,16 @@ static void answer_read(struct relink_bed *bed, const struct msg_read *read)
 	}
 }
 
+static void answer_invalid(struct relink_bed *bed, uint32_t tag)
+{
+	struct message reply = { .type = MESSAGE_INVALID_REPLY,
+		.invalid_reply = { .tag = tag, .status = bed->invalid_status } };
+	bool is_ok = bed->invalid_status == STATUS_OK;
+	if (!is_ok)
+		snprintf(reply.invalid_reply.detail, sizeof(reply.invalid_reply.detail), "its file is damaged");
+	fake_secondary_send(bed->secondary, &reply, bed->invalid, bed->invalid_bytes);
+}
+
 static void answer(struct relink_bed *bed, const struct message *message)
 {
 	switch (message->type) {
@@ -144,12 +156,18 @@ static void answer(struct relink_bed *bed, const struct message *message)
 		break;
 	case MESSAGE_RESERVE:
 		bed->reserves++;
+		bed->exclusive_seen = message->reserve.exclusive;
 		answer_reserve(bed, message->reserve.tag);
 		break;
 	case MESSAGE_UNRESERVE:
 		bed->unreserves++;
 		assert_true(message->unreserve.reservation > 0);
 		fake_secondary_done(bed->secondary, message->unreserve.tag);
+		break;
+	case MESSAGE_INVALID:
+		bed->invalids++;
+		if (bed->invalid_status != STATUS_UNSET)
+			answer_invalid(bed, message->invalid.tag);
 		break;
 	case MESSAGE_READ:
 		answer_read(bed, &message->read);
@@ -263,6 +281,12 @@ static void attach(struct relink_host *host, struct remote_attach_spec *spec)
 void relink_attach(struct relink_host *host, int64_t link_timeout_ms, bool reserve)
 {
 	attach(host, &(struct remote_attach_spec){ .link_timeout_ms = link_timeout_ms, .reserve = reserve });
+}
+
+void relink_attach_exclusively(struct relink_host *host, int64_t link_timeout_ms)
+{
+	attach(host, &(struct remote_attach_spec){ .link_timeout_ms = link_timeout_ms, .reserve = true,
+		.exclusive = true });
 }
 
 void relink_attach_limited(struct relink_host *host, int64_t link_timeout_ms, struct rate *run_rate)

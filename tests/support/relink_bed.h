@@ -59,9 +59,14 @@ struct relink_bed {
 	bool is_mute;                     /* relink_settle leaves all frames to the test */
 	struct msg_device_reply volume;   /* but its tag */
 	enum status reserve_status, create_status;
+	enum status invalid_status;       /* UNSET: Invalid is not answered */
+	uint8_t invalid[64];              /* the payload when it is OK */
+	uint32_t invalid_bytes;
 	uint64_t last_link_id;
 	uint32_t last_reservation;
-	unsigned queries, reserves, unreserves, creates, reads, releases, detaches; /* seen in all links */
+	unsigned queries, reserves, unreserves, invalids, creates, reads, releases, detaches; /* seen in all links */
+	bool is_by_program; /* the Reserve that is BUSY: not a user of RA, but a program has it */
+	bool exclusive_seen; /* of the last Reserve */
 	uint64_t floor_seen; /* of the last Read */
 	bool reread_seen;
 };
@@ -78,6 +83,7 @@ void relink_expect(struct relink_bed *bed, const char *state);
 
 /* With patience and a reservation or not; a host whose device is known has its jobs. */
 void relink_attach(struct relink_host *host, int64_t link_timeout_ms, bool reserve);
+void relink_attach_exclusively(struct relink_host *host, int64_t link_timeout_ms);
 void relink_attach_limited(struct relink_host *host, int64_t link_timeout_ms, struct rate *run_rate);
 void relink_query(struct relink_host *host);
 void relink_open(struct relink_host *host, int64_t link_timeout_ms, bool reserve); /* both, OK, and its jobs */

@@ -5,6 +5,7 @@
 #include "tests/support/world.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,8 +30,8 @@ struct world_volume {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	uint64_t size_bytes;
-	int open_error;
-	bool hangs_reads, hangs_opens, is_open;
+	int open_error, lock_error;
+	bool hangs_reads, hangs_opens, hangs_locks, is_open, is_locked;
 	unsigned hung, opens;
 };
 
@@ -105,10 +106,32 @@ static int op_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
 	return 0;
 }
 
+static int op_lock(void *arg, char holder[HOLDER_BYTES])
+{
+	struct world_volume *volume = arg;
+	lock(volume);
+	hang_while(volume, &volume->hangs_locks);
+	int error = volume->lock_error;
+	volume->is_locked = !error;
+	if (error == -EBUSY)
+		strcpy(holder, "in use by editor[7]");
+	unlock(volume);
+	return error;
+}
+
+static void op_unlock(void *arg)
+{
+	struct world_volume *volume = arg;
+	lock(volume);
+	volume->is_locked = false;
+	unlock(volume);
+}
+
 static void op_close(void *arg)
 {
 	struct world_volume *volume = arg;
 	lock(volume);
+	assert(!volume->is_locked);
 	volume->is_open = false;
 	unlock(volume);
 }
@@ -118,6 +141,8 @@ static const struct volume_ops ops = {
 	.size = op_size,
 	.read = op_read,
 	.next_data = op_next_data,
+	.lock = op_lock,
+	.unlock = op_unlock,
 	.close = op_close,
 };
 
@@ -130,6 +155,13 @@ void world_fail_open(struct world *world, int error)
 {
 	lock(world->volume);
 	world->volume->open_error = error;
+	unlock(world->volume);
+}
+
+void world_fail_lock(struct world *world, int error)
+{
+	lock(world->volume);
+	world->volume->lock_error = error;
 	unlock(world->volume);
 }
 
@@ -147,6 +179,13 @@ void world_hang_opens(struct world *world)
 	unlock(world->volume);
 }
 
+void world_hang_locks(struct world *world)
+{
+	lock(world->volume);
+	world->volume->hangs_locks = true;
+	unlock(world->volume);
+}
+
 void world_wait_hung(struct world *world, unsigned count)
 {
 	lock(world->volume);
@@ -158,7 +197,7 @@ void world_wait_hung(struct world *world, unsigned count)
 void world_release(struct world *world)
 {
 	lock(world->volume);
-	world->volume->hangs_reads = world->volume->hangs_opens = false;
+	world->volume->hangs_reads = world->volume->hangs_opens = world->volume->hangs_locks = false;
 	pthread_cond_broadcast(&world->volume->changed);
 	unlock(world->volume);
 }
@@ -176,6 +215,14 @@ bool world_is_open(struct world *world)
 	bool is_open = world->volume->is_open;
 	unlock(world->volume);
 	return is_open;
+}
+
+bool world_is_locked(struct world *world)
+{
+	lock(world->volume);
+	bool is_locked = world->volume->is_locked;
+	unlock(world->volume);
+	return is_locked;
 }
 
 unsigned world_opens(struct world *world)

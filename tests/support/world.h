@@ -41,13 +41,16 @@ void world_free(struct world *world);
 void world_add_local(struct world *world, uint64_t size_bytes);
 uint8_t world_byte(uint64_t track);
 void world_fail_open(struct world *world, int error); /* from now on; 0: no more */
-/* From now on reads, or opens, hang until released. */
+void world_fail_lock(struct world *world, int error); /* the same; -EBUSY: "in use by editor[7]" */
+/* From now on reads, opens or locks hang until released. */
 void world_hang_reads(struct world *world);
 void world_hang_opens(struct world *world);
+void world_hang_locks(struct world *world);
 void world_wait_hung(struct world *world, unsigned count); /* until so many calls hang */
 void world_release(struct world *world);
 void world_resize(struct world *world, uint64_t size_bytes);
 bool world_is_open(struct world *world);
+bool world_is_locked(struct world *world);
 unsigned world_opens(struct world *world);
 
 /* remote and secondary, not yet connected to each other. */

@@ -54,7 +54,8 @@ struct client {
 	char detail[DETAIL_MAX + 1]; /* of what does not answer OK */
 	enum side failed_side;
 	uint32_t track_bytes;        /* told by open; 0: the fake's */
-	uint32_t throttled_ms; /* of each read that is answered from now on */
+	uint32_t throttled_ms, disk_ms; /* of each read that is answered from now on */
+	uint64_t cpu_ms;                /* likewise */
 	uint8_t local[FAKE_VOLUME_BYTES], remote[FAKE_VOLUME_BYTES];
 	uint8_t local_states[64], remote_states[64]; /* TRACK_UNSET: data */
 };
@@ -186,7 +187,8 @@ static inline uint32_t fake_track_bytes(uint64_t volume_bytes, uint64_t track)
 static inline void fake_answer_some(struct client *client, enum side side, uint32_t most)
 {
 	struct fake_read read = fake_take(client, side);
-	struct msg_host_read_reply reply = { .status = STATUS_OK, .throttled_ms = client->throttled_ms };
+	struct msg_host_read_reply reply = { .status = STATUS_OK, .throttled_ms = client->throttled_ms,
+		.disk_ms = client->disk_ms, .cpu_ms = client->cpu_ms };
 	const uint8_t *volume = side == SIDE_LOCAL ? client->local : client->remote;
 	const uint8_t *states = side == SIDE_LOCAL ? client->local_states : client->remote_states;
 	uint64_t volume_bytes = side == SIDE_LOCAL ? client->local_bytes : client->remote_bytes;
@@ -218,7 +220,7 @@ static inline void fake_answer_status(struct client *client, enum side side, enu
 {
 	struct fake_read read = fake_take(client, side);
 	struct msg_host_read_reply reply = { .status = status, .floor = floor, .slot_lost = slot_lost,
-		.throttled_ms = client->throttled_ms };
+		.throttled_ms = client->throttled_ms, .disk_ms = client->disk_ms, .cpu_ms = client->cpu_ms };
 
 	snprintf(reply.detail, sizeof(reply.detail), "%s", client->detail);
 

@@ -117,8 +117,17 @@ static inline void model_da_serve(struct da_request *request)
 	case DA_READ:
 		result->tracks_done = da_read_tracks(&request->spec, request->sequence, model_da_is_wanted, request);
 		break;
+	case DA_LOCK:
+		result->error = volume_lock(volume, result->holder);
+		break;
+	case DA_UNLOCK:
+		volume_unlock(volume);
+		break;
 	case DA_CLOSE:
 		volume_close(volume);
+		break;
+	case DA_CALL:
+		result->error = request->spec.call(request->spec.call_arg);
 		break;
 	}
 }
@@ -132,6 +141,8 @@ static inline void model_da_return(struct da_request *request)
 	if (is_abandoned) {
 		if (request->spec.kind == DA_OPEN && request->result.error == 0)
 			volume_close(request->spec.volume);
+		if (request->spec.kind == DA_LOCK && request->result.error == 0)
+			volume_unlock(request->spec.volume);
 		if (request->spec.returned != NULL)
 			request->spec.returned(request->spec.returned_arg);
 		model_da_drop(request);

@@ -98,7 +98,7 @@ static enum status call(struct fixture *fixture, enum control_verb verb)
 
 	requests_made++;
 	json_decref(fixture->json);
-	return control_call(fixture->fd, &request, TIMEOUT_MS, &fixture->json, fixture->why, sizeof(fixture->why));
+	return control_call(fixture->fd, &request, NULL, 0, TIMEOUT_MS, &fixture->json, fixture->why, sizeof(fixture->why));
 }
 
 /* What the daemon has said by the time it is asked. */
@@ -133,6 +133,24 @@ static void answer_is_given_as_json(void **state)
 	answer(fixture, requests_made + 1, STATUS_OK, "", "{\"hosts\":4}");
 	assert_int_equal(call(fixture, VERB_STATUS), STATUS_OK);
 	assert_int_equal(json_integer_value(json_object_get(fixture->json, "hosts")), 4);
+}
+
+static void payload_goes_with_the_request(void **state)
+{
+	struct fixture *fixture = *state;
+	struct msg_control request = { .verb = VERB_TRACKS, .action = TRACKS_MARK };
+	uint8_t head[FRAME_HEADER_BYTES], text[256];
+	struct frame_header header;
+	const char *words;
+
+	answer(fixture, ++requests_made, STATUS_OK, "", "{}");
+	assert_int_equal(control_call(fixture->fd, &request, "some bytes", 10, TIMEOUT_MS, &fixture->json, fixture->why,
+		sizeof(fixture->why)), STATUS_OK);
+	assert_int_equal(read(fixture->daemon, head, sizeof(head)), sizeof(head));
+	assert_int_equal(frame_decode(head, &header, &words), 0);
+	assert_int_equal(header.payload_bytes, 10);
+	assert_int_equal(read(fixture->daemon, text, sizeof(text)), header.message_bytes + 10);
+	assert_memory_equal(text + header.message_bytes, "some bytes", 10);
 }
 
 static void refusal_is_given_with_its_words(void **state)
@@ -296,6 +314,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(answer_is_given_as_json),
+		TEST(payload_goes_with_the_request),
 		TEST(refusal_is_given_with_its_words),
 		TEST(silent_daemon_is_waited_for_until_the_limit),
 		TEST(daemon_that_stops_inside_an_answer_is_waited_for_until_the_limit),

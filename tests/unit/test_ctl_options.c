@@ -151,6 +151,51 @@ static void a_limit_that_is_none_is_refused(void **state)
 	assert_string_equal(why, "--reads is for limit");
 }
 
+static void tracks_of_a_device_are_listed_or_changed(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("tracks", "web1", "list", "--json"), CTL_RUN);
+	assert_int_equal(options.verb, CTL_TRACKS);
+	assert_int_equal(options.tracks, CTL_TRACKS_LIST);
+	assert_string_equal(options.name, "web1");
+	assert_true(options.json);
+	assert_int_equal(PARSE("tracks", "web1", "mark", "0-99,200"), CTL_RUN);
+	assert_int_equal(options.tracks, CTL_TRACKS_MARK);
+	assert_string_equal(options.tracks_text, "0-99,200");
+	assert_int_equal(PARSE("tracks", "web1", "clear", "all"), CTL_RUN);
+	assert_int_equal(options.tracks, CTL_TRACKS_CLEAR);
+	assert_string_equal(options.tracks_text, "all");
+	assert_int_equal(PARSE("tracks", "web1", "import", "-"), CTL_RUN);
+	assert_int_equal(options.tracks, CTL_TRACKS_IMPORT);
+	assert_string_equal(options.tracks_text, "-");
+	assert_int_equal(PARSE("tracks", "web1", "export"), CTL_RUN);
+	assert_int_equal(options.tracks, CTL_TRACKS_EXPORT);
+}
+
+static void tracks_that_make_no_sense_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("tracks"), CTL_BAD);
+	assert_int_equal(PARSE("tracks", "web1"), CTL_BAD);
+	assert_string_equal(why,
+		"expected: tracks DEVICE list, mark RANGES, clear RANGES, clear all, import FILE or export");
+	assert_int_equal(PARSE("tracks", "/dev/sda", "list"), CTL_BAD);
+	assert_non_null(strstr(why, "'/dev/sda' is no name of a device"));
+	assert_int_equal(PARSE("tracks", "web1", "show"), CTL_BAD);
+	assert_string_equal(why, "'show': expected tracks DEVICE list, mark, clear, import or export");
+	assert_int_equal(PARSE("tracks", "web1", "list", "5"), CTL_BAD);
+	assert_string_equal(why, "tracks list takes no argument");
+	assert_int_equal(PARSE("tracks", "web1", "clear"), CTL_BAD);
+	assert_string_equal(why, "tracks clear takes one argument: ranges of tracks, such as 0-99,200");
+	assert_int_equal(PARSE("tracks", "web1", "mark", "1", "2"), CTL_BAD);
+	assert_string_equal(why, "tracks mark takes one argument: ranges of tracks, such as 0-99,200");
+	assert_int_equal(PARSE("tracks", "web1", "import"), CTL_BAD);
+	assert_string_equal(why, "tracks import takes one argument: the name of a file, or -");
+	assert_int_equal(PARSE("tracks", "web1", "export", "--json"), CTL_BAD);
+	assert_string_equal(why, "export prints ranges: --json is for list");
+	assert_int_equal(PARSE("tracks", "web1", "list", "--reads", "5"), CTL_BAD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +205,8 @@ int main(void)
 		cmocka_unit_test(keygen_needs_a_file_and_a_name),
 		cmocka_unit_test(a_limit_is_of_the_total_a_device_or_a_peer),
 		cmocka_unit_test(a_limit_that_is_none_is_refused),
+		cmocka_unit_test(tracks_of_a_device_are_listed_or_changed),
+		cmocka_unit_test(tracks_that_make_no_sense_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

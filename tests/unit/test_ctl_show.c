@@ -164,6 +164,37 @@ static void status_shows_either_daemon(void **state)
 		"errors       none\n");
 }
 
+static void status_has_a_line_for_each_run(void **state)
+{
+	(void)state;
+	assert_shown(ctl_show_status,
+		"{'daemon':'ra-primaryd','version':'0.1.0','uptime_seconds':2,'devices':2,'peers':1,'links_up':1,"
+		"'hosts':3,'runs':[{'device':'web1','host':'ra-compare[5] on a','phase':'comparing','done_tracks':1999,"
+		"'total_tracks':2000,'different_tracks':2,'settling_tracks':0,'local_bytes_per_second':1048576,"
+		"'remote_bytes_per_second':0,'binds':'remote disk','left_seconds':130,'elapsed_seconds':8000},"
+		"{'device':'db','host':'ra-compare[6] on a','phase':'finishing','done_tracks':7,'total_tracks':7,"
+		"'different_tracks':0,'settling_tracks':0,'local_bytes_per_second':0,'remote_bytes_per_second':0,"
+		"'elapsed_seconds':3},{'device':'db','host':'ra-ctl[7] on a'}],'limit':{},'errors':{}}",
+		"ra-primaryd  0.1.0, up for 2.0 s\n"
+		"devices      2\n"
+		"peers        1, 1 link up\n"
+		"hosts        3 programs\n"
+		"limit        none\n"
+		"errors       none\n"
+		"\n"
+		"DEVICE  HOST                PHASE       DONE  DIFFERENT      LOCAL     REMOTE  BINDS         LEFT  RUNS FOR\n"
+		"web1    ra-compare[5] on a  comparing   99 %          2    1 MiB/s  0 bytes/s  remote disk  2 min       2 h\n"
+		"db      ra-compare[6] on a  finishing  100 %             0 bytes/s  0 bytes/s                         3.0 s\n"
+		"db      ra-ctl[7] on a\n");
+	assert_shown(ctl_show_status,
+		"{'daemon':'ra-primaryd','version':'0.1.0','uptime_seconds':2,'runs':[],'limit':{},'errors':{}}",
+		"ra-primaryd  0.1.0, up for 2.0 s\n"
+		"devices      0\n"
+		"peers        0, 0 links up\n"
+		"limit        none\n"
+		"errors       none\n");
+}
+
 static void devices_show_what_is_open(void **state)
 {
 	(void)state;
@@ -172,10 +203,22 @@ static void devices_show_what_is_open(void **state)
 		"{'devices':[{'name':'web1','path':'/v','state':'open','ready':false,'users':1,'jobs':8,"
 		"'reserved_by':'ra-compare[5] on a','limit':{'bytes_per_second':1024},'volume':{'bytes':1048576,"
 		"'io':'direct'}},{'name':'db','path':'/w','state':'closed','users':0,'jobs':0,"
-		"'reserved_by':null,'limit':{}}]}",
+		"'reserved_by':null,'exclusive':false,'limit':{}}]}",
 		"DEVICE  STATE             SIZE  IO      USERS  JOBS  LIMIT    RESERVED BY         VOLUME\n"
 		"web1    open, not ready  1 MiB  direct      1     8  1 KiB/s  ra-compare[5] on a  /v\n"
 		"db      closed                              0     0                               /w\n");
+	assert_shown(ctl_show_devices, "{'devices':[{'name':'db','path':'/w','state':'open','users':1,'jobs':0,"
+		"'reserved_by':'me','exclusive':true,'limit':{}}]}",
+		"DEVICE  STATE  USERS  JOBS  RESERVED BY     VOLUME\n"
+		"db      open       1     0  me (exclusive)  /w\n");
+	assert_shown(ctl_show_devices,
+		"{'devices':[{'name':'web1','path':'/v','state':'closed','invalid_tracks':0},"
+		"{'name':'db','path':'/w','state':'closed','invalid_tracks':17},"
+		"{'name':'x','path':'/x','state':'closed'}]}",
+		"DEVICE  STATE   USERS  JOBS  INVALID  VOLUME\n"
+		"web1    closed      0     0        0  /v\n"
+		"db      closed      0     0       17  /w\n"
+		"x       closed      0     0           /x\n");
 }
 
 static void jobs_show_the_ring_of_a_secondary_and_the_streams_of_a_primary(void **state)
@@ -297,6 +340,7 @@ int main(void)
 		cmocka_unit_test(columns_are_aligned_and_empty_ones_left_out),
 		cmocka_unit_test(a_daemon_cannot_steer_the_terminal),
 		cmocka_unit_test(status_shows_either_daemon),
+		cmocka_unit_test(status_has_a_line_for_each_run),
 		cmocka_unit_test(devices_show_what_is_open),
 		cmocka_unit_test(jobs_show_the_ring_of_a_secondary_and_the_streams_of_a_primary),
 		cmocka_unit_test(errors_end_with_the_newest),

@@ -39,6 +39,29 @@ static void open_size_and_close_reach_the_volume(void **state)
 	assert_int_equal(da_bed_count().elements_used, 0);
 }
 
+static void lock_and_unlock_reach_the_volume(void **state)
+{
+	struct da_order order = { 0 };
+
+	(void)state;
+	da_bed_open_volumes();
+	faulty_volume_set_lock_error(da_bed.faulty[0], EBUSY);
+	da_bed_submit(&order, DA_LOCK, 0);
+	da_bed_run_until(&order.done, 1);
+	assert_int_equal(order.result.error, -EBUSY);
+	assert_string_equal(order.result.holder, "in use by faulty[7]");
+	faulty_volume_set_lock_error(da_bed.faulty[0], 0);
+	da_bed_submit(&order, DA_LOCK, 0);
+	da_bed_run_until(&order.done, 2);
+	assert_int_equal(order.result.error, 0);
+	da_bed_submit(&order, DA_UNLOCK, 0);
+	da_bed_run_until(&order.done, 3);
+	assert_int_equal(faulty_volume_count(da_bed.faulty[0]).unlocks, 1);
+	da_bed_submit(&order, DA_UNLOCK, 0); /* harmless */
+	da_bed_run_until(&order.done, 4);
+	assert_int_equal(faulty_volume_count(da_bed.faulty[0]).unlocks, 1);
+}
+
 static void an_open_that_fails_says_why(void **state)
 {
 	struct da_order order = { 0 };
@@ -381,6 +404,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(open_size_and_close_reach_the_volume),
+		TEST(lock_and_unlock_reach_the_volume),
 		TEST(an_open_that_fails_says_why),
 		TEST(a_read_is_done_when_all_is_published),
 		TEST(the_sequence_is_known_once_a_thread_has_started),

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/post.h"
 #include "base/rate.h"
 #include "secondary/delivery.h"
@@ -123,6 +124,41 @@ static void hold_keeps_its_place_and_says_nothing_before_the_data(void **state)
 	assert_int_equal(answer->status, STATUS_OK);
 	assert_tracks(bed, device, answer, 0);
 	assert_int_equal(bed->ra->counts.disconnects, 0);
+}
+
+static void answer_says_how_long_it_waited_for_the_disk(void **state)
+{
+	struct answer *answer;
+
+	(void)state;
+	while (clock_thread_cpu_ms() < 20)
+		;
+	hang(0);
+	primary_read(primary, 1, link_id, device, 0, 4, DELIVERY_DISCONNECT);
+	wait_stuck(0, 1);
+	bed_advance(bed, 700);
+	unhang(0);
+	answer = primary_wait(primary, 1);
+	assert_int_equal(answer->disk_ms, 700);
+	assert_in_range(answer->cpu_ms, 20, clock_thread_cpu_ms());
+	primary_read(primary, 2, link_id, device, 0, 4, DELIVERY_DISCONNECT);
+	assert_int_equal(primary_wait(primary, 2)->disk_ms, 0); /* it was in the cache */
+}
+
+static void a_read_that_fails_says_so_too(void **state)
+{
+	struct answer *answer;
+
+	(void)state;
+	hang(0);
+	primary_read(primary, 1, link_id, device, 0, 4, DELIVERY_HOLD);
+	wait_stuck(0, 1);
+	bed_advance(bed, 29000);
+	bed_advance(bed, 1000);
+	answer = primary_wait(primary, 1);
+	assert_int_equal(answer->status, STATUS_TIMEOUT);
+	assert_true(answer->disk_ms >= bed->ra->config.da_timeout_ms);
+	unhang(0);
 }
 
 static void cached_data_is_answered_without_disconnect(void **state)
@@ -736,6 +772,7 @@ int main(void)
 		T(two_hung_devices_of_three_leave_the_third_its_speed),
 		T(window_of_one_is_blocked_by_hold_and_not_by_disconnect), T(reconnect_waits_for_a_place),
 		T(poll_beyond_the_share_of_fetches_does_not_wait),
+		T(answer_says_how_long_it_waited_for_the_disk), T(a_read_that_fails_says_so_too),
 		T(fetches_of_a_link_are_limited_and_the_rest_takes_turns), T(small_cache_makes_progress_by_disconnect),
 		T(small_cache_makes_progress_by_poll), T(small_cache_makes_progress_by_hold),
 		T(read_that_takes_the_place_of_another_does_not_take_more_than_the_share),

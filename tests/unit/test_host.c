@@ -252,6 +252,51 @@ static void second_open_is_bad(void **state)
 	assert_int_equal(host_end_reply(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply.status, STATUS_BAD_REQUEST);
 }
 
+/* ---- Progress ---- */
+
+static void send_progress(struct host_end *f, uint64_t done_tracks)
+{
+	host_end_out(f, MESSAGE_HOST_PROGRESS)->host_progress = (struct msg_host_progress){ .phase = "comparing",
+		.done_tracks = done_tracks, .total_tracks = TRACKS, .binds = "link" };
+	host_end_send(f);
+}
+
+static void progress_is_kept_and_not_answered(void **state)
+{
+	struct host_end *f = *state;
+	assert_null(host_progress(f->host));
+	send_progress(f, 3);
+	send_progress(f, 4);
+	assert_int_equal(host_progress(f->host)->done_tracks, 4);
+	assert_int_equal(host_progress(f->host)->total_tracks, TRACKS);
+	assert_string_equal(host_progress(f->host)->phase, "comparing");
+	assert_string_equal(host_progress(f->host)->binds, "link");
+	assert_int_equal(host_end_unread(f), 0);
+	assert_int_equal(f->gone, 0);
+}
+
+static void progress_without_a_device_ends_the_session(void **state)
+{
+	struct host_end *f = *state;
+	host_end_hello(f);
+	capture_start();
+	send_progress(f, 3);
+	char *log = capture_end();
+	assert_non_null(strstr(log, "HostProgress from a host that has no device open"));
+	free(log);
+	assert_int_equal(f->gone, 1);
+}
+
+static void progress_while_it_opens_ends_the_session(void **state)
+{
+	struct host_end *f = *state;
+	host_end_hello(f);
+	host_end_send_open(f, "volume");
+	host_end_expect(f, MESSAGE_DEVICE_QUERY);
+	send_progress(f, 3);
+	assert_int_equal(f->gone, 1);
+}
+
 /* ---- Reads ---- */
 
 static void local_read_fills_its_slot(void **state)
@@ -279,6 +324,26 @@ static void remote_read_fills_its_slot(void **state)
 	assert_true(read->disconnected);
 	assert_int_equal(read->track_count, 2);
 	assert_int_equal(((const uint8_t *)shm_slot(f->shm, 1))[2 * TRACK - 1001], 0x77);
+}
+
+static void answers_say_what_was_waited_for(void **state)
+{
+	struct host_end *f = *state;
+	while (clock_thread_cpu_ms() < 20)
+		;
+	host_end_send_read(f, 1, SIDE_LOCAL, 6, 4, 2);
+	const struct msg_host_read_reply *local = host_end_read_reply(f, 1, STATUS_OK);
+	assert_int_equal(local->disk_ms, 0);
+	assert_in_range(local->cpu_ms, 20, clock_thread_cpu_ms());
+
+	struct message answer = { .type = MESSAGE_READ_REPLY, .read_reply = { .status = STATUS_OK, .track_count = 1,
+		.states = { TRACK_ZERO }, .disk_ms = 70, .cpu_ms = 9000000000 } };
+	host_end_send_read(f, 2, SIDE_REMOTE, 0, 1, 0);
+	answer.read_reply.tag = host_end_make_job(f, LINK_ID);
+	fake_secondary_send(f->secondary, &answer, NULL, 0);
+	const struct msg_host_read_reply *remote = host_end_read_reply(f, 2, STATUS_OK);
+	assert_int_equal(remote->disk_ms, 70);
+	assert_int_equal(remote->cpu_ms, 9000000000); /* of the secondary's */
 }
 
 static void remote_errors_reach_the_host_with_floor_and_words(void **state)
@@ -584,6 +649,8 @@ int main(void)
 		TEST_BARE(hello_with_read_only_memory_is_refused),
 		TEST_BARE(unknown_protocol_is_answered_and_ended),
 		TEST_BARE(request_before_hello_ends_the_session),
+		TEST_BARE(progress_without_a_device_ends_the_session),
+		TEST_BARE(progress_while_it_opens_ends_the_session),
 		TEST(second_hello_ends_the_session),
 		TEST(frame_of_a_link_ends_the_session),
 		TEST(open_tells_both_volumes),
@@ -594,8 +661,10 @@ int main(void)
 		TEST(status_tells_the_sizes_of_now),
 		TEST_BARE(requests_before_open_are_bad),
 		TEST(second_open_is_bad),
+		TEST(progress_is_kept_and_not_answered),
 		TEST(local_read_fills_its_slot),
 		TEST(remote_read_fills_its_slot),
+		TEST(answers_say_what_was_waited_for),
 		TEST(remote_errors_reach_the_host_with_floor_and_words),
 		TEST(slot_in_use_is_refused_until_its_reply),
 		TEST(stream_with_a_read_is_busy),

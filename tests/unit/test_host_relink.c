@@ -5,6 +5,7 @@
  */
 #include "primary/host.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,6 +57,17 @@ static const struct message *told(struct fixture *f, enum message_type type)
 	for (unsigned i = 0; i < 1000 && host_end_unread(f->end) == 0; i++)
 		relink_advance(f->bed, 0);
 	return host_end_reply(f->end, type);
+}
+
+static const struct msg_host_open_reply *open_exclusively(struct fixture *f)
+{
+	struct msg_host_open *open = &host_end_out(f->end, MESSAGE_HOST_OPEN)->host_open;
+	open->tag = 50;
+	strcpy(open->device, "volume");
+	strcpy(open->owner, "a test");
+	open->reserve = open->exclusive = true;
+	host_end_send(f->end);
+	return &told(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply;
 }
 
 static const struct msg_host_open_reply *open_with(struct fixture *f, uint32_t link_timeout_ms, bool reserve)
@@ -168,6 +180,82 @@ static void secondary_that_is_busy_is_told_with_its_words(void **state)
 	assert_string_equal(local_view(f->bed->world->local).reserved_by, "a test");
 }
 
+/* Is anything of it reserved, locked or attached? */
+static void expect_all_given_back(struct fixture *f)
+{
+	relink_settle(f->bed);
+	assert_null(local_view(f->bed->world->local).reserved_by);
+	assert_true(WORLD_UNTIL(f->bed->world, !world_is_locked(f->bed->world)));
+	assert_int_equal(f->bed->detaches, 1);
+	f->bed->detaches = 0;
+}
+
+static void both_volumes_are_locked_or_none(void **state)
+{
+	struct fixture *f = *state;
+	const struct msg_host_open_reply *reply;
+	fake_secondary_set_features(f->bed->secondary, FEATURE_INVALID);
+
+	world_fail_lock(f->bed->world, -EBUSY);
+	reply = open_exclusively(f);
+	assert_int_equal(reply->status, STATUS_BUSY);
+	assert_int_equal(reply->failed_side, SIDE_LOCAL);
+	assert_string_equal(reply->detail, "/memory is in use by editor[7]");
+	expect_all_given_back(f);
+	assert_int_equal(f->bed->unreserves, 1);
+
+	world_fail_lock(f->bed->world, 0);
+	f->bed->reserve_status = STATUS_BUSY;
+	f->bed->is_by_program = true;
+	reply = open_exclusively(f);
+	assert_int_equal(reply->status, STATUS_BUSY);
+	assert_int_equal(reply->failed_side, SIDE_REMOTE);
+	assert_string_equal(reply->detail, "the remote volume is in use by editor[9]");
+	expect_all_given_back(f);
+
+	f->bed->reserve_status = STATUS_OK;
+	assert_int_equal(open_exclusively(f)->status, STATUS_OK);
+	assert_true(world_is_locked(f->bed->world));
+	assert_true(f->bed->exclusive_seen);
+}
+
+static void exclusive_means_nothing_without_a_reservation(void **state)
+{
+	struct fixture *f = *state;
+	struct msg_host_open *open = &host_end_out(f->end, MESSAGE_HOST_OPEN)->host_open;
+	strcpy(open->device, "volume");
+	open->exclusive = true;
+	host_end_send(f->end);
+	assert_int_equal(told(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply.status, STATUS_OK);
+	assert_int_equal(f->bed->reserves, 0);
+	assert_false(world_is_locked(f->bed->world));
+}
+
+static void host_is_told_that_it_goes_on_unreserved(void **state)
+{
+	struct fixture *f = *state;
+	const struct msg_host_link *link;
+	fake_secondary_set_features(f->bed->secondary, FEATURE_INVALID);
+	assert_int_equal(open_exclusively(f)->status, STATUS_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		relink_drop(f->bed);
+		link = &told(f, MESSAGE_HOST_LINK)->host_link;
+		assert_false(link->is_up || link->unreserved);
+		if (i == 1) {
+			f->bed->reserve_status = STATUS_BUSY;
+			f->bed->is_by_program = true;
+		}
+		relink_come_back(f->bed);
+		link = &told(f, MESSAGE_HOST_LINK)->host_link;
+		assert_true(link->is_up);
+		assert_int_equal(link->unreserved, i);
+		assert_string_equal(link->detail, i == 1 ? "the remote volume is in use by editor[9]" : "");
+		assert_true(world_is_locked(f->bed->world)); /* that stays as it was */
+	}
+	host_end_send_read(f->end, 1, SIDE_REMOTE, 2, 2, 0);
+	read_told(f, STATUS_OK);
+}
+
 static void digests_only_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -185,6 +273,9 @@ int main(void)
 		TEST(host_that_says_nothing_waits_for_half_a_minute),
 		TEST(volume_that_changed_ends_reads_and_status),
 		TEST(secondary_that_is_busy_is_told_with_its_words),
+		TEST(both_volumes_are_locked_or_none),
+		TEST(exclusive_means_nothing_without_a_reservation),
+		TEST(host_is_told_that_it_goes_on_unreserved),
 		TEST(digests_only_is_told),
 	};
 	return cmocka_run_group_tests_name("host_relink", tests, NULL, NULL);

@@ -216,7 +216,7 @@ static void reserved_device_is_busy_for_other_hosts(void **state)
 	char detail[DETAIL_MAX + 1];
 	struct local_attach_spec spec = { .owner = "ra-compare[7]" };
 	struct local_user *user = local_attach(holder->world->local, &spec);
-	assert_int_equal(local_reserve(user, detail), STATUS_OK);
+	assert_int_equal(local_reserve(user, false, detail), STATUS_OK);
 	host_end_hello(other);
 	prepare_open(other);
 	host_end_send(other);
@@ -253,7 +253,7 @@ static void host_that_had_it_open_before_the_reservation_reads_nothing(void **st
 	char detail[DETAIL_MAX + 1];
 	open_with(early, 0, "early");
 	struct local_user *user = local_attach(early->world->local, &(struct local_attach_spec){ .owner = "late" });
-	assert_int_equal(local_reserve(user, detail), STATUS_OK);
+	assert_int_equal(local_reserve(user, false, detail), STATUS_OK);
 	for (enum side side = SIDE_LOCAL; side <= SIDE_REMOTE; side++) {
 		host_end_send_read(early, side, side, 0, 1, 0);
 		assert_string_equal(host_end_read_reply(early, side, STATUS_BUSY)->detail, "volume is reserved by late");
@@ -273,11 +273,11 @@ static void between_passes_the_device_may_be_reserved(void **state)
 	user = local_attach(end->world->local, &(struct local_attach_spec){ .owner = "late" });
 	host_end_send_read(end, 1, SIDE_LOCAL, 0, 1, 0);
 	host_end_read_reply(end, 1, STATUS_OK);
-	assert_int_equal(local_reserve(user, detail), STATUS_BUSY);
+	assert_int_equal(local_reserve(user, false, detail), STATUS_BUSY);
 	host_end_out(end, MESSAGE_HOST_RELEASE)->host_release.tag = 70;
 	host_end_send(end);
 	assert_int_equal(host_end_reply(end, MESSAGE_DONE)->done.status, STATUS_OK);
-	assert_int_equal(local_reserve(user, detail), STATUS_OK);
+	assert_int_equal(local_reserve(user, false, detail), STATUS_OK);
 	local_detach(user);
 }
 

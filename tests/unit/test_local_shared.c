@@ -173,9 +173,9 @@ static void reserved_device_is_refused_to_others(void **state)
 	struct local_bed *f = *state;
 	struct local_user *other = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "b" });
 	char detail[DETAIL_MAX + 1];
-	assert_int_equal(local_reserve(f->user, detail), STATUS_OK);
-	assert_int_equal(local_reserve(f->user, detail), STATUS_OK);
-	assert_busy(local_reserve(other, detail), detail, "volume is reserved by a host");
+	assert_int_equal(local_reserve(f->user, false, detail), STATUS_OK);
+	assert_int_equal(local_reserve(f->user, false, detail), STATUS_OK);
+	assert_busy(local_reserve(other, false, detail), detail, "volume is reserved by a host");
 	assert_busy(local_may_use(other, detail), detail, "volume is reserved by a host");
 	assert_busy(local_begin_reading(other, detail), detail, "volume is reserved by a host");
 	assert_int_equal(local_begin_reading(f->user, detail), STATUS_OK);
@@ -184,7 +184,7 @@ static void reserved_device_is_refused_to_others(void **state)
 	f->user = other;
 	assert_null(local_view(f->world->local).reserved_by);
 	assert_int_equal(local_begin_reading(f->user, detail), STATUS_OK);
-	assert_int_equal(local_reserve(f->user, detail), STATUS_OK);
+	assert_int_equal(local_reserve(f->user, false, detail), STATUS_OK);
 }
 
 static void device_that_is_read_is_not_reserved(void **state)
@@ -193,9 +193,9 @@ static void device_that_is_read_is_not_reserved(void **state)
 	struct local_user *other = local_attach(f->world->local, &(struct local_attach_spec){ .owner = "b" });
 	char detail[DETAIL_MAX + 1];
 	assert_int_equal(local_begin_reading(other, detail), STATUS_OK);
-	assert_busy(local_reserve(f->user, detail), detail, "volume is being read by b");
+	assert_busy(local_reserve(f->user, false, detail), detail, "volume is being read by b");
 	local_end_reading(other);
-	assert_int_equal(local_reserve(f->user, detail), STATUS_OK); /* attached alone is no reading */
+	assert_int_equal(local_reserve(f->user, false, detail), STATUS_OK); /* attached alone is no reading */
 	assert_busy(local_begin_reading(other, detail), detail, "volume is reserved by a host");
 	local_detach(other);
 }

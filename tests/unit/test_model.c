@@ -51,7 +51,7 @@
 #define EPOCHS_MAX 2000u
 #define CHUNK_MS 4000 /* less than a ping period */
 
-enum kind { NONE, QUERY, CREATE, READ, RELEASE, DETACH, RESERVE, UNRESERVE, DROPPED };
+enum kind { NONE, QUERY, CREATE, READ, RELEASE, DETACH, RESERVE, UNRESERVE, INVALID, DROPPED };
 
 /* What a volume is from one change to the next. */
 struct epoch {
@@ -1051,6 +1051,18 @@ static void unreserve(struct model_session *session)
 	primary_send(session->primary, &message);
 }
 
+/* None has a table. */
+static void ask_invalid(struct model_session *session)
+{
+	uint32_t device = pick_device(session), tag;
+	struct request *request = new_request(session, INVALID, device, &tag);
+	const struct message message = { .type = MESSAGE_INVALID, .invalid = { .tag = tag, .device_number = device } };
+
+	request->allowed = 1u << (has_device(session, device) ? STATUS_OK : STATUS_NO_SUCH_DEVICE);
+	say(session, "invalid", device, tag);
+	primary_send(session->primary, &message);
+}
+
 /* ---- Links ---- */
 
 static void connect_one(void)
@@ -1230,8 +1242,8 @@ static void command(struct model_session *session)
 		void (*fn)(struct model_session *session);
 		uint32_t weight;
 	} commands[] = { { query, 12 }, { create, 16 }, { read_some, 80 }, { release, 10 }, { detach, 1 }, { reserve, 2 },
-		{ unreserve, 2 } };
-	uint32_t at = any(123);
+		{ unreserve, 2 }, { ask_invalid, 2 } };
+	uint32_t at = any(125);
 	unsigned i = 0;
 
 	for (; at >= commands[i].weight; i++)

@@ -180,6 +180,20 @@ static void the_owner_is_a_process_of_this_host(void **state)
 	assert_string_equal(open.device, "volume");
 }
 
+static void a_reservation_goes_with_the_open(void **state)
+{
+	static const enum reserve_mode modes[] = { RESERVE_NONE, RESERVE_RA, RESERVE_EXCLUSIVE };
+	struct fixture *f = *state;
+	struct msg_host_open open;
+
+	for (unsigned i = 0; i < 3; i++) {
+		f->options.reserve = modes[i];
+		opening_request(&f->options, &open);
+		assert_int_equal(open.reserve, i > 0);
+		assert_int_equal(open.exclusive, i > 1);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -194,6 +208,7 @@ int main(void)
 		TEST(tracks_that_do_not_fit_the_memory_are_refused),
 		TEST(another_track_size_than_asked_for_is_refused),
 		TEST(the_owner_is_a_process_of_this_host),
+		TEST(a_reservation_goes_with_the_open),
 	};
 
 	return cmocka_run_group_tests_name("opening", tests, NULL, NULL);

@@ -8,7 +8,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -52,6 +54,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(options.io, IO_MODE_AUTO);
 	assert_int_equal(options.exact_tracks, 1024);
 	assert_int_equal(options.progress, PROGRESS_AUTO);
+	assert_int_equal(options.status_fd, -1);
 	assert_false(options.has_tracks || options.json || options.quiet || options.verbose);
 	assert_int_equal(options.settle_rounds, 3);
 	assert_int_equal(options.settle_delay_ms, 200);
@@ -184,6 +187,9 @@ static void bad_values_are_refused_by_name(void **state)
 		{ "--older-than=30", "--older-than", "30" },
 		{ "--accept-trimmed=yes", "--accept-trimmed", "no value" },
 		{ "--restart=yes", "--restart", "no value" },
+		{ "--status-fd=0", "--status-fd", "1 to" },
+		{ "--status-fd=err", "--status-fd", "err" },
+		{ "--status-fd=1048575", "--status-fd", "1048575: this descriptor is not open" },
 		{ "--nonsense", "--nonsense", "unknown" },
 		{ "--json=yes", "--json", "no value" },
 		{ "-x", "-x", "unknown" },
@@ -195,6 +201,28 @@ static void bad_values_are_refused_by_name(void **state)
 			!strstr(why, cases[i].value))
 			fail_msg("%s: %s", cases[i].argument, why);
 	}
+}
+
+static void a_status_descriptor_is_open_for_writing(void **state)
+{
+	char number[16];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(PARSE("--status-fd=1", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.status_fd, 1);
+	assert_int_equal(PARSE("--status-fd=1", "--json", "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--status-fd 1 and --json"));
+	assert_int_equal(PARSE("--status-fd=2", "--json", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(pipe(fds), 0);
+	snprintf(number, sizeof(number), "%d", fds[1]);
+	assert_int_equal(PARSE("--status-fd", number, "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.status_fd, fds[1]);
+	snprintf(number, sizeof(number), "%d", fds[0]);
+	assert_int_equal(PARSE("--status-fd", number, "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "this descriptor is not open for writing"));
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void one_name_is_a_device_of_the_primary(void **state)
@@ -210,11 +238,16 @@ static void one_name_is_a_device_of_the_primary(void **state)
 		OPTIONS_RUN);
 	assert_string_equal(options.socket_path, "/s");
 	assert_int_equal(options.link_timeout_ms, 900000);
-	assert_true(options.reserve && options.common_size);
+	assert_true(options.reserve == RESERVE_RA && options.common_size);
 	assert_int_equal(options.limit_bytes_per_s, 100 * MIB);
+	assert_int_equal(PARSE("--reserve=exclusive", "web1"), OPTIONS_RUN);
+	assert_int_equal(options.reserve, RESERVE_EXCLUSIVE);
+	assert_int_equal(PARSE("--reserve=exclusive", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.reserve, RESERVE_EXCLUSIVE);
+	assert_int_equal(PARSE("--reserve=exclusive", "a", "h:b"), OPTIONS_RUN);
 	assert_int_equal(PARSE("--reserve=ra", "--limit=none", "web1"), OPTIONS_RUN);
 	assert_int_equal(options.limit_bytes_per_s, 0);
-	assert_true(options.reserve);
+	assert_int_equal(options.reserve, RESERVE_RA);
 }
 
 static void one_name_that_is_no_device_is_a_volume_without_its_other(void **state)
@@ -491,6 +524,7 @@ int main(void)
 		cmocka_unit_test(repeat_takes_a_number_or_forever),
 		cmocka_unit_test(help_and_version_win_over_what_follows),
 		cmocka_unit_test(bad_values_are_refused_by_name),
+		cmocka_unit_test(a_status_descriptor_is_open_for_writing),
 		cmocka_unit_test(one_name_is_a_device_of_the_primary),
 		cmocka_unit_test(one_name_that_is_no_device_is_a_volume_without_its_other),
 		cmocka_unit_test(a_second_volume_may_be_on_another_host),

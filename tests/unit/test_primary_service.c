@@ -146,7 +146,7 @@ static enum status ask(void)
 	char why[256];
 	json_t *json;
 	int fd = control_connect(path, NULL, why, sizeof(why));
-	enum status status = control_call(fd, &request, 30000, &json, why, sizeof(why));
+	enum status status = control_call(fd, &request, NULL, 0, 30000, &json, why, sizeof(why));
 
 	json_decref(json);
 	close(fd);

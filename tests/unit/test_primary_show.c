@@ -6,6 +6,7 @@
 #include "primary/control.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,11 +18,13 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/alloc.h"
 #include "base/post.h"
 #include "base/rate.h"
 #include "local/server.h"
 #include "primary/local.h"
 #include "primary/service_parts.h"
+#include "storage/invalid_table.h"
 #include "tests/support/fake_secondary.h"
 #include "tests/support/host_bed.h"
 
@@ -31,6 +34,8 @@
 
 struct control_request {
 	struct msg_control message;
+	const uint8_t *payload;
+	uint32_t payload_bytes;
 	unsigned answers;
 	json_t *json; /* NULL: refused */
 	enum status status;
@@ -40,6 +45,12 @@ struct control_request {
 const struct msg_control *control_message(const struct control_request *request)
 {
 	return &request->message;
+}
+
+const uint8_t *control_payload(const struct control_request *request, uint32_t *bytes)
+{
+	*bytes = request->payload_bytes;
+	return request->payload;
 }
 
 uid_t control_uid(const struct control_request *request)
@@ -78,6 +89,8 @@ struct fixture {
 	struct limit_pair device_limit;
 	struct service_host host;
 	struct control_request request;
+	char state[32];
+	struct invalid_table *table;
 };
 
 static struct limit_pair new_limit(struct fixture *f, uint64_t bytes_per_s, bool is_local)
@@ -126,8 +139,23 @@ static int set_up(void **state)
 		.hosts = &f->host,
 	};
 	snprintf(f->service.key, sizeof(f->service.key), "sha256:test");
+	snprintf(f->state, sizeof(f->state), "/tmp/ra-show.XXXXXX");
+	assert_non_null(mkdtemp(f->state));
+	const struct invalid_config invalid = { .clock = world->clock, .da = world->da, .post = world->post,
+		.state = f->state, .device = "volume", .track_bytes = WORLD_TRACK_BYTES };
+	f->end->device->invalid = f->table = invalid_table_new(&invalid);
 	*state = f;
 	return 0;
+}
+
+static void remove_state(const struct fixture *f)
+{
+	static const char *const names[] = { "/volume/invalid", "/volume/invalid.lock", "/volume", "" };
+	for (unsigned i = 0; i < 4; i++) {
+		char *path = xasprintf("%s%s", f->state, names[i]);
+		remove(path);
+		free(path);
+	}
 }
 
 static int tear_down(void **state)
@@ -137,7 +165,10 @@ static int tear_down(void **state)
 	free_limit(&f->service_peer.limit);
 	free_limit(&f->device_limit);
 	free_limit(&f->service.limit);
+	invalid_table_end(f->table);
 	host_end_tear_down((void **)&f->end);
+	invalid_table_free(f->table);
+	remove_state(f);
 	free(f);
 	return 0;
 }
@@ -202,6 +233,48 @@ static void status_has_the_counts_of_now(void **state)
 	assert_count(json, "errors_total", 1);
 }
 
+static void status_shows_each_run_as_its_host_tells_it(void **state)
+{
+	struct fixture *f = *state;
+	json_t *run = only(ask(f, VERB_STATUS, ""), "runs");
+	assert_text(run, "device", "volume");
+	assert_text(run, "host", host_owner(f->end->host));
+	assert_null(json_object_get(run, "phase")); /* it has not said anything yet */
+	assert_null(json_object_get(run, "done_tracks"));
+
+	host_end_out(f->end, MESSAGE_HOST_PROGRESS)->host_progress = (struct msg_host_progress){ "settling", 10, 20, 3, 4,
+		500, 600, "link", 70, 80 };
+	host_end_send(f->end);
+	run = only(ask(f, VERB_STATUS, ""), "runs");
+	assert_text(run, "phase", "settling");
+	assert_count(run, "done_tracks", 10);
+	assert_count(run, "total_tracks", 20);
+	assert_count(run, "different_tracks", 3);
+	assert_count(run, "settling_tracks", 4);
+	assert_count(run, "local_bytes_per_second", 500);
+	assert_count(run, "remote_bytes_per_second", 600);
+	assert_text(run, "binds", "link");
+	assert_count(run, "left_seconds", 70);
+	assert_count(run, "elapsed_seconds", 80);
+
+	host_end_out(f->end, MESSAGE_HOST_PROGRESS)->host_progress = (struct msg_host_progress){ .phase = "opening" };
+	host_end_send(f->end);
+	run = only(ask(f, VERB_STATUS, ""), "runs");
+	assert_null(json_object_get(run, "left_seconds")); /* not known, as is what binds */
+	assert_null(json_object_get(run, "binds"));
+}
+
+static void host_without_a_device_is_no_run(void **state)
+{
+	struct fixture *f = *state;
+	struct host_end *other = host_end_new(f->end, false);
+	host_end_hello(other);
+	f->host.host = other->host;
+	assert_int_equal(json_array_size(at(ask(f, VERB_STATUS, ""), "runs")), 0);
+	assert_count(f->request.json, "hosts", 1);
+	host_end_free(other);
+}
+
 static void devices_tell_their_volume_while_it_is_open(void **state)
 {
 	struct fixture *f = *state;
@@ -233,8 +306,12 @@ static void device_names_who_reserved_it(void **state)
 	char detail[DETAIL_MAX + 1];
 	struct local_attach_spec spec = { .owner = "ra-compare[7]" };
 	struct local_user *user = local_attach(f->end->world->local, &spec);
-	assert_int_equal(local_reserve(user, detail), STATUS_OK);
-	assert_text(only(ask(f, VERB_DEVICES, ""), "devices"), "reserved_by", "ra-compare[7]");
+	assert_int_equal(local_reserve(user, false, detail), STATUS_OK);
+	json_t *device = only(ask(f, VERB_DEVICES, ""), "devices");
+	assert_text(device, "reserved_by", "ra-compare[7]");
+	assert_true(json_is_false(at(device, "exclusive")));
+	assert_int_equal(local_reserve(user, true, detail), STATUS_OK);
+	assert_true(json_is_true(at(only(ask(f, VERB_DEVICES, ""), "devices"), "exclusive")));
 	local_detach(user);
 }
 
@@ -382,6 +459,41 @@ static void limit_of_what_is_not_there_changes_nothing(void **state)
 	assert_int_equal(rate_limit(f->service_peer.limit.remote).bytes_per_s, 3000);
 }
 
+/* The answer; NULL when it was refused. */
+static json_t *ask_tracks(struct fixture *f, const char *name, enum tracks_action action, uint64_t first, uint64_t count)
+{
+	const uint64_t packed[] = { htole64(first), htole64(count) };
+	json_decref(f->request.json);
+	f->request = (struct control_request){ .message = { .protocol = RA_PROTOCOL_VERSION, .verb = VERB_TRACKS,
+		.action = action }, .payload = (const uint8_t *)packed, .payload_bytes = count > 0 ? sizeof(packed) : 0 };
+	snprintf(f->request.message.name, sizeof(f->request.message.name), "%s", name);
+	control_serve(&f->service, &f->request);
+	assert_true(WORLD_UNTIL(f->end->world, f->request.answers > 0));
+	assert_int_equal(f->request.answers, 1);
+	return f->request.json;
+}
+
+static void invalid_tracks_are_marked_cleared_and_listed(void **state)
+{
+	struct fixture *f = *state;
+	assert_null(json_object_get(only(ask(f, VERB_DEVICES, ""), "devices"), "invalid_tracks")); /* not known yet */
+	assert_count(ask_tracks(f, "volume", TRACKS_MARK, 3, 4), "tracks", 4);
+	assert_text(f->request.json, "device", "volume");
+	assert_count(ask_tracks(f, "volume", TRACKS_CLEAR, 4, 1), "tracks", 3);
+	json_t *ranges = at(ask_tracks(f, "volume", TRACKS_LIST, 0, 0), "ranges");
+	assert_int_equal(json_array_size(ranges), 2);
+	assert_int_equal(json_integer_value(json_array_get(json_array_get(ranges, 1), 0)), 5);
+	assert_count(only(ask(f, VERB_DEVICES, ""), "devices"), "invalid_tracks", 3);
+	assert_null(ask_tracks(f, "other", TRACKS_LIST, 0, 0));
+	assert_int_equal(f->request.status, STATUS_NO_SUCH_DEVICE);
+	assert_null(ask_tracks(f, "volume", TRACKS_UNSET, 0, 0));
+	assert_int_equal(f->request.status, STATUS_BAD_REQUEST);
+	invalid_table_end(f->table);
+	assert_null(ask_tracks(f, "volume", TRACKS_LIST, 0, 0));
+	assert_int_equal(f->request.status, STATUS_LINK_LOST);
+	assert_string_equal(f->request.detail, "the daemon ends");
+}
+
 static void verbs_of_the_secondary_are_refused_with_words(void **state)
 {
 	struct fixture *f = *state;
@@ -400,6 +512,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(status_has_the_counts_of_now),
+		TEST(status_shows_each_run_as_its_host_tells_it),
+		TEST(host_without_a_device_is_no_run),
 		TEST(devices_tell_their_volume_while_it_is_open),
 		TEST(device_names_who_reserved_it),
 		TEST(jobs_are_those_of_the_hosts_streams),
@@ -410,6 +524,7 @@ int main(void)
 		TEST(limit_of_a_run_is_shown_with_its_host),
 		TEST(limit_is_set_on_both_sides),
 		TEST(limit_of_what_is_not_there_changes_nothing),
+		TEST(invalid_tracks_are_marked_cleared_and_listed),
 		TEST(verbs_of_the_secondary_are_refused_with_words),
 	};
 	return cmocka_run_group_tests_name("primary_show", tests, NULL, NULL);

@@ -21,7 +21,8 @@
 #include "primary/compare/report_print.h"
 #include "storage/ledger.h"
 
-#define TRACK 8192u /* two blocks of a shape */
+#define BLOCK 4096u
+#define TRACK (2 * BLOCK) /* of which each has its shape */
 
 struct fixture {
 	struct report_setup setup;
@@ -94,9 +95,9 @@ static void trim(struct fixture *f, uint64_t track, unsigned local_blocks, unsig
 	memset(f->remote, 5, TRACK);
 	for (unsigned block = 0; block < 2; block++) {
 		if (local_blocks >> block & 1)
-			memset(f->local + block * SHAPE_BLOCK_BYTES, 0, SHAPE_BLOCK_BYTES);
+			memset(f->local + block * BLOCK, 0, BLOCK);
 		if (remote_blocks >> block & 1)
-			memset(f->remote + block * SHAPE_BLOCK_BYTES, 0, SHAPE_BLOCK_BYTES);
+			memset(f->remote + block * BLOCK, 0, BLOCK);
 	}
 	report_different(f->report, track, false, f->local, f->remote, &unconfirmed);
 }
@@ -109,7 +110,7 @@ static void trim_both_ways(struct fixture *f, uint64_t track)
 	memset(f->local, 0, TRACK);
 	memset(f->remote, 0, TRACK);
 	f->remote[10] = 7;
-	f->local[SHAPE_BLOCK_BYTES + 10] = 7;
+	f->local[BLOCK + 10] = 7;
 	report_different(f->report, track, false, f->local, f->remote, &unconfirmed);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "secondary/control.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +31,7 @@
 #include "storage/volume.h"
 #include "tests/support/bed.h"
 #include "tests/support/pair.h"
+#include "tests/support/table_bed.h"
 #include "wire/conn.h"
 
 #define TRACKS 64u
@@ -441,6 +443,57 @@ static void eight_devices_are_probed_at_once(void **state)
 	assert_int_equal(answers[8].status, STATUS_BUSY);
 }
 
+/* The answer; it must be OK. */
+static json_t *change_tracks(enum tracks_action action, uint64_t first, uint64_t count)
+{
+	const uint64_t packed[] = { htole64(first), htole64(count) };
+	const struct message message = { .type = MESSAGE_CONTROL, .control = { .protocol = RA_PROTOCOL_VERSION,
+		.verb = VERB_TRACKS, .name = "d1", .action = action } };
+
+	forget_answers();
+	conn_send(client, &message, &(struct conn_piece){ packed, sizeof(packed) }, 1, NULL, NULL);
+	BED_UNTIL(bed, answers[0].status != STATUS_UNSET);
+	assert_int_equal(answers[0].status, STATUS_OK);
+	return answers[0].json;
+}
+
+static void invalid_tracks_are_marked_cleared_and_listed(void **state)
+{
+	const struct msg_control list = { .verb = VERB_TRACKS, .name = "d1", .action = TRACKS_LIST };
+	json_t *ranges, *devices;
+
+	(void)state;
+	for (uint32_t i = 0; i < BED_DEVICES; i++)
+		bed_add_table(bed, i);
+	devices = at(answer((struct msg_control){ .verb = VERB_DEVICES }), "devices", NULL);
+	assert_null(json_object_get(json_array_get(devices, 1), "invalid_tracks")); /* not known yet */
+	assert_int_equal(number_at(change_tracks(TRACKS_MARK, 3, 4), "tracks", NULL), 4);
+	assert_int_equal(number_at(change_tracks(TRACKS_CLEAR, 4, 1), "tracks", NULL), 3);
+	ranges = at(answer(list), "ranges", NULL);
+	assert_int_equal(json_array_size(ranges), 2);
+	assert_int_equal(json_integer_value(json_array_get(json_array_get(ranges, 1), 0)), 5);
+	devices = at(answer((struct msg_control){ .verb = VERB_DEVICES }), "devices", NULL);
+	assert_int_equal(number_at(json_array_get(devices, 1), "invalid_tracks", NULL), 3);
+	assert_null(json_object_get(json_array_get(devices, 0), "invalid_tracks"));
+	assert_refused((struct msg_control){ .verb = VERB_TRACKS, .name = "d3", .action = TRACKS_LIST },
+		STATUS_NO_SUCH_DEVICE, "no device d3");
+	assert_refused((struct msg_control){ .verb = VERB_TRACKS, .name = "d1" }, STATUS_BAD_REQUEST, "listed, marked");
+}
+
+/* It waits for the disk then. */
+static void the_end_of_the_daemon_ends_a_question_for_tracks(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < BED_DEVICES; i++)
+		bed_add_table(bed, i);
+	ask((struct msg_control){ .tag = 1, .verb = VERB_TRACKS, .name = "d1", .action = TRACKS_LIST });
+	while (bed_da(bed).elements_used == 0)
+		event_base_loop(bed->base, EVLOOP_NONBLOCK);
+	control_free(control); /* asserts that no request is left */
+	control = NULL;
+	BED_UNTIL(bed, client == NULL);
+}
+
 static void the_end_of_the_daemon_ends_a_probe(void **state)
 {
 	(void)state;
@@ -472,6 +525,8 @@ int main(void)
 		TEST(a_probe_tells_why_a_volume_cannot_be_opened),
 		TEST(a_device_has_one_probe_at_a_time),
 		TEST(eight_devices_are_probed_at_once),
+		TEST(invalid_tracks_are_marked_cleared_and_listed),
+		TEST(the_end_of_the_daemon_ends_a_question_for_tracks),
 		TEST(the_end_of_the_daemon_ends_a_probe),
 	};
 

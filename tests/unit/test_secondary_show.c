@@ -106,21 +106,27 @@ static void devices_are_shown_with_state_users_jobs_and_owner(void **state)
 	primary_reserve(primary, 2, device, "ra-compare[7] on a");
 	json = secondary_show_devices(bed->ra);
 	assert_int_equal(json_array_size(json_object_get(json, "devices")), BED_DEVICES);
-	assert_keys(at(json, "devices", 0), "name number state ready users jobs reserved_by limit");
+	assert_keys(at(json, "devices", 0), "name number state ready users jobs reserved_by exclusive limit");
 	assert_string_equal(words(at(json, "devices", 0), "name"), "d0");
 	assert_string_equal(words(at(json, "devices", 0), "state"), "closed");
 	assert_true(json_is_null(json_object_get(at(json, "devices", 0), "reserved_by")));
 	d1 = at(json, "devices", 1);
-	assert_keys(d1, "name number state ready users jobs reserved_by limit volume");
+	assert_keys(d1, "name number state ready users jobs reserved_by exclusive limit volume");
 	assert_int_equal(integer(d1, "number"), device);
 	assert_string_equal(words(d1, "state"), "open");
 	assert_true(is_true(d1, "ready"));
 	assert_int_equal(integer(d1, "users"), 2);
 	assert_int_equal(integer(d1, "jobs"), 2);
 	assert_string_equal(words(d1, "reserved_by"), "ra-compare[7] on a");
+	assert_false(is_true(d1, "exclusive"));
 	assert_int_equal(integer(json_object_get(d1, "volume"), "bytes"), 64 * BED_TRACK_BYTES);
 	json_decref(json);
 	primary_drop(other);
+	primary_ask_exclusive(primary, 2, device, "me");
+	assert_int_equal(primary_wait(primary, 2)->status, STATUS_OK);
+	json = secondary_show_devices(bed->ra);
+	assert_true(is_true(at(json, "devices", 1), "exclusive"));
+	json_decref(json);
 }
 
 static void hung_device_is_shown_as_not_ready(void **state)

@@ -413,6 +413,71 @@ static void time_held_back_by_limits_counts_in_no_read_time_out(void **state)
 	assert_int_equal(report_figures(f->report)->link.throttled_ms, 5000);
 }
 
+static const struct report_waits *waits(const struct fixture *f)
+{
+	return &report_figures(f->report)->link.waits;
+}
+
+static void the_side_that_comes_last_was_waited_for_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 4);
+	clock_advance(f->clock, 30);
+	fake_answer(f->client, SIDE_LOCAL);
+	clock_advance(f->clock, 100);
+	f->client->throttled_ms = 7;
+	f->client->disk_ms = 40;
+	f->client->cpu_ms = 9;
+	fake_answer_some(f->client, SIDE_REMOTE, 2);
+	clock_advance(f->clock, 5);
+	f->client->cpu_ms = 0; /* not told */
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(waits(f)->asked_ms[SIDE_LOCAL], 30);
+	assert_int_equal(waits(f)->asked_ms[SIDE_REMOTE], 135);
+	assert_int_equal(waits(f)->alone_ms[SIDE_LOCAL], 0);
+	assert_int_equal(waits(f)->alone_ms[SIDE_REMOTE], 105); /* the rest was asked for when the local side was there */
+	assert_int_equal(waits(f)->throttled_ms[SIDE_LOCAL], 0);
+	assert_int_equal(waits(f)->throttled_ms[SIDE_REMOTE], 14);
+	assert_int_equal(waits(f)->disk_ms, 80);
+	assert_int_equal(waits(f)->cpu_ms[SIDE_LOCAL], 0);
+	assert_int_equal(waits(f)->cpu_ms[SIDE_REMOTE], 9);
+}
+
+static void waiting_for_the_link_or_to_ask_again_is_told_apart(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_LOCAL);
+	clock_advance(f->clock, 10);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+	clock_advance(f->clock, 100);
+	f->shared.pause = (struct stream_pause){ .is_on = true, .since_ms = clock_now_ms(f->clock) };
+	clock_advance(f->clock, 20000);
+	f->shared.pause = (struct stream_pause){ .total_ms = 20000 };
+	clock_advance(f->clock, 10);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(waits(f)->asked_ms[SIDE_REMOTE], 120);
+	assert_int_equal(waits(f)->alone_ms[SIDE_REMOTE], 120);
+	assert_int_equal(waits(f)->delayed_ms[SIDE_REMOTE], 100);
+	assert_int_equal(waits(f)->delayed_ms[SIDE_LOCAL], 0);
+}
+
+static void what_came_from_each_side_is_counted_without_holes(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->local_states[0] = TRACK_HOLE;
+	f->client->local_states[1] = TRACK_EIO;
+	f->client->remote_states[2] = TRACK_ZERO;
+	start(f, 3 * FAKE_TRACK_BYTES + 100, 3 * FAKE_TRACK_BYTES + 100);
+	fake_answer_all(f->client);
+	assert_int_equal(waits(f)->read_bytes[SIDE_LOCAL], FAKE_TRACK_BYTES + 100);
+	assert_int_equal(waits(f)->read_bytes[SIDE_REMOTE], 3 * FAKE_TRACK_BYTES + 100);
+}
+
 static void each_part_of_a_run_has_its_own_read_time_out(void **state)
 {
 	struct fixture *f = *state;
@@ -862,6 +927,9 @@ int main(void)
 		TEST(polling_ends_with_the_read_time_out),
 		TEST(a_pause_of_the_link_counts_in_no_read_time_out),
 		TEST(time_held_back_by_limits_counts_in_no_read_time_out),
+		TEST(the_side_that_comes_last_was_waited_for_alone),
+		TEST(waiting_for_the_link_or_to_ask_again_is_told_apart),
+		TEST(what_came_from_each_side_is_counted_without_holes),
 		TEST(each_part_of_a_run_has_its_own_read_time_out),
 		TEST(a_time_out_is_read_again_three_times),
 		TEST(a_retry_that_succeeds_leaves_no_trace),

@@ -147,6 +147,60 @@ static void two_sets_are_added_and_subtracted(void **state)
 	track_set_free(b);
 }
 
+/* Ranges of 1 to 4 tracks with gaps of 1 to 4, from a few to many. */
+static struct track_set *random_set(unsigned ranges)
+{
+	struct track_set *set = track_set_new();
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < ranges; i++) {
+		uint64_t count = 1 + (uint64_t)rand() % 4;
+
+		at += 1 + (uint64_t)rand() % 4;
+		track_set_add(set, at, count);
+		at += count;
+	}
+	return set;
+}
+
+static void assert_same(const struct track_set *a, const struct track_set *b)
+{
+	assert_int_equal(track_set_ranges(a), track_set_ranges(b));
+	assert_int_equal(track_set_tracks(a), track_set_tracks(b));
+	for (size_t i = 0; i < track_set_ranges(a); i++) {
+		assert_int_equal(track_set_range(a, i).first, track_set_range(b, i).first);
+		assert_int_equal(track_set_range(a, i).count, track_set_range(b, i).count);
+	}
+}
+
+static void many_ranges_at_once_are_as_many_one_by_one(void **state)
+{
+	(void)state;
+	srand(4);
+	for (unsigned ranges = 0; ranges < 200; ranges++) {
+		struct track_set *change = random_set(ranges), *start = random_set(199 - ranges);
+
+		for (unsigned removes = 0; removes < 2; removes++) {
+			struct track_set *at_once = track_set_new(), *one_by_one = track_set_new();
+
+			track_set_add_all(at_once, start);
+			assert_same(at_once, start);
+			track_set_add_all(one_by_one, start);
+			for (size_t i = 0; i < track_set_ranges(change); i++) {
+				struct track_range range = track_set_range(change, i);
+
+				(removes ? track_set_remove : track_set_add)(one_by_one, range.first, range.count);
+			}
+			(removes ? track_set_remove_all : track_set_add_all)(at_once, change);
+			assert_same(at_once, one_by_one);
+			track_set_free(at_once);
+			track_set_free(one_by_one);
+		}
+		track_set_free(change);
+		track_set_free(start);
+	}
+}
+
 static void packed_set_is_the_same_when_unpacked(void **state)
 {
 	struct track_set *set = track_set_new(), *again;
@@ -195,6 +249,7 @@ int main(void)
 		cmocka_unit_test(next_stretch_is_cut_where_the_search_begins),
 		cmocka_unit_test(random_changes_agree_with_a_bitmap),
 		cmocka_unit_test(two_sets_are_added_and_subtracted),
+		cmocka_unit_test(many_ranges_at_once_are_as_many_one_by_one),
 		cmocka_unit_test(packed_set_is_the_same_when_unpacked),
 		cmocka_unit_test(ranges_that_are_not_a_set_are_refused),
 	};

@@ -379,6 +379,13 @@ static int calm_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
 	return 0;
 }
 
+static int calm_lock(void *arg, char holder[HOLDER_BYTES])
+{
+	(void)arg;
+	(void)holder;
+	return 0;
+}
+
 static void calm_close(void *arg)
 {
 	(void)arg;
@@ -386,7 +393,8 @@ static void calm_close(void *arg)
 
 static void an_interrupted_read_is_repeated(void **state)
 {
-	static const struct volume_ops ops = { calm_open, calm_size, interrupted_read, calm_next_data, calm_close };
+	static const struct volume_ops ops = { calm_open, calm_size, interrupted_read, calm_next_data, calm_lock,
+		calm_close, calm_close };
 	struct volume *volume = volume_new_with_ops(&ops, NULL);
 
 	(void)state;
