@@ -25,6 +25,7 @@
 #include "local/named.h"
 #include "local/server.h"
 #include "primary/control.h"
+#include "primary/keep.h"
 #include "primary/local.h"
 #include "primary/remote.h"
 #include "primary/service_parts.h"
@@ -185,6 +186,13 @@ static void build_device(struct service *service, unsigned index)
 	const struct device_settings *settings = &service->settings->daemon.devices[index];
 	struct limit_pair *limit = &service->device_limits[index];
 	struct volume *volume = volume_new(settings->volume, settings->io);
+	struct keep_config keep = {
+		.clock = service->core.clock,
+		.da = service->core.da,
+		.post = service->core.post,
+		.folder = service->settings->daemon.state,
+		.device = settings->name,
+	};
 	*limit = limit_new(service, &settings->limit, true);
 	volume_set_part(volume, settings->offset_bytes, settings->length_bytes, settings->is_common);
 	if (settings->is_known_by_name)
@@ -196,6 +204,8 @@ static void build_device(struct service *service, unsigned index)
 		.remote_rate = limit->remote,
 		.invalid = core_add_table(&service->core, service->settings->daemon.state, settings->name,
 			service->settings->daemon.track_bytes, settings->offset_bytes),
+		.keep = keep_new(&keep),
+		.max_lag_ms = service->settings->device_max_lag_ms[index],
 	};
 }
 
@@ -285,8 +295,10 @@ static bool take_down(struct service *service)
 		return false;
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
 		limit_free(&service->peers[i].limit);
-	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
 		limit_free(&service->device_limits[i]);
+		keep_free(service->devices[i].keep);
+	}
 	limit_free(&service->limit);
 	return core_free(&service->core);
 }

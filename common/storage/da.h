@@ -55,8 +55,8 @@ struct da_spec {
 	enum da_kind kind;
 	struct volume *volume; /* NULL for a call */
 	const void *owner; /* for whom: owners with queued requests take turns; never looked into */
-	/* calls: on a DA thread, with call_arg, which is the call's until done, or until sink->finished (a sink may have that
-	 * alone): nothing else tells that the DA has ended. */
+	/* calls: on a DA thread, with call_arg, which is the call's until done or sink->finished (its sink may have that
+	 * alone; nothing else tells that the DA has ended). */
 	int (*call)(void *call_arg);
 	void *call_arg;
 	/* reads: */

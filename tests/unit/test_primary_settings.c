@@ -89,7 +89,8 @@ static void every_key_reaches_its_field(void **state)
 	(void)state;
 	assert_good("[primary]\nidentity = /i\nca = /c\nsocket = /s\nsocket-group = g\nadmin-group = w\nstate = /st\n"
 		    "socket-mode = 0600\ntrack-size = 4K\nda-threads = 9\nlimit = 100M\nlimit-reads = 50\nlog-level = debug\n"
-		    "[device web1]\nvolume = /v\nio = direct\nidentity = name\nmax-lag = 3s\noffset = 1M\nlength = 2M\nlimit = 5M\nlimit-reads = 6\npeer = c\n"
+		    "[device web1]\nvolume = /v\nio = direct\nidentity = name\nmax-lag = 3s\noffset = 1M\n"
+		    "length = 2M\nlimit = 5M\nlimit-reads = 6\npeer = c\n"
 		    "[device web2]\nvolume = /w\nio = buffered\nlength = common\npeer = b\n"
 		    "[device web3]\nvolume = /x\npeer = b\n" PEER_B
 		    "[peer c]\naddress = [::1]:1\nkey = " KEY_A "\nname = c.example, c2.example\n"
