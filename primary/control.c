@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl's requests: which verb, is what it names there, and the change of a limit or of invalid tracks. The answers are
- * made in show.c. Who may change something is the server's business. Loop thread only.
+ * ra-ctl's requests: which verb, is what it names there, and the change of a limit or of invalid tracks. The answers
+ * are made in show.c. Who may change something is the server's business. Loop thread only.
  */
 #include "primary/control.h"
 

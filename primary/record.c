@@ -50,12 +50,16 @@ static void begin(struct host *host, uint32_t tag)
 	host->record.tag = tag;
 }
 
-static void on_record(void *arg, enum status status, const char *detail, uint8_t *bytes, size_t count)
+void record_answer(struct host *host, enum status status, const char *detail, uint8_t *bytes, size_t count)
 {
-	struct host *host = arg;
 	assert(host->magic == HOST_MAGIC && host->record.is_pending);
 	host->record.is_pending = false;
 	answer(host, host->record.tag, status, detail, bytes, count);
+}
+
+static void on_record(void *arg, enum status status, const char *detail, uint8_t *bytes, size_t count)
+{
+	record_answer(arg, status, detail, bytes, count);
 }
 
 /* ---- The ledger ---- */
@@ -126,6 +130,10 @@ void record_on_load(struct host *host, const struct msg_host_load *load)
 		if (has_keep(host, load->tag))
 			load_ledger(host, load->tag);
 		break;
+	case RECORD_INVALID:
+		begin(host, load->tag);
+		record_load_invalid(host);
+		break;
 	default:
 		refuse(host, load->tag, STATUS_BAD_REQUEST, "this record is not known here");
 	}
@@ -147,6 +155,10 @@ void record_on_save(struct host *host, const struct msg_host_save *save)
 		if (is_taken)
 			save_ledger(host, save->tag, bytes, count);
 		break;
+	case RECORD_INVALID:
+		begin(host, save->tag);
+		record_save_invalid(host, bytes, count);
+		break;
 	default:
 		refuse(host, save->tag, STATUS_BAD_REQUEST, "this record is not known here");
 	}
@@ -158,6 +170,7 @@ void record_detach(struct host *host)
 {
 	if (host->device && host->device->keep)
 		keep_leave(host->device->keep, host);
+	record_forget_invalid(host);
 	host->record.is_pending = false;
 	free(host->record.incoming);
 	host->record.incoming = NULL;

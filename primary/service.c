@@ -202,10 +202,10 @@ static void build_device(struct service *service, unsigned index)
 		.local = core_add_local(&service->core, settings->name, settings->volume, volume,
 			service->settings->daemon.track_bytes, limit->local, service->limit.local),
 		.remote_rate = limit->remote,
-		.keep = keep_new(&keep),
-		.max_lag_ms = service->settings->device_max_lag_ms[index],
 		.invalid = core_add_table(&service->core, service->settings->daemon.state, settings->name,
 			service->settings->daemon.track_bytes, settings->offset_bytes),
+		.keep = keep_new(&keep),
+		.max_lag_ms = service->settings->device_max_lag_ms[index],
 	};
 }
 

@@ -132,8 +132,9 @@ static bool take_tracks(struct ctl_options *options, int count, char *const word
 		const char *name;
 		int words;
 	} actions[] = {
-		[CTL_TRACKS_LIST] = { "list", 0 },     [CTL_TRACKS_MARK] = { "mark", 1 },     [CTL_TRACKS_CLEAR] = { "clear", 1 },
-		[CTL_TRACKS_IMPORT] = { "import", 1 }, [CTL_TRACKS_EXPORT] = { "export", 0 },
+		[CTL_TRACKS_LIST] = { "list", 0 },	   [CTL_TRACKS_MARK] = { "mark", 1 },
+		[CTL_TRACKS_CLEAR] = { "clear", 1 },   [CTL_TRACKS_IMPORT] = { "import", 1 },
+		[CTL_TRACKS_EXPORT] = { "export", 0 },
 	};
 
 	if (count < 2)

@@ -3,6 +3,7 @@
  * A disk adapter without threads: the functions of storage/da.h, defined in the test itself, so that the linker leaves
  * the real ones out. What a thread would do happens when the test says so, one step at a time, so that a run is the
  * same for the same seed. Reads are the real ones (da_read). Include it once per program.
+ * check-style: long because it is a whole disk adapter.
  */
 #ifndef RA_TESTS_UNIT_MODEL_DA_H
 #define RA_TESTS_UNIT_MODEL_DA_H

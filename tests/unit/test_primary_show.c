@@ -460,7 +460,8 @@ static void limit_of_what_is_not_there_changes_nothing(void **state)
 }
 
 /* The answer; NULL when it was refused. */
-static json_t *ask_tracks(struct fixture *f, const char *name, enum tracks_action action, uint64_t first, uint64_t count)
+static json_t *ask_tracks(struct fixture *f, const char *name, enum tracks_action action, uint64_t first,
+	uint64_t count)
 {
 	const uint64_t packed[] = { htole64(first), htole64(count) };
 	json_decref(f->request.json);

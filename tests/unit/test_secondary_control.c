@@ -2,6 +2,7 @@
  *
  * ra-ctl's requests to a secondary, through its socket: what is shown, limits changed, probes, and names that are not
  * known. Time is virtual.
+ * check-style: long because each verb has its tests here.
  */
 #include "secondary/control.h"
 
