@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl's requests: which verb, is what it names there, and the change of a limit. The answers are made in show.c. Who
- * may change a limit is the server's business. Loop thread only.
+ * ra-ctl's requests: which verb, is what it names there, and the change of a limit. The answers are made in show.c and,
+ * where a file must be read first, proof.c. Who may change a limit is the server's business. Loop thread only.
  */
 #include "primary/control.h"
 
@@ -10,6 +10,8 @@
 #include "local/limit.h"
 #include "local/server.h"
 #include "local/show.h"
+#include "primary/keep.h"
+#include "primary/proof.h"
 #include "primary/service_parts.h"
 #include "primary/show.h"
 
@@ -68,6 +70,16 @@ static void serve_jobs(struct service *service, struct control_request *request)
 		control_answer(request, show_jobs(service, name));
 }
 
+static void serve_proof(struct service *service, struct control_request *request)
+{
+	const char *name = control_message(request)->name;
+	int index = find_device(service, name);
+	if (index < 0)
+		control_refuse(request, STATUS_NO_SUCH_DEVICE, "there is no device '%s'", name);
+	else
+		proofs_serve(service->proofs, name, keep_path(service->devices[index].keep), request);
+}
+
 void control_serve(struct service *service, struct control_request *request)
 {
 	switch (control_message(request)->verb) {
@@ -88,6 +100,9 @@ void control_serve(struct service *service, struct control_request *request)
 		break;
 	case VERB_LIMIT:
 		serve_limit(service, request);
+		break;
+	case VERB_PROOF:
+		serve_proof(service, request);
 		break;
 	case VERB_CACHE:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-primaryd has no cache");

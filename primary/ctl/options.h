@@ -22,6 +22,7 @@ enum ctl_verb {
 	CTL_CACHE,
 	CTL_LINKS,
 	CTL_LIMIT,
+	CTL_PROOF,
 	CTL_VERB_COUNT
 };
 

@@ -20,7 +20,9 @@
 #include "base/post.h"
 #include "base/rate.h"
 #include "local/server.h"
+#include "primary/keep.h"
 #include "primary/local.h"
+#include "primary/proof.h"
 #include "primary/service_parts.h"
 #include "tests/support/fake_secondary.h"
 #include "tests/support/host_bed.h"
@@ -382,6 +384,30 @@ static void limit_of_what_is_not_there_changes_nothing(void **state)
 	assert_int_equal(rate_limit(f->service_peer.limit.remote).bytes_per_s, 3000);
 }
 
+static void proof_is_asked_of_what_is_kept_of_the_device(void **state)
+{
+	struct fixture *f = *state;
+	struct world *world = f->end->world;
+	struct keep_config config = { .clock = world->clock, .da = world->da, .post = world->post, .folder = "/nowhere",
+		.device = "volume" };
+	assert_null(ask(f, VERB_PROOF, "other"));
+	assert_int_equal(f->request.status, STATUS_NO_SUCH_DEVICE);
+	assert_string_equal(f->request.detail, "there is no device 'other'");
+	f->end->device->keep = keep_new(&config);
+	f->service.proofs = proofs_new(world->da);
+	f->request.answers = 0;
+	f->request.message.verb = VERB_PROOF;
+	strcpy(f->request.message.name, "volume");
+	control_serve(&f->service, &f->request);
+	assert_int_equal(f->request.answers, 0);
+	assert_true(WORLD_UNTIL(world, f->request.answers == 1));
+	assert_int_equal(f->request.status, STATUS_OK);
+	assert_string_equal(json_string_value(json_object_get(f->request.json, "device")), "volume");
+	json_decref(f->request.json);
+	f->request.json = NULL;
+	proofs_free(f->service.proofs);
+}
+
 static void verbs_of_the_secondary_are_refused_with_words(void **state)
 {
 	struct fixture *f = *state;
@@ -410,6 +436,7 @@ int main(void)
 		TEST(limit_of_a_run_is_shown_with_its_host),
 		TEST(limit_is_set_on_both_sides),
 		TEST(limit_of_what_is_not_there_changes_nothing),
+		TEST(proof_is_asked_of_what_is_kept_of_the_device),
 		TEST(verbs_of_the_secondary_are_refused_with_words),
 	};
 	return cmocka_run_group_tests_name("primary_show", tests, NULL, NULL);
