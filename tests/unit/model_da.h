@@ -46,8 +46,7 @@ struct da {
 static struct {
 	bool (*hangs)(const struct volume *volume); /* what a thread that touches it would do now */
 	const struct clock *clock;
-	/* In this step: what is abandoned is late, in others those who wanted it have gone; it was full, or a request hung,
-	 * at some moment within. */
+	/* In this step: what is abandoned is late (else those who wanted it have gone); it was full, or a request hung. */
 	bool time_goes_on;
 } model_da;
 
@@ -120,6 +119,8 @@ static inline void model_da_serve(struct da_request *request)
 	case DA_CLOSE:
 		volume_close(volume);
 		break;
+	case DA_CALL:
+		result->error = request->spec.call(request->spec.call_arg);
 	}
 }
 

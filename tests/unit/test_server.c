@@ -402,7 +402,7 @@ static void unknown_verb_and_other_protocol_are_told(void **state)
 	ask(fixture, fd, 1, 99);
 	expect_refusal(fixture, fd, STATUS_BAD_REQUEST, "this daemon (ra " RA_VERSION ") does not know verb 99");
 	ask(fixture, fd, 2, VERB_COUNT);
-	expect_refusal(fixture, fd, STATUS_BAD_REQUEST, "this daemon (ra " RA_VERSION ") does not know verb 9");
+	expect_refusal(fixture, fd, STATUS_BAD_REQUEST, "this daemon (ra " RA_VERSION ") does not know verb 11");
 	fixture->message.type = MESSAGE_CONTROL;
 	fixture->message.control = (struct msg_control){ .tag = 3, .protocol = 2, .verb = VERB_STATUS };
 	assert_int_equal(conn_write_one(fd, &fixture->message), 0);
