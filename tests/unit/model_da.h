@@ -47,8 +47,7 @@ struct da {
 static struct {
 	bool (*hangs)(const struct volume *volume); /* what a thread that touches it would do now */
 	const struct clock *clock;
-	/* In this step: what is abandoned is late, in others those who wanted it have gone; it was full, or a request hung,
-	 * at some moment within. */
+	/* In this step: what is abandoned is late (else those who wanted it have gone); it was full, or a request hung. */
 	bool time_goes_on;
 } model_da;
 
