@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/track_set.h"
 #include "primary/compare/options.h"
 #include "primary/compare/settle.h"
@@ -28,10 +29,12 @@ struct agenda {
 	uint64_t different_tracks;
 	struct track_set *different; /* --mark: at most TRACK_SET_RANGES_MAX ranges of them */
 	struct settle *settle; /* NULL: --settle 0 */
+	bool is_held; /* a stream got no run, because too many tracks are being settled */
+	struct timer release; /* when they are fewer */
 	bool is_stopped;
 };
 
-static void on_settle_ready(void *arg)
+static void on_ready(void *arg)
 {
 	struct agenda *agenda = arg;
 
@@ -107,7 +110,7 @@ static struct settle *new_settle(struct agenda *agenda)
 		.delay_ms = options->settle_delay_ms,
 		.max_lag_ms = agenda->config.max_lag_ms,
 		.run_tracks = agenda->config.run_tracks,
-		.ready = on_settle_ready,
+		.ready = on_ready,
 		.arg = agenda,
 	};
 
@@ -125,7 +128,10 @@ struct agenda *agenda_new(const struct agenda_config *config)
 	agenda->later = track_set_new();
 	agenda->different = track_set_new();
 	agenda->settle = new_settle(agenda);
+	timer_init(&agenda->release, config->clock, on_ready, agenda);
 	make_todo(agenda);
+	if (agenda_has_enough(agenda)) /* before an interruption */
+		agenda_stop(agenda, REASON_STOPPED);
 	return agenda;
 }
 
@@ -133,6 +139,7 @@ void agenda_free(struct agenda *agenda)
 {
 	if (!agenda)
 		return;
+	timer_cancel(&agenda->release);
 	settle_free(agenda->settle);
 	track_set_free(agenda->todo);
 	track_set_free(agenda->later);
@@ -169,7 +176,8 @@ bool agenda_next_run(struct agenda *agenda, struct stream_run *run)
 		return false;
 	if (agenda->settle && settle_next_run(agenda->settle, run))
 		return true;
-	if (!has_room_to_settle(agenda))
+	agenda->is_held = !has_room_to_settle(agenda);
+	if (agenda->is_held)
 		return false;
 	if (cut_run(agenda, agenda->todo, agenda->cursor, RUN_PASS, run)) { /* 42, 52 */
 		agenda->cursor = run->first_track + run->track_count;
@@ -192,6 +200,13 @@ bool agenda_is_empty(const struct agenda *agenda)
 uint64_t agenda_settling_tracks(const struct agenda *agenda)
 {
 	return agenda->settle ? settle_tracks(agenda->settle) : 0;
+}
+
+bool agenda_has_enough(const struct agenda *agenda)
+{
+	uint64_t limit = agenda->config.options->stop_after;
+
+	return limit > 0 && agenda->different_tracks >= limit;
 }
 
 const struct track_set *agenda_different(const struct agenda *agenda)
@@ -237,20 +252,26 @@ static void keep_different(struct agenda *agenda, uint64_t track)
 static void tell_different(struct agenda *agenda, const struct stream_track *track,
 	const struct report_confirm *confirm)
 {
-	const struct options *options = agenda->config.options;
-	uint64_t limit = options->stop_after;
-
 	report_different(agenda->config.report, track->track, track->is_hole, track->local, track->remote, confirm);
 	agenda->different_tracks++;
-	if (options->mark && track_set_ranges(agenda->different) < TRACK_SET_RANGES_MAX)
+	if (agenda->config.options->mark && track_set_ranges(agenda->different) < TRACK_SET_RANGES_MAX)
 		track_set_add(agenda->different, track->track, 1);
 	if (agenda->config.ledger)
 		keep_different(agenda, track->track);
-	if (limit > 0 && agenda->different_tracks >= limit)
+	if (agenda_has_enough(agenda))
 		agenda_stop(agenda, REASON_STOPPED);
 }
 
 /* ---- Outcomes ---- */
+
+/* Streams that were held back can go on, each of which has stopped asking. */
+static void look_for_room(struct agenda *agenda)
+{
+	if (!agenda->is_held || !has_room_to_settle(agenda))
+		return;
+	agenda->is_held = false;
+	timer_set(&agenda->release, 0);
+}
 
 static void take_verdict(struct agenda *agenda, const struct stream_run *run, const struct stream_track *track,
 	enum settle_verdict verdict, const struct report_confirm *confirm)
@@ -270,6 +291,7 @@ static void take_verdict(struct agenda *agenda, const struct stream_run *run, co
 			agenda_stop(agenda, REASON_COUNT); /* it waits for a round that will not come */
 		break;
 	}
+	look_for_room(agenda);
 }
 
 void agenda_compared(struct agenda *agenda, const struct stream_run *run, const struct stream_track *track)
@@ -310,6 +332,7 @@ void agenda_unreadable(struct agenda *agenda, const struct stream_run *run, uint
 	if (is_settling(run))
 		settle_forget(agenda->settle, track);
 	report_unreadable(agenda->config.report, track);
+	look_for_room(agenda);
 }
 
 static void settle_gave_up(struct agenda *agenda, const struct stream_run *run, uint64_t track)

@@ -51,6 +51,8 @@ void agenda_stop(struct agenda *agenda, enum report_reason reason);
 /* The reservation was lost: from now on differences are settled. */
 void agenda_unreserve(struct agenda *agenda);
 uint64_t agenda_settling_tracks(const struct agenda *agenda);
+/* As many tracks differ as --stop-after says. */
+bool agenda_has_enough(const struct agenda *agenda);
 /* With --mark: tracks with a confirmed difference, in at most TRACK_SET_RANGES_MAX ranges. */
 const struct track_set *agenda_different(const struct agenda *agenda);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The passes of Fig. 2 as a state machine: opening -> loading -> marks -> running -> checking -> marking -> saving ->
+ * The passes of Fig. 2 as a state machine: opening -> loading -> marks -> running -> checking -> saving -> marking ->
  * (releasing -> asking -> marks -> running ...) -> done. Here is a pass that runs, and what ends one early; how it
  * begins is in engine_begin.c, its end in engine_end.c. What a pass has to do stands in its agenda; streams return out
  * of order. The hard thing is ending early: an interruption or a loss may come in any state, and each track must still
@@ -34,8 +34,8 @@ struct engine *engine_of(void *arg)
 
 void engine_set_state(struct engine *engine, enum engine_state state, const char *reason)
 {
-	static const char *const names[] = { "new", "opening", "loading", "marks", "running", "checking", "marking",
-		"saving", "releasing", "asking", "done" };
+	static const char *const names[] = { "new", "opening", "loading", "marks", "running", "checking", "saving",
+		"marking", "releasing", "asking", "done" };
 
 	log_debug("engine: %s -> %s: %s", names[engine->state], names[state], reason);
 	engine->state = state;
@@ -45,6 +45,7 @@ void engine_finish(struct engine *engine, const char *reason)
 {
 	engine_set_state(engine, ENGINE_DONE, reason);
 	timer_cancel(&engine->duration);
+	place_rest(engine->place);
 	engine->ops->done(engine->arg);
 }
 
@@ -96,7 +97,8 @@ void engine_look_for_end(struct engine *engine)
 void engine_wake_streams(struct engine *engine)
 {
 	for (uint32_t i = 0; i < engine->options->jobs; i++)
-		if (stream_is_idle(engine->streams[i]) && !stream_start(engine->streams[i]))
+		if (stream_is_idle(engine->streams[i]) && !stream_has_stopped(engine->streams[i]) &&
+			!stream_start(engine->streams[i]))
 			break;
 }
 
@@ -134,22 +136,49 @@ static bool spare_slot(void *arg, uint32_t *slot)
 	return true;
 }
 
+/* It may have left something that it cannot do itself any more. */
 static void on_stream_idle(void *arg)
 {
-	engine_look_for_end(engine_of(arg));
+	engine_ready(arg);
 }
 
-/* --max-duration, --until: the pass ends in order, and no other begins. */
+/* Nothing of the next pass, or the first, was read yet. */
+static bool is_between_passes(const struct engine *engine)
+{
+	return engine->state <= ENGINE_MARKS || engine->state == ENGINE_RELEASING || engine->state == ENGINE_ASKING;
+}
+
+/* Between passes. */
+static void leave(struct engine *engine, enum report_reason reason, const char *words)
+{
+	if (engine->passes == 0)
+		engine_refuse(engine, 3, "%s", words);
+	else
+		engine_leave_next_pass(engine, reason);
+}
+
+/* The pass ends in order: what streams have now goes on, unless it waits for the link. */
+static void cut_pass(struct engine *engine)
+{
+	engine->is_over = engine->is_cut = true;
+	if (engine->shared.pause.is_on) {
+		engine_break_off(engine, REASON_TIME_OVER);
+		return;
+	}
+	agenda_stop(engine->agenda, REASON_TIME_OVER);
+	engine_look_for_end(engine);
+}
+
+/* --max-duration, --until. */
 static void on_duration_over(void *arg)
 {
 	struct engine *engine = engine_of(arg);
 
-	engine->is_over = true;
-	if (engine->state != ENGINE_RUNNING)
-		return;
 	engine->is_time_over = true;
-	agenda_stop(engine->agenda, REASON_TIME_OVER);
-	engine_look_for_end(engine);
+	if (engine->state == ENGINE_RUNNING)
+		cut_pass(engine);
+	else if (is_between_passes(engine))
+		leave(engine, REASON_TIME_OVER, "the time was over before the comparison began");
 }
 
 /* Nobody may be kept waiting for a device that somebody else has: without a byte compared there is no report either. */
@@ -213,34 +242,12 @@ void engine_start(struct engine *engine)
 void engine_interrupt(struct engine *engine)
 {
 	engine->is_interrupted = true;
-	switch (engine->state) {
-	case ENGINE_NEW:
-	case ENGINE_OPENING:
-	case ENGINE_LOADING:
-		engine_refuse(engine, 3, "interrupted before the comparison began");
-		break;
-	case ENGINE_MARKS:
-		if (engine->passes == 0)
-			engine_refuse(engine, 3, "interrupted before the comparison began");
-		else
-			engine_interrupt_next_pass(engine);
-		break;
-	case ENGINE_RUNNING:
+	/* Of a pass that is CHECKING one reply is missing; SAVING and MARKING what lasts is written, and then it ends. A
+	 * second signal ends the program. */
+	if (engine->state == ENGINE_RUNNING || (engine->state == ENGINE_CHECKING && engine->shared.pause.is_on))
 		engine_break_off(engine, REASON_INTERRUPTED);
-		break;
-	case ENGINE_RELEASING:
-	case ENGINE_ASKING:
-		engine_interrupt_next_pass(engine);
-		break;
-	case ENGINE_CHECKING: /* one reply is missing; a second signal ends the program */
-		if (engine->shared.pause.is_on)
-			engine_break_off(engine, REASON_INTERRUPTED);
-		break;
-	case ENGINE_MARKING: /* what lasts is written; then it ends */
-	case ENGINE_SAVING:
-	case ENGINE_DONE:
-		break;
-	}
+	else if (is_between_passes(engine))
+		leave(engine, REASON_INTERRUPTED, "interrupted before the comparison began");
 }
 
 void engine_lose(struct engine *engine, const char *reason)
@@ -263,10 +270,14 @@ void engine_lose(struct engine *engine, const char *reason)
 		snprintf(engine->error, sizeof(engine->error), "%s", reason);
 		engine_break_off(engine, REASON_LOST);
 		break;
-	case ENGINE_MARKING:
 	case ENGINE_SAVING:
-		log_error("what was found could not be kept: %s", reason);
-		engine_finish(engine, reason);
+	case ENGINE_MARKING:
+		log_error("%s: %s", engine->state == ENGINE_SAVING ? "the place of this run could not be kept" :
+			"whether the differing tracks were marked is not known", reason);
+		if (engine->is_interrupted || engine->is_time_over || engine_is_last_pass(engine))
+			engine_go_on(engine);
+		else
+			engine_refuse(engine, 4, "%s", reason);
 		break;
 	case ENGINE_DONE:
 		break;
@@ -329,11 +340,6 @@ const struct report *engine_current(const struct engine *engine)
 uint64_t engine_settling_tracks(const struct engine *engine)
 {
 	return engine->agenda ? agenda_settling_tracks(engine->agenda) : 0;
-}
-
-const char *engine_place_trouble(const struct engine *engine)
-{
-	return place_trouble(engine->place);
 }
 
 uint64_t engine_passes(const struct engine *engine)

@@ -49,7 +49,5 @@ int engine_exit_code(const struct engine *engine);     /* when done */
 /* For the progress line: the pass that runs; NULL between passes. */
 const struct report *engine_current(const struct engine *engine);
 uint64_t engine_settling_tracks(const struct engine *engine);
-/* Why the place of this run could not be kept; "": it was, or needs not be. */
-const char *engine_place_trouble(const struct engine *engine);
 
 #endif

@@ -66,18 +66,18 @@ static struct report *new_report(const struct engine *engine, const struct msg_h
 	return report_new(&setup);
 }
 
-/* What goes into the ledger beside the tracks. */
-static void note_counts(void *arg)
+void engine_note_counts(void *arg)
 {
 	const struct engine *engine = engine_of(arg);
 	const struct report_figures *figures;
 
-	if (!engine->report)
+	if (!engine->report || !ledger_run_options(place_ledger(engine->place)))
 		return;
 	figures = report_figures(engine->report);
 	ledger_set_counts(place_ledger(engine->place), &(struct ledger_counts){
 		.hole_bytes = figures->hole_bytes,
 		.settled_tracks = figures->settled_tracks,
+		.elapsed_ms = engine->resumed_ms + (uint64_t)(clock_now_ms(engine->clock) - figures->setup.started_ms),
 	});
 }
 
@@ -88,9 +88,10 @@ static void begin_run(struct engine *engine)
 
 	if (!ledger)
 		return;
-	if (engine->passes > 0 || engine->options->restart || !ledger_run_options(ledger))
+	engine->is_resumed = engine->passes == 0 && !engine->options->restart && ledger_run_options(ledger);
+	if (!engine->is_resumed)
 		ledger_begin_run(ledger, place_options(engine->place), time(NULL));
-	place_keep(engine->place, note_counts, engine);
+	engine->resumed_ms = ledger_counts(ledger).elapsed_ms;
 }
 
 /* 42: the first track is selected. */
@@ -127,18 +128,19 @@ static void begin_pass(struct engine *engine)
 static void run_pass(struct engine *engine)
 {
 	begin_pass(engine);
+	place_keep(engine->place, engine_note_counts, engine);
 	engine_set_state(engine, ENGINE_RUNNING, "42: first track selected");
 	engine_wake_streams(engine);
 	report_link(engine->report)->jobs = engine_busy_streams(engine);
 	engine_look_for_end(engine);
 }
 
-void engine_interrupt_next_pass(struct engine *engine)
+void engine_leave_next_pass(struct engine *engine, enum report_reason reason)
 {
 	begin_pass(engine);
-	engine_abandon_pass(engine, REASON_INTERRUPTED);
-	engine->is_over = true;
-	engine_close_pass(engine, NULL, REASON_INTERRUPTED, false);
+	engine_abandon_pass(engine, reason);
+	engine_end_pass(engine, NULL, reason);
+	engine_finish(engine, "the next pass does not begin");
 }
 
 /* ---- What is kept ---- */
@@ -165,9 +167,8 @@ static void on_marks(void *arg, const struct msg_host_record_reply *reply, const
 	struct engine *engine = engine_of(arg);
 	struct track_set *marks;
 
-	if (engine->state == ENGINE_DONE)
+	if (engine->state != ENGINE_MARKS)
 		return;
-	assert(engine->state == ENGINE_MARKS);
 	if (reply->status != STATUS_OK) {
 		engine_refuse(engine, reply->status == STATUS_LINK_LOST ? 4 : 2, "the invalid tracks are not known: %s",
 			status_words(reply->status, reply->detail));
@@ -259,9 +260,7 @@ void engine_opened(void *arg, const struct msg_host_open_reply *reply)
 	if (!accept_volumes(engine, reply))
 		return;
 	engine->volumes = *reply;
-	if (engine->is_over && engine->passes > 0)
-		engine_interrupt_next_pass(engine);
-	else if (engine->passes > 0)
+	if (engine->passes > 0)
 		load_marks(engine);
 	else
 		open_place(engine);

@@ -29,15 +29,15 @@ static void keep_worst(struct engine *engine)
 	engine->report = NULL;
 }
 
-/* sizes: the reply at the end; NULL when there is none. why: LOST and CHANGED are told to the report. */
-static void end_pass(struct engine *engine, const struct msg_host_open_reply *sizes, enum report_reason why)
+void engine_end_pass(struct engine *engine, const struct msg_host_open_reply *sizes, enum report_reason why)
 {
 	struct report_end end = {
 		.ended_wall_s = time(NULL),
-		.took_ms = clock_now_ms(engine->clock) - report_figures(engine->report)->setup.started_ms,
+		.took_ms = clock_now_ms(engine->clock) - report_figures(engine->report)->setup.started_ms +
+			(int64_t)engine->resumed_ms,
 		.is_lost = why == REASON_LOST,
 		.is_changed = why == REASON_CHANGED,
-		.was_unreserved = engine->was_unreserved,
+		.was_unreserved = engine->was_unreserved || engine->is_resumed, /* nothing held between the parts */
 	};
 
 	if (sizes) {
@@ -63,38 +63,24 @@ static void on_released(void *arg)
 	client_status(engine->client, engine_opened, engine);
 }
 
+bool engine_is_last_pass(const struct engine *engine)
+{
+	return engine->passes >= engine->options->repeat || engine->is_over || !engine_has_live_stream(engine);
+}
+
 /* 54, or path 56. */
-static void finish_or_go_on(struct engine *engine)
+void engine_go_on(struct engine *engine)
 {
-	bool is_last = engine->passes >= engine->options->repeat || engine->is_over || engine->is_client_lost;
-
-	if (is_last || !engine_has_live_stream(engine)) {
+	if (engine_is_last_pass(engine)) {
 		engine_finish(engine, "the last pass is over");
-		return;
+	} else if (engine->is_interrupted) {
+		engine_leave_next_pass(engine, REASON_INTERRUPTED);
+	} else if (engine->is_time_over) {
+		engine_leave_next_pass(engine, REASON_TIME_OVER);
+	} else {
+		engine_set_state(engine, ENGINE_RELEASING, "path 56: another pass");
+		client_release(engine->client, on_released, engine);
 	}
-	if (engine->is_interrupted) {
-		engine_interrupt_next_pass(engine);
-		return;
-	}
-	engine_set_state(engine, ENGINE_RELEASING, "path 56: another pass");
-	client_release(engine->client, on_released, engine);
-}
-
-static void on_place_saved(void *arg)
-{
-	struct engine *engine = engine_of(arg);
-
-	if (engine->state != ENGINE_DONE)
-		finish_or_go_on(engine);
-}
-
-static void save_place(struct engine *engine)
-{
-	engine_set_state(engine, ENGINE_SAVING, "the pass is over");
-	if (engine->is_client_lost && engine->options->form == FORM_DEVICE)
-		finish_or_go_on(engine);
-	else
-		place_save(engine->place, on_place_saved, engine);
 }
 
 static void on_marked(void *arg, const struct msg_host_record_reply *reply, const uint8_t *payload, uint32_t bytes)
@@ -107,26 +93,51 @@ static void on_marked(void *arg, const struct msg_host_record_reply *reply, cons
 	assert(engine->state == ENGINE_MARKING);
 	if (reply->status != STATUS_OK)
 		log_error("the differing tracks were not marked: %s", status_words(reply->status, reply->detail));
-	save_place(engine);
+	engine_go_on(engine);
+}
+
+static void send_marks(struct engine *engine, size_t bytes)
+{
+	uint8_t *packed = xcalloc(1, bytes);
+
+	engine_set_state(engine, ENGINE_MARKING, "--mark");
+	track_set_pack(engine->different, packed);
+	client_save(engine->client, RECORD_INVALID, packed, (uint32_t)bytes, on_marked, engine);
+	free(packed);
 }
 
 /* --mark: confirmed differences of this pass become invalid tracks of the local volume. */
 static void mark_differences(struct engine *engine)
 {
 	size_t bytes = track_set_ranges(engine->different) * TRACK_SET_PACKED_BYTES;
-	uint8_t *packed;
 
-	if (bytes == 0 || engine->is_client_lost) {
-		save_place(engine);
-		return;
+	if (bytes == 0) {
+		engine_go_on(engine);
+	} else if (engine->is_client_lost) {
+		log_error("the differing tracks were not marked: the primary is gone");
+		engine_go_on(engine);
+	} else {
+		if (track_set_ranges(engine->different) == TRACK_SET_RANGES_MAX)
+			log_warning("only the first %u ranges of differing tracks are marked", TRACK_SET_RANGES_MAX);
+		send_marks(engine, bytes);
 	}
-	engine_set_state(engine, ENGINE_MARKING, "--mark");
-	if (track_set_ranges(engine->different) == TRACK_SET_RANGES_MAX)
-		log_warning("only the first %u ranges of differing tracks are marked", TRACK_SET_RANGES_MAX);
-	packed = xcalloc(1, bytes);
-	track_set_pack(engine->different, packed);
-	client_save(engine->client, RECORD_INVALID, packed, (uint32_t)bytes, on_marked, engine);
-	free(packed);
+}
+
+static void on_place_saved(void *arg)
+{
+	struct engine *engine = engine_of(arg);
+
+	if (engine->state == ENGINE_SAVING)
+		mark_differences(engine);
+}
+
+static void save_place(struct engine *engine)
+{
+	engine_set_state(engine, ENGINE_SAVING, "the pass is over");
+	if (engine->is_client_lost && engine->options->form == FORM_DEVICE)
+		mark_differences(engine);
+	else
+		place_save(engine->place, on_place_saved, engine);
 }
 
 void engine_close_pass(struct engine *engine, const struct msg_host_open_reply *sizes, enum report_reason why,
@@ -136,8 +147,10 @@ void engine_close_pass(struct engine *engine, const struct msg_host_open_reply *
 
 	if (ledger && has_ended)
 		ledger_end_run(ledger, time(NULL));
-	end_pass(engine, sizes, why);
-	mark_differences(engine);
+	else if (ledger)
+		engine_note_counts(engine);
+	engine_end_pass(engine, sizes, why);
+	save_place(engine);
 }
 
 static void free_agenda(struct engine *engine)
@@ -145,6 +158,7 @@ static void free_agenda(struct engine *engine)
 	track_set_free(engine->different);
 	engine->different = track_set_new();
 	track_set_add_all(engine->different, agenda_different(engine->agenda));
+	engine->is_over = engine->is_over || agenda_has_enough(engine->agenda);
 	agenda_free(engine->agenda);
 	engine->agenda = NULL;
 }
@@ -169,9 +183,8 @@ static void on_checked(void *arg, const struct msg_host_open_reply *reply)
 {
 	struct engine *engine = engine_of(arg);
 
-	if (engine->state == ENGINE_DONE)
+	if (engine->state != ENGINE_CHECKING) /* it was too late */
 		return;
-	assert(engine->state == ENGINE_CHECKING);
 	if (reply->status == STATUS_LINK_LOST) {
 		engine_lose(engine, reply->detail);
 		return;
@@ -183,7 +196,8 @@ static void on_checked(void *arg, const struct msg_host_open_reply *reply)
 	if (reply->status != STATUS_OK)
 		log_warning("the sizes at the end of the pass are not known: %s%s%s", status_name(reply->status),
 			reply->detail[0] ? ": " : "", reply->detail);
-	engine_close_pass(engine, reply->status == STATUS_OK ? reply : NULL, REASON_COUNT, !engine->is_time_over);
+	engine_close_pass(engine, reply->status == STATUS_OK ? reply : NULL, REASON_COUNT,
+		!engine->is_cut && engine_has_live_stream(engine));
 }
 
 void engine_end_running(struct engine *engine)

@@ -28,8 +28,8 @@ enum engine_state {
 	ENGINE_MARKS,     /* the tracks that are known to be invalid */
 	ENGINE_RUNNING,   /* 42 to 54 */
 	ENGINE_CHECKING,  /* HostStatus: the sizes at the end of the pass */
-	ENGINE_MARKING,   /* --mark: differences are marked invalid */
 	ENGINE_SAVING,    /* the ledger */
+	ENGINE_MARKING,   /* --mark: differences are marked invalid */
 	ENGINE_RELEASING, /* 56: HostRelease */
 	ENGINE_ASKING,    /* HostStatus: the sizes at the start of the next pass */
 	ENGINE_DONE,
@@ -59,7 +59,10 @@ struct engine {
 	struct agenda *agenda;   /* RUNNING; else NULL */
 	struct track_set *marks; /* known to be invalid; NULL: nobody keeps them */
 	struct track_set *different;  /* what is to be marked */
+	bool is_resumed;         /* it goes on with an unfinished run */
 	uint64_t resumed_bytes;  /* of compared_bytes */
+	uint64_t resumed_ms;     /* of the earlier parts */
+	bool is_cut;             /* by --max-duration or --until */
 	struct msg_host_open_reply volumes; /* as they were when the last pass began */
 	uint32_t relinks_before; /* the pass */
 	/* All passes */
@@ -67,7 +70,7 @@ struct engine {
 	uint64_t passes;
 	bool is_interrupted;
 	bool is_over;        /* no further pass, whatever --repeat says */
-	bool is_time_over;   /* the pass was ended by --max-duration or --until */
+	bool is_time_over;   /* --max-duration or --until: no further pass begins */
 	bool is_client_lost;
 	bool was_unreserved;
 	int exit_code; /* without a report */
@@ -96,8 +99,10 @@ void engine_lose(struct engine *engine, const char *reason);
 /* ---- engine_begin.c ---- */
 
 void engine_opened(void *arg, const struct msg_host_open_reply *reply);
-/* A pass that was asked for and did not come about: a pass without a track compared. */
-void engine_interrupt_next_pass(struct engine *engine);
+/* A pass that was asked for and did not come about: a pass without a track compared. Nothing follows. */
+void engine_leave_next_pass(struct engine *engine, enum report_reason reason);
+/* What goes into the ledger beside the tracks; of struct engine. */
+void engine_note_counts(void *arg);
 
 /* ---- engine_end.c ---- */
 
@@ -105,11 +110,17 @@ void engine_interrupt_next_pass(struct engine *engine);
 void engine_abandon_pass(struct engine *engine, enum report_reason reason);
 /* The pass, and all that would follow, ends here. */
 void engine_break_off(struct engine *engine, enum report_reason reason);
-/* The pass is told to main, and what lasts of it is kept. has_ended: all of it was worked through, so another run
- * begins at its start. */
+/* The report is finished and told to main. sizes: the reply at the end; NULL when there is none. why: LOST and CHANGED
+ * are told to the report. */
+void engine_end_pass(struct engine *engine, const struct msg_host_open_reply *sizes, enum report_reason why);
+/* That, and what lasts of it is kept. has_ended: all of it was worked through, so another run begins at its start. */
 void engine_close_pass(struct engine *engine, const struct msg_host_open_reply *sizes, enum report_reason why,
 	bool has_ended);
 /* All runs are done. */
 void engine_end_running(struct engine *engine);
+/* No pass is to follow. */
+bool engine_is_last_pass(const struct engine *engine);
+/* What lasts is kept, as far as it can be: the next pass, or the end. */
+void engine_go_on(struct engine *engine);
 
 #endif

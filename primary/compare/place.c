@@ -36,7 +36,7 @@ struct place {
 	int lock_fd; /* of a file; -1: none */
 	bool is_saving; /* at the primary */
 	bool is_asked_again; /* when that is over, once more */
-	char trouble[PLACE_WHY_BYTES];
+	bool is_in_trouble; /* the latest save failed, and that was told */
 	void (*opened)(void *arg, int exit_code, const char *why);
 	void *opened_arg;
 	void (*before)(void *arg); /* each save; NULL: nothing */
@@ -194,9 +194,9 @@ const char *place_options(const struct place *place)
 
 static void note_trouble(struct place *place, const char *why)
 {
-	if (why[0] && !place->trouble[0] && !place->options->quiet)
+	if (why[0] && (!place->is_in_trouble || place->saved))
 		log_warning("the place of this run cannot be kept: %s", why);
-	snprintf(place->trouble, sizeof(place->trouble), "%s", why);
+	place->is_in_trouble = why[0] != '\0';
 }
 
 static void save(struct place *place);
@@ -272,9 +272,14 @@ void place_keep(struct place *place, void (*before)(void *arg), void *arg)
 		timer_set(&place->timer, SAVE_PERIOD_MS);
 }
 
-void place_save(struct place *place, void (*done)(void *arg), void *arg)
+void place_rest(struct place *place)
 {
 	timer_cancel(&place->timer);
+}
+
+void place_save(struct place *place, void (*done)(void *arg), void *arg)
+{
+	place_rest(place);
 	if (!place->ledger) {
 		done(arg);
 		return;
@@ -310,9 +315,4 @@ void place_free(struct place *place)
 		close(place->lock_fd);
 	place->magic = 0;
 	free(place);
-}
-
-const char *place_trouble(const struct place *place)
-{
-	return place->trouble;
 }

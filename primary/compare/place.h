@@ -31,9 +31,9 @@ struct ledger *place_ledger(const struct place *place);
 const char *place_options(const struct place *place);
 /* What changes is kept every few seconds from now on; before is called first each time, also by place_save. */
 void place_keep(struct place *place, void (*before)(void *arg), void *arg);
+/* Ends that. */
+void place_rest(struct place *place);
 /* Keeps it now; done when that is over, well or not, perhaps from inside the call. Ends place_keep. */
 void place_save(struct place *place, void (*done)(void *arg), void *arg);
-/* Why the latest save failed; "": it did not. */
-const char *place_trouble(const struct place *place);
 
 #endif

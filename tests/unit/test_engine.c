@@ -3,109 +3,9 @@
  * Fig. 2 with several streams against a primary that the test plays: passes, sizes, what lies outside, interruption,
  * loss, pauses of the link, the worst pass. check-style: long because all of it is one state machine.
  */
-#include "primary/compare/engine.h"
+#include "tests/unit/engine_bed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/clock.h"
 #include "base/log.h"
-#include "primary/compare/options.h"
-#include "primary/compare/report.h"
-#include "tests/unit/fake_client.h"
-
-#define RUN_TRACKS 4u
-#define TRACKS 64u
-
-struct fixture {
-	struct clock *clock;
-	struct shm *shm;
-	struct client *client;
-	struct options options;
-	struct engine *engine;
-	unsigned passes_told, done;
-	uint64_t last_different;
-};
-
-static void on_pass(void *arg, const struct report *report, uint64_t pass)
-{
-	struct fixture *f = arg;
-
-	f->passes_told++;
-	assert_int_equal(pass, f->passes_told);
-	f->last_different = report_figures(report)->tracks[REPORT_DIFFERENT];
-}
-
-static void on_done(void *arg)
-{
-	((struct fixture *)arg)->done++;
-}
-
-static const struct engine_ops ops = { .pass = on_pass, .done = on_done };
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	int fd;
-
-	f->clock = clock_new_virtual();
-	f->options = (struct options){ .path_local = "vol_a", .path_remote = "vol_b", .name_remote = "vol_b",
-		.delivery = DELIVERY_HOLD, .jobs = 3, .track_bytes = FAKE_TRACK_BYTES, .run_tracks = RUN_TRACKS,
-		.retry_delay_ms = 100, .read_timeout_ms = 1000, .repeat = 1, .exact_tracks = 100 };
-	assert_int_equal(shm_create(options_slot_count(&f->options), FAKE_VOLUME_BYTES, &f->shm, &fd), 0);
-	close(fd);
-	f->client = client_new(NULL, NULL, -1, f->shm, -1, NULL, NULL);
-	f->engine = engine_new(f->client, f->clock, f->shm, &f->options, &ops, f);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	client_free(f->client);
-	engine_free(f->engine);
-	shm_unref(f->shm);
-	clock_free(f->clock);
-	free(f);
-	return 0;
-}
-
-static void start(struct fixture *f)
-{
-	engine_start(f->engine);
-	fake_answer_open(f->client, STATUS_OK);
-}
-
-/* The pass that runs, to its end with the sizes. */
-static void run_pass(struct fixture *f)
-{
-	fake_answer_all(f->client);
-	fake_answer_open(f->client, STATUS_OK);
-}
-
-/* From the end of a pass into the next. */
-static void begin_next_pass(struct fixture *f)
-{
-	fake_answer_release(f->client);
-	fake_answer_open(f->client, STATUS_OK);
-}
-
-static void link_is(struct fixture *f, bool is_up, uint32_t relinks)
-{
-	engine_link(f->engine, &(const struct msg_host_link){ .is_up = is_up, .relinks = relinks });
-}
-
-static const struct report_figures *figures(const struct fixture *f)
-{
-	return report_figures(engine_report(f->engine));
-}
 
 static void every_track_is_compared_once(void **state)
 {
@@ -384,24 +284,6 @@ static void tracks_are_counted_in_the_common_part(void **state)
 	start(f);
 	assert_int_equal(engine_exit_code(f->engine), 2);
 	assert_non_null(strstr(engine_error(f->engine), "20 tracks"));
-}
-
-static void make_device(struct fixture *f)
-{
-	f->options.form = FORM_DEVICE;
-	f->options.device = "web1";
-	f->options.path_local = f->options.path_remote = f->options.name_remote = NULL;
-	f->options.track_bytes = 0;
-	f->options.run_tracks = 0;
-}
-
-/* Of a device nothing is kept yet, and no track is invalid. */
-static void answer_records(struct fixture *f)
-{
-	assert_int_equal(f->client->record, RECORD_LEDGER);
-	fake_answer_record(f->client, STATUS_OK, NULL, 0);
-	assert_int_equal(f->client->record, RECORD_INVALID);
-	fake_answer_record(f->client, STATUS_OK, NULL, 0);
 }
 
 static void a_device_has_the_track_size_and_the_paths_of_the_daemons(void **state)

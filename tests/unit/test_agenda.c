@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The work of a pass, with the test in the place of the streams: which runs are dealt, and that each track is told
+ * exactly once, whatever ends the pass. report_finish asserts the sum.
+ * check-style: long because all of it needs the same small streams.
+ */
+#include "primary/compare/agenda.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/track_set.h"
+#include "primary/compare/options.h"
+#include "primary/compare/settle.h"
+#include "storage/ledger.h"
+
+#define TRACK 4096u
+#define RUN 4u
+#define START 1000000000
+#define DELAY_MS 100
+#define LAG_MS 1000
+
+struct fixture {
+	struct clock *clock;
+	struct options options;
+	struct report_setup setup;
+	struct report *report;
+	struct ledger *ledger;
+	struct track_set *marked;
+	struct agenda *agenda;
+	struct agenda_config config;
+	unsigned ready;
+	uint8_t local[TRACK], remote[TRACK];
+};
+
+static void on_ready(void *arg)
+{
+	((struct fixture *)arg)->ready++;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->clock = clock_new_virtual();
+	f->options = (struct options){ .jobs = 3, .settle_rounds = 2, .settle_delay_ms = DELAY_MS, .mark = true };
+	f->setup = (struct report_setup){ .name_local = "a", .name_remote = "b", .track_bytes = TRACK,
+		.exact_tracks = 100, .pass = 1 };
+	f->config = (struct agenda_config){ .clock = f->clock, .options = &f->options, .run_tracks = RUN,
+		.max_lag_ms = LAG_MS, .now_wall_s = START, .ready = on_ready, .arg = f };
+	for (uint32_t i = 0; i < TRACK; i++)
+		f->local[i] = f->remote[i] = 1;
+	f->remote[10] = f->remote[11] = f->remote[50] = 7;
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	agenda_free(f->agenda);
+	report_free(f->report);
+	ledger_free(f->ledger);
+	track_set_free(f->marked);
+	clock_free(f->clock);
+	free(f);
+	return 0;
+}
+
+static void add_ledger(struct fixture *f, uint64_t tracks)
+{
+	const struct ledger_binding binding = { .device = "d", .local_bytes = tracks * TRACK,
+		.remote_bytes = tracks * TRACK, .track_bytes = TRACK, .digest = "data" };
+
+	f->ledger = ledger_new(&binding, tracks);
+	ledger_begin_run(f->ledger, "", START);
+}
+
+static void mark(struct fixture *f, uint64_t first, uint64_t count)
+{
+	if (!f->marked)
+		f->marked = track_set_new();
+	track_set_add(f->marked, first, count);
+}
+
+static void start(struct fixture *f, uint64_t tracks)
+{
+	f->setup.local.size_bytes = f->setup.remote.size_bytes = tracks * TRACK;
+	f->setup.marked = f->marked;
+	f->report = report_new(&f->setup);
+	if (f->ledger)
+		report_resume(f->report, f->ledger);
+	f->config.report = f->report;
+	f->config.ledger = f->ledger;
+	f->config.marked = f->marked;
+	f->agenda = agenda_new(&f->config);
+}
+
+static uint64_t told(const struct fixture *f, enum report_state state)
+{
+	return report_figures(f->report)->tracks[state];
+}
+
+static uint64_t told_for(const struct fixture *f, enum report_reason reason)
+{
+	return report_figures(f->report)->reasons[reason];
+}
+
+/* Nothing is left; asserts that each track was told. */
+static void finish(struct fixture *f)
+{
+	struct stream_run run;
+
+	assert_false(agenda_next_run(f->agenda, &run));
+	assert_true(agenda_is_empty(f->agenda));
+	report_finish(f->report, &(const struct report_end){ .took_ms = 1 });
+}
+
+static struct stream_run next(struct fixture *f)
+{
+	struct stream_run run;
+
+	assert_true(agenda_next_run(f->agenda, &run));
+	run.asked_wall_s = START + 7;
+	return run;
+}
+
+static struct stream_run expect(struct fixture *f, enum run_kind kind, uint64_t first_track, uint32_t track_count)
+{
+	struct stream_run run = next(f);
+
+	assert_int_equal(run.kind, kind);
+	assert_int_equal(run.first_track, first_track);
+	assert_int_equal(run.track_count, track_count);
+	return run;
+}
+
+static void expect_none(struct fixture *f)
+{
+	struct stream_run run;
+
+	assert_false(agenda_next_run(f->agenda, &run));
+}
+
+static void compared(struct fixture *f, const struct stream_run *run, uint64_t track, bool is_equal)
+{
+	struct stream_track read = { .track = track, .is_equal = is_equal, .local = f->local,
+		.remote = run->kind == RUN_FIRST ? NULL : is_equal ? f->local : f->remote };
+
+	agenda_compared(f->agenda, run, &read);
+}
+
+static void compared_all(struct fixture *f, const struct stream_run *run, bool is_equal)
+{
+	for (uint32_t i = 0; i < run->track_count; i++)
+		compared(f, run, run->first_track + i, is_equal);
+}
+
+static void gave_up(struct fixture *f, const struct stream_run *run, enum report_reason reason)
+{
+	agenda_gave_up(f->agenda, run, run->first_track, run->track_count, reason);
+}
+
+/* The rest of the pass, equal. */
+static void work(struct fixture *f)
+{
+	struct stream_run run;
+
+	while (agenda_next_run(f->agenda, &run))
+		compared_all(f, &run, true);
+}
+
+static void runs_are_dealt_in_order_up_to_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run runs[3];
+
+	start(f, 10);
+	runs[0] = expect(f, RUN_PASS, 0, 4);
+	runs[1] = expect(f, RUN_PASS, 4, 4);
+	runs[2] = expect(f, RUN_PASS, 8, 2);
+	expect_none(f);
+	for (int i = 2; i >= 0; i--)
+		compared_all(f, &runs[i], true);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 10);
+}
+
+static void known_invalid_tracks_are_told_and_not_read(void **state)
+{
+	struct fixture *f = *state;
+
+	mark(f, 0, 1);
+	mark(f, 3, 4);
+	mark(f, 9, 1);
+	mark(f, 19, 500); /* beyond the end too */
+	start(f, 20);
+	assert_int_equal(told(f, REPORT_INVALID), 7);
+	expect(f, RUN_PASS, 1, 2);
+	expect(f, RUN_PASS, 7, 2);
+	expect(f, RUN_PASS, 10, 4);
+	expect(f, RUN_PASS, 14, 4);
+	expect(f, RUN_PASS, 18, 1);
+	expect_none(f);
+}
+
+static void known_invalid_tracks_are_read_when_they_are_to_be_checked(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.invalid = INVALID_CHECK;
+	f->options.settle_rounds = 0;
+	f->setup.checks_invalid = true;
+	mark(f, 2, 2);
+	start(f, 5);
+	run = expect(f, RUN_PASS, 0, 4);
+	for (uint64_t track = 0; track < 4; track++)
+		compared(f, &run, track, track % 2 == 0);
+	work(f);
+	finish(f);
+	assert_int_equal(report_figures(f->report)->marked_identical, 1);
+	assert_int_equal(report_figures(f->report)->marked_different, 1);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 2);
+}
+
+static void what_an_unfinished_run_found_is_not_read_again(void **state)
+{
+	struct fixture *f = *state;
+	const struct ledger_range range = { .offset_bytes = 5 * TRACK + 1, .length_bytes = 2, .is_exact = true };
+
+	add_ledger(f, 20);
+	ledger_identical(f->ledger, 0, 3, START);
+	ledger_different(f->ledger, 5, &range, 1);
+	ledger_identical(f->ledger, 18, 2, START);
+	mark(f, 1, 3); /* 1 and 2 were proven before they were marked */
+	start(f, 20);
+	assert_int_equal(told(f, REPORT_INVALID), 1);
+	assert_int_equal(track_set_tracks(agenda_different(f->agenda)), 1);
+	expect(f, RUN_PASS, 4, 1);
+	work(f);
+	report_identical(f->report, 4, false);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 18);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
+	assert_int_equal(report_figures(f->report)->resumed_tracks, 6);
+}
+
+static void only_tracks_proven_longer_ago_are_read(void **state)
+{
+	struct fixture *f = *state;
+
+	add_ledger(f, 20);
+	ledger_identical(f->ledger, 0, 4, START - 5000); /* groups have one track each */
+	ledger_identical(f->ledger, 4, 4, START - 50);
+	ledger_identical(f->ledger, 8, 1, START + 90000); /* the clock was set back since */
+	ledger_end_run(f->ledger, START - 40);
+	ledger_begin_run(f->ledger, "", START);
+	f->options.older_than_s = 100;
+	mark(f, 6, 1);
+	start(f, 20);
+	assert_int_equal(told_for(f, REASON_PROVEN), 3);
+	assert_int_equal(told(f, REPORT_INVALID), 1);
+	expect(f, RUN_PASS, 0, 4);
+	expect(f, RUN_PASS, 8, 4);
+	for (uint64_t track = 0; track < 4; track++) {
+		report_identical(f->report, track, false);
+		report_identical(f->report, track + 8, false);
+	}
+	work(f);
+	finish(f);
+}
+
+/* What this run itself has proven before an interruption is its own, not somebody else's. */
+static void age_counts_from_the_begin_of_the_run(void **state)
+{
+	struct fixture *f = *state;
+
+	add_ledger(f, 8);
+	ledger_identical(f->ledger, 0, 8, START - 110);
+	ledger_end_run(f->ledger, START - 100);
+	ledger_begin_run(f->ledger, "", START);
+	ledger_identical(f->ledger, 0, 2, START + 1);
+	f->options.older_than_s = 120;
+	f->config.now_wall_s = START + 1000;
+	start(f, 8);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 2);
+	assert_int_equal(told_for(f, REASON_PROVEN), 6);
+	finish(f);
+}
+
+static void what_timed_out_is_tried_once_more_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run a, b, c;
+
+	start(f, 12);
+	a = expect(f, RUN_PASS, 0, 4);
+	b = expect(f, RUN_PASS, 4, 4);
+	compared(f, &a, 0, true);
+	agenda_gave_up(f->agenda, &a, 1, 3, REASON_TIMED_OUT);
+	gave_up(f, &b, REASON_REFUSED);
+	c = expect(f, RUN_PASS, 8, 4);
+	compared_all(f, &c, true);
+	assert_int_equal(told(f, REPORT_NOT_COMPARED), 0);
+	assert_false(agenda_is_empty(f->agenda));
+	a = expect(f, RUN_RETRY, 1, 4);
+	b = expect(f, RUN_RETRY, 5, 3);
+	compared_all(f, &a, true);
+	gave_up(f, &b, REASON_REFUSED);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 9);
+	assert_int_equal(told_for(f, REASON_REFUSED), 3);
+}
+
+static void nothing_else_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, 4);
+	for (enum report_reason reason = 0; reason < REASON_COUNT; reason++) {
+		struct stream_run run = { .kind = RUN_PASS, .first_track = 0, .track_count = 1 };
+
+		if (reason == REASON_TIMED_OUT || reason == REASON_REFUSED)
+			continue;
+		agenda_gave_up(f->agenda, &run, 0, 1, reason);
+		assert_int_equal(told_for(f, reason), 1);
+	}
+	expect(f, RUN_PASS, 0, 4);
+	expect_none(f);
+}
+
+static void a_retry_that_differs_is_settled_too(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	start(f, 1);
+	run = next(f);
+	gave_up(f, &run, REASON_TIMED_OUT);
+	run = expect(f, RUN_RETRY, 0, 1);
+	compared(f, &run, 0, false);
+	assert_int_equal(agenda_settling_tracks(f->agenda), 1);
+	clock_advance(f->clock, DELAY_MS);
+	expect(f, RUN_FIRST, 0, 1);
+}
+
+static void settling_goes_before_all_else(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	start(f, 40);
+	run = next(f);
+	compared(f, &run, 0, true);
+	compared(f, &run, 1, false);
+	compared(f, &run, 2, false);
+	compared(f, &run, 3, true);
+	run = expect(f, RUN_PASS, 4, 4); /* the main pass goes on meanwhile */
+	gave_up(f, &run, REASON_TIMED_OUT);
+	assert_int_equal(f->ready, 0);
+	clock_advance(f->clock, DELAY_MS);
+	assert_int_equal(f->ready, 1);
+	run = expect(f, RUN_FIRST, 1, 2);
+	compared_all(f, &run, true);
+	expect(f, RUN_PASS, 8, 4);
+	clock_advance(f->clock, LAG_MS);
+	run = expect(f, RUN_SECOND, 1, 2);
+	compared(f, &run, 1, true);
+	compared(f, &run, 2, false);
+	assert_int_equal(report_figures(f->report)->settled_tracks, 1);
+	assert_int_equal(agenda_settling_tracks(f->agenda), 1);
+	clock_advance(f->clock, 2 * DELAY_MS);
+	run = expect(f, RUN_FIRST, 2, 1);
+	compared(f, &run, 2, false);
+	clock_advance(f->clock, LAG_MS);
+	run = expect(f, RUN_SECOND, 2, 1);
+	compared(f, &run, 2, false);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
+	assert_int_equal(report_range(f->report, 0)->confirm.times, 2);
+	assert_int_equal(report_range(f->report, 0)->confirm.over_ms, 2 * LAG_MS + 2 * DELAY_MS);
+}
+
+static void without_rounds_the_first_difference_is_final(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.settle_rounds = 0;
+	start(f, 4);
+	run = next(f);
+	compared_all(f, &run, false);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 4);
+	assert_int_equal(report_range(f->report, 0)->confirm.times, 0);
+	finish(f);
+}
+
+static void with_a_reservation_it_is_final_until_that_is_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->config.is_final = true;
+	start(f, 4);
+	run = next(f);
+	compared(f, &run, 0, false);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
+	agenda_unreserve(f->agenda);
+	compared(f, &run, 1, false);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
+	assert_int_equal(agenda_settling_tracks(f->agenda), 1);
+}
+
+/* All tracks differ, and there are more of them than can be settled at a time. */
+static void so_many_differences_are_bounded_and_all_told(void **state)
+{
+	enum { TRACKS = 3 * SETTLE_TRACKS_MAX + 5 };
+	struct fixture *f = *state;
+	uint64_t most = 0;
+
+	f->setup.exact_tracks = 0;
+	start(f, TRACKS);
+	while (!agenda_is_empty(f->agenda)) {
+		struct stream_run run;
+
+		while (agenda_next_run(f->agenda, &run))
+			compared_all(f, &run, false);
+		if (agenda_settling_tracks(f->agenda) > most)
+			most = agenda_settling_tracks(f->agenda);
+		clock_advance(f->clock, DELAY_MS);
+	}
+	assert_true(most > SETTLE_TRACKS_MAX / 2 && most <= SETTLE_TRACKS_MAX);
+	assert_int_equal(told(f, REPORT_DIFFERENT), TRACKS);
+	finish(f);
+}
+
+/* Streams that got no run ask no more: they must be told when they can go on, though nothing of settling is due then.
+ * Here all that is being settled is in the hands of streams, which is more streams than there are. */
+static void streams_that_were_held_back_are_told_when_there_is_room(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run *runs = calloc(SETTLE_TRACKS_MAX / RUN, sizeof(*runs)), run;
+	size_t count = 0, at = 0;
+
+	f->options.settle_rounds = 1;
+	f->config.max_lag_ms = 0;
+	start(f, 2 * SETTLE_TRACKS_MAX);
+	while (agenda_next_run(f->agenda, &run))
+		compared_all(f, &run, false);
+	clock_advance(f->clock, DELAY_MS);
+	while (agenda_next_run(f->agenda, &run))
+		if (run.kind == RUN_FIRST)
+			compared_all(f, &run, false);
+		else
+			runs[count++] = run;
+	assert_int_equal(count, agenda_settling_tracks(f->agenda) / RUN);
+	clock_advance(f->clock, 100 * LAG_MS);
+	expect_none(f);
+	f->ready = 0;
+	compared_all(f, &runs[at++], true);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 1);
+	run = next(f);
+	assert_int_equal(run.kind, RUN_PASS);
+	compared_all(f, &run, false);
+	expect_none(f);
+	for (uint64_t i = 0; i < RUN; i++)
+		agenda_unreadable(f->agenda, &runs[at], runs[at].first_track + i);
+	at++;
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 2);
+	compared_all(f, &runs[at], true); /* nobody was refused since */
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 2);
+	free(runs);
+}
+
+static void stop_after_ends_with_so_many_different_tracks(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run a, b;
+
+	f->options.settle_rounds = 0;
+	f->options.stop_after = 2;
+	start(f, 40);
+	a = next(f);
+	b = next(f);
+	compared(f, &a, 0, false);
+	assert_false(agenda_has_enough(f->agenda));
+	compared(f, &a, 1, false);
+	assert_true(agenda_has_enough(f->agenda));
+	expect_none(f);
+	compared(f, &a, 2, true);
+	compared(f, &a, 3, false); /* it was read */
+	gave_up(f, &b, REASON_TIMED_OUT); /* no second try any more */
+	finish(f);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 3);
+	assert_int_equal(told_for(f, REASON_STOPPED), 32);
+	assert_int_equal(told_for(f, REASON_TIMED_OUT), 4);
+}
+
+static void stop_after_was_reached_before_an_interruption(void **state)
+{
+	struct fixture *f = *state;
+	const struct ledger_range range = { .offset_bytes = 0, .length_bytes = TRACK };
+
+	add_ledger(f, 20);
+	ledger_different(f->ledger, 0, &range, 1);
+	f->options.stop_after = 1;
+	start(f, 20);
+	finish(f);
+	assert_int_equal(told_for(f, REASON_STOPPED), 19);
+}
+
+/* Streams have a run of each kind, tracks wait, lag, and are to be tried again: what each may still find is counted. */
+static void a_stop_tells_each_track_once_whatever_runs_are_out(void **state)
+{
+	enum { EQUAL, DIFFERENT, GONE, UNREADABLE, OUTCOMES };
+
+	for (int outcome = EQUAL; outcome < OUTCOMES; outcome++) {
+		struct fixture *f = *state;
+		struct stream_run runs[5];
+
+		agenda_free(f->agenda);
+		report_free(f->report);
+		start(f, 100);
+		runs[0] = next(f);
+		compared_all(f, &runs[0], false);
+		clock_advance(f->clock, DELAY_MS);
+		runs[0] = expect(f, RUN_FIRST, 0, 4);
+		compared_all(f, &runs[0], false);
+		clock_advance(f->clock, LAG_MS);
+		runs[0] = expect(f, RUN_SECOND, 0, 4);
+		runs[1] = expect(f, RUN_PASS, 4, 4);
+		compared_all(f, &runs[1], false);
+		clock_advance(f->clock, DELAY_MS);
+		runs[1] = expect(f, RUN_FIRST, 4, 4);
+		runs[2] = expect(f, RUN_PASS, 8, 4);
+		compared_all(f, &runs[2], false);                 /* these wait */
+		runs[2] = expect(f, RUN_PASS, 12, 4);
+		runs[3] = expect(f, RUN_PASS, 16, 4);
+		gave_up(f, &runs[3], REASON_TIMED_OUT);           /* these are to be tried again */
+		agenda_stop(f->agenda, REASON_INTERRUPTED);
+		expect_none(f);
+		assert_false(agenda_is_empty(f->agenda));
+		assert_int_equal(told(f, REPORT_UNSETTLED), 4);
+		assert_int_equal(told_for(f, REASON_INTERRUPTED), 84);
+		for (int i = 0; i < 3; i++) {
+			if (outcome == EQUAL || outcome == DIFFERENT)
+				compared_all(f, &runs[i], outcome == EQUAL);
+			else if (outcome == GONE)
+				gave_up(f, &runs[i], REASON_TIMED_OUT);
+			else
+				for (uint64_t track = 0; track < 4; track++)
+					agenda_unreadable(f->agenda, &runs[i], runs[i].first_track + track);
+		}
+		finish(f);
+		assert_int_equal(told(f, REPORT_IDENTICAL), outcome == EQUAL ? 8 : 0); /* of FIRST nothing is known */
+		assert_int_equal(told(f, REPORT_DIFFERENT), 0);
+		assert_int_equal(told(f, REPORT_UNREADABLE), outcome == UNREADABLE ? 12 : 0);
+		assert_int_equal(told_for(f, REASON_TIMED_OUT), outcome == GONE ? 4 : 0);
+	}
+}
+
+static void a_stop_with_a_retry_out(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	start(f, 4);
+	run = next(f);
+	gave_up(f, &run, REASON_TIMED_OUT);
+	run = expect(f, RUN_RETRY, 0, 4);
+	agenda_stop(f->agenda, REASON_TIME_OVER);
+	compared(f, &run, 0, true);
+	compared(f, &run, 1, false);
+	agenda_gave_up(f->agenda, &run, 2, 2, REASON_TIMED_OUT);
+	finish(f);
+	assert_int_equal(told(f, REPORT_UNSETTLED), 1);
+	assert_int_equal(told_for(f, REASON_TIMED_OUT), 2);
+}
+
+static void a_last_round_may_still_be_judged_after_the_stop(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.settle_rounds = 1;
+	start(f, 1);
+	run = next(f);
+	compared(f, &run, 0, false);
+	clock_advance(f->clock, DELAY_MS);
+	run = next(f);
+	compared(f, &run, 0, false);
+	clock_advance(f->clock, LAG_MS);
+	run = next(f);
+	agenda_stop(f->agenda, REASON_TIME_OVER);
+	compared(f, &run, 0, false);
+	finish(f);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
+}
+
+static void what_cannot_be_read_while_settling_is_unreadable(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	start(f, 4);
+	run = next(f);
+	compared_all(f, &run, false);
+	clock_advance(f->clock, DELAY_MS);
+	run = expect(f, RUN_FIRST, 0, 4);
+	agenda_unreadable(f->agenda, &run, 0);
+	for (uint64_t track = 1; track < 4; track++)
+		compared(f, &run, track, false);
+	clock_advance(f->clock, LAG_MS);
+	run = expect(f, RUN_SECOND, 1, 3);
+	agenda_unreadable(f->agenda, &run, 1);
+	compared(f, &run, 2, true);
+	compared(f, &run, 3, true);
+	finish(f);
+	assert_int_equal(told(f, REPORT_UNREADABLE), 2);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 2);
+	assert_int_equal(report_exit_code(f->report), 5);
+}
+
+static void reads_that_never_come_while_settling_are_unsettled(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+	unsigned rounds = 0;
+
+	start(f, 4);
+	run = next(f);
+	compared_all(f, &run, false);
+	for (; !agenda_is_empty(f->agenda); rounds++) {
+		clock_advance(f->clock, DELAY_MS);
+		run = expect(f, RUN_FIRST, 0, 4);
+		gave_up(f, &run, REASON_TIMED_OUT);
+	}
+	assert_int_equal(rounds, 3);
+	finish(f);
+	assert_int_equal(told(f, REPORT_UNSETTLED), 4);
+}
+
+static void what_is_final_is_kept_in_the_ledger(void **state)
+{
+	struct fixture *f = *state;
+	const struct ledger_range *range;
+	struct stream_run run;
+
+	add_ledger(f, 8);
+	f->options.settle_rounds = 1;
+	f->setup.exact_tracks = 1;
+	memset(f->local, 0, TRACK);
+	start(f, 8);
+	run = next(f);
+	compared(f, &run, 0, true);
+	compared(f, &run, 1, false);
+	compared(f, &run, 2, false);
+	compared(f, &run, 3, false);
+	assert_int_equal(track_set_tracks(ledger_run_identical(f->ledger)), 1);
+	assert_int_equal(ledger_group_proven(f->ledger, 0), START + 7); /* when its run was asked for */
+	assert_int_equal(ledger_run_range_count(f->ledger), 0);         /* not believed yet */
+	clock_advance(f->clock, DELAY_MS);
+	run = next(f);
+	compared_all(f, &run, false);
+	clock_advance(f->clock, LAG_MS);
+	run = next(f);
+	run.asked_wall_s = START + 9;
+	memset(f->remote, 0, TRACK);
+	f->remote[10] = f->remote[11] = f->remote[50] = 7;
+	compared(f, &run, 1, false);
+	compared(f, &run, 2, false);
+	compared(f, &run, 3, true);
+	assert_int_equal(track_set_tracks(ledger_run_identical(f->ledger)), 2);
+	assert_int_equal(ledger_group_proven(f->ledger, 3), START + 9);
+	assert_int_equal(track_set_tracks(ledger_run_different(f->ledger)), 2);
+	assert_int_equal(ledger_run_range_count(f->ledger), 3);
+	range = ledger_run_range(f->ledger, 0);
+	assert_int_equal(range->offset_bytes, TRACK + 10);
+	assert_int_equal(range->length_bytes, 2);
+	assert_int_equal(range->shape, SHAPE_LOCAL_ZERO);
+	assert_int_equal(range->confirmed, 1);
+	assert_int_equal(range->confirmed_ms, LAG_MS);
+	assert_true(range->is_exact);
+	range = ledger_run_range(f->ledger, 1);
+	assert_int_equal(range->offset_bytes, TRACK + 50);
+	assert_int_equal(range->length_bytes, 1);
+	range = ledger_run_range(f->ledger, 2);
+	assert_int_equal(range->offset_bytes, 2 * TRACK); /* whole tracks after the exact ones */
+	assert_int_equal(range->length_bytes, TRACK);
+	assert_false(range->is_exact);
+	work(f);
+	finish(f);
+	assert_int_equal(track_set_tracks(agenda_different(f->agenda)), 2);
+}
+
+static void what_is_not_final_is_not_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	add_ledger(f, 12);
+	mark(f, 11, 1);
+	start(f, 12);
+	run = next(f);
+	agenda_unreadable(f->agenda, &run, 0);
+	compared(f, &run, 1, false);
+	agenda_gave_up(f->agenda, &run, 2, 2, REASON_NOT_READY);
+	run = next(f);
+	gave_up(f, &run, REASON_TIMED_OUT);
+	agenda_stop(f->agenda, REASON_INTERRUPTED);
+	finish(f);
+	assert_int_equal(track_set_tracks(ledger_run_identical(f->ledger)), 0);
+	assert_int_equal(track_set_tracks(ledger_run_different(f->ledger)), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(runs_are_dealt_in_order_up_to_the_end),
+		TEST(known_invalid_tracks_are_told_and_not_read),
+		TEST(known_invalid_tracks_are_read_when_they_are_to_be_checked),
+		TEST(what_an_unfinished_run_found_is_not_read_again),
+		TEST(only_tracks_proven_longer_ago_are_read),
+		TEST(age_counts_from_the_begin_of_the_run),
+		TEST(what_timed_out_is_tried_once_more_at_the_end),
+		TEST(nothing_else_is_tried_again),
+		TEST(a_retry_that_differs_is_settled_too),
+		TEST(settling_goes_before_all_else),
+		TEST(without_rounds_the_first_difference_is_final),
+		TEST(with_a_reservation_it_is_final_until_that_is_lost),
+		TEST(so_many_differences_are_bounded_and_all_told),
+		TEST(streams_that_were_held_back_are_told_when_there_is_room),
+		TEST(stop_after_ends_with_so_many_different_tracks),
+		TEST(stop_after_was_reached_before_an_interruption),
+		TEST(a_stop_tells_each_track_once_whatever_runs_are_out),
+		TEST(a_stop_with_a_retry_out),
+		TEST(a_last_round_may_still_be_judged_after_the_stop),
+		TEST(what_cannot_be_read_while_settling_is_unreadable),
+		TEST(reads_that_never_come_while_settling_are_unsettled),
+		TEST(what_is_final_is_kept_in_the_ledger),
+		TEST(what_is_not_final_is_not_kept),
+	};
+
+	log_start("test_agenda", LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests_name("agenda", tests, NULL, NULL);
+}
