@@ -8,7 +8,7 @@ comma := ,
 VARIANT := $(if $(SAN),-$(subst $(comma),-,$(SAN)),$(if $(COVERAGE),-coverage,))
 BUILD := build$(VARIANT)
 
-LIBRARIES := libevent_core libprotobuf-c openssl jansson inih libxxhash
+LIBRARIES := libevent_core libprotobuf-c openssl jansson inih libxxhash blkid
 CPPFLAGS += -D_GNU_SOURCE -I. -Icommon -I$(BUILD)/gen $(shell pkg-config --cflags $(LIBRARIES))
 WARNINGS := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wimplicit-fallthrough -Wshadow -Wvla \
 	-Wstrict-prototypes -Wmissing-prototypes -Wbidi-chars=any -Werror=format-security -Werror=implicit \
