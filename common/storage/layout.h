@@ -29,8 +29,8 @@ struct layout {
 	struct layout_entry entries[LAYOUT_ENTRIES_MAX]; /* no partition first, then as the table has them */
 };
 
-/* Where nothing is found on the whole volume, a file system may still begin at part_offset_bytes, where the part that is
- * compared does. 0, or -errno: it cannot be opened or read. */
+/* Where nothing is found on the whole volume, a file system may still begin where the part that is compared does. 0, or
+ * -errno: it cannot be opened or read. */
 int layout_probe(const char *path, uint64_t part_offset_bytes, struct layout *layout);
 /* [{"partition","start","bytes","type","filesystem","block_size","label","uuid"},…], to be freed; what is not known is
  * left out. */
