@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One libblkid probe for the volume, which reads its partition table, and one for each partition. The volume may be a
- * guest's, so nothing that is said there is believed: sizes are cut at the volume's end, block sizes must be sane.
+ * guest's: sizes that are said there are cut at the volume's end.
  *
  * libblkid's own block size is the sector size for XFS and missing for others: two fields are read here instead.
  */
@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #define SECTOR_BYTES 512u /* libblkid counts in these, whatever the device's sectors are */
-#define BLOCK_BYTES_MAX 65536u
 #define EXT_BLOCK_LOG_OFFSET 1048u /* 0: 1 KiB */
 #define XFS_BLOCK_BYTES_OFFSET 4u
 
@@ -53,20 +52,18 @@ static void probe_value(blkid_probe probe, const char *name, char *out, size_t b
 
 static uint32_t block_bytes_of(int fd, const struct layout_entry *entry)
 {
-	uint64_t bytes = 0;
+	uint32_t bytes = 0;
 	uint8_t field[4];
 
 	if (strncmp(entry->filesystem, "ext", 3) == 0) {
 		if (pread(fd, field, sizeof(field), (off_t)(entry->start_bytes + EXT_BLOCK_LOG_OFFSET)) == sizeof(field) &&
 			field[0] <= 6 && (field[1] | field[2] | field[3]) == 0)
-			bytes = 1024ull << field[0];
+			bytes = 1024u << field[0];
 	} else if (strcmp(entry->filesystem, "xfs") == 0) {
 		if (pread(fd, field, sizeof(field), (off_t)(entry->start_bytes + XFS_BLOCK_BYTES_OFFSET)) == sizeof(field))
-			bytes = (uint64_t)field[0] << 24 | (uint64_t)field[1] << 16 | (uint64_t)field[2] << 8 | field[3];
-		if (bytes < SECTOR_BYTES || bytes > BLOCK_BYTES_MAX || (bytes & (bytes - 1)) != 0)
-			bytes = 0;
+			bytes = (uint32_t)field[0] << 24 | (uint32_t)field[1] << 16 | (uint32_t)field[2] << 8 | field[3];
 	}
-	return (uint32_t)bytes;
+	return bytes;
 }
 
 /* The file system that begins where the entry does. Two that contradict each other, or a read that fails, are none. */

@@ -226,10 +226,10 @@ void where_print_json(const struct where_place *place, FILE *out)
 
 /* ---- Commands ---- */
 
-/* Of a file in sysfs; false: there is none. */
-static bool read_number(const char *directory, const char *name, const char *key, uint64_t *out)
+/* The sector where a partition begins, which nothing else beside it in sysfs has. */
+static bool read_start(const char *directory, const char *name, uint64_t *out)
 {
-	char *path = xasprintf("%s/%s/%s", directory, name, key);
+	char *path = xasprintf("%s/%s/start", directory, name);
 	FILE *in = fopen(path, "re");
 	bool is_read = in && fscanf(in, "%" SCNu64, out) == 1;
 
@@ -243,7 +243,7 @@ static bool read_number(const char *directory, const char *name, const char *key
 static char *partition_device(const struct where *where, const struct layout_entry *entry)
 {
 	const struct volume_info *local = where->local;
-	uint64_t number, start;
+	uint64_t start;
 	char *path, *device = NULL;
 	struct dirent *child;
 	DIR *directory;
@@ -253,8 +253,7 @@ static char *partition_device(const struct where *where, const struct layout_ent
 	path = xasprintf("%s/dev/block/%u:%u", where->sys, major(local->device_id), minor(local->device_id));
 	directory = opendir(path);
 	while (directory && !device && (child = readdir(directory)))
-		if (child->d_name[0] != '.' && read_number(path, child->d_name, "partition", &number) &&
-			number == entry->partition && read_number(path, child->d_name, "start", &start) &&
+		if (child->d_name[0] != '.' && read_start(path, child->d_name, &start) &&
 			start == entry->start_bytes / SECTOR_BYTES)
 			device = xasprintf("/dev/%s", child->d_name);
 	if (directory)

@@ -356,8 +356,9 @@ static void no_command_is_made_of_a_path_that_cannot_be_shown(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		make(whole, paths[i]);
-		where_note(where, 0, 1);
+		make(partitions, paths[i]);
+		where_note(where, START_1, 1);
+		where_note(where, START_2, 1);
 		assert_commands(NULL, 0);
 		where_free(where);
 	}
@@ -390,10 +391,8 @@ static void a_partition_of_a_device_is_named_by_its_own(void **state)
 		"mkdir 'cciss!c0d1p1' 'cciss!c0d1p2' other", sys);
 	assert_int_equal(system(line), 0);
 	snprintf(path, sizeof(path), "%s/dev/block/104:16/cciss!c0d1p1", sys);
-	put_file(path, "partition", "1\n");
 	put_file(path, "start", "2048\n");
 	snprintf(path, sizeof(path), "%s/dev/block/104:16/cciss!c0d1p2", sys);
-	put_file(path, "partition", "2\n");
 	put_file(path, "start", "4096\n"); /* an old table: it is elsewhere now */
 	local.kind = VOLUME_KIND_BLOCK;
 	local.device_id = makedev(104, 16);
