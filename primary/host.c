@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * HA 28: the session of a host, from HostHello to its end, and HostRelease. HostOpen and HostStatus are in
- * host_open.c, reads in host_read.c; the disk is the business of local*.c, the link that of remote*.c. An untimely
- * frame ends the session; a request for what is not there gets BAD_REQUEST. Loop thread only. The hard thing: its end
- * may come at any moment, so what both sides still owe it is given up first, and nothing of it is touched after.
+ * host_open.c, reads in host_read.c, HostLoad and HostSave in record.c; the disk is the business of local*.c, the link
+ * that of remote*.c. An untimely frame ends the session; a request for what is not there gets BAD_REQUEST. Loop thread
+ * only. The hard thing: its end may come at any moment, so what both sides still owe it is given up first, and nothing
+ * of it is touched after.
  */
 #include "primary/host.h"
 
@@ -141,7 +142,7 @@ static void on_release(struct host *host, const struct msg_host_release *release
 static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
 {
 	struct host *host = host_of(arg);
-	assert(payload_bytes == 0);
+	(void)payload_bytes; /* of HostSave alone, in host->record */
 	if (host->state == HOST_HELLO && message->type != MESSAGE_HOST_HELLO) {
 		log_warning("%s from the host before HostHello", message_name(message->type));
 		return -EPROTO;
@@ -161,10 +162,21 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	case MESSAGE_HOST_RELEASE:
 		on_release(host, &message->host_release);
 		return 0;
+	case MESSAGE_HOST_LOAD:
+		record_on_load(host, &message->host_load);
+		return 0;
+	case MESSAGE_HOST_SAVE:
+		record_on_save(host, &message->host_save);
+		return 0;
 	default:
 		log_warning("a host does not send %s", message_name(message->type));
 		return -EPROTO;
 	}
+}
+
+static void *on_payload(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	return record_payload(host_of(arg), message, payload_bytes);
 }
 
 static void on_up(void *arg)
@@ -182,7 +194,7 @@ static void on_closed(void *arg, const char *reason, bool clean)
 	host->ops->gone(host->arg, clean);
 }
 
-static const struct conn_ops conn_ops = { .up = on_up, .frame = on_frame, .closed = on_closed };
+static const struct conn_ops conn_ops = { .up = on_up, .payload = on_payload, .frame = on_frame, .closed = on_closed };
 
 static struct host *new_session(const struct host_config *config, const struct host_ops *ops, void *arg)
 {

@@ -7,11 +7,13 @@
 #define RA_PRIMARY_HOST_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct clock;
 struct conn;
 struct event_base;
 struct host;
+struct keep;
 struct local;
 struct log_quota;
 struct msg_host_hello;
@@ -26,6 +28,8 @@ struct primary_device {
 	struct local *local;
 	struct remote *remote;
 	struct rate *remote_rate; /* limit of its remote reads; NULL: none. (That of local ones is with local.) */
+	struct keep *keep;        /* NULL: nothing is kept of it (a private pair) */
+	uint32_t max_lag_ms;      /* how long its copy may be behind */
 };
 
 /* All of it outlives the session. */

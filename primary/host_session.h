@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What host.c (the session), host_open.c (its device) and host_read.c (its reads) share. Nobody else includes this.
+ * What host.c (the session), host_open.c (its device), host_read.c (its reads) and record.c (what is kept) share.
+ * Nobody else includes this.
  */
 #ifndef RA_PRIMARY_HOST_SESSION_H
 #define RA_PRIMARY_HOST_SESSION_H
 
 #include "primary/host.h"
 #include "primary/local.h"
+#include "primary/record.h"
 #include "primary/remote.h"
 #include "wire/message.h"
 
@@ -66,6 +68,7 @@ struct host {
 	struct host_stream streams[STREAMS_MAX];
 	uint32_t release_tag; /* of the HostRelease that is being answered */
 	unsigned release_pending; /* jobs it waits for; 0: there is none */
+	struct host_record record;
 	struct message out;
 };
 

@@ -25,6 +25,7 @@
 #include "local/named.h"
 #include "local/server.h"
 #include "primary/control.h"
+#include "primary/keep.h"
 #include "primary/local.h"
 #include "primary/remote.h"
 #include "primary/service_parts.h"
@@ -182,13 +183,24 @@ static void build_device(struct service *service, unsigned index)
 	const struct device_settings *settings = &service->settings->daemon.devices[index];
 	struct limit_pair *limit = &service->device_limits[index];
 	struct volume *volume = volume_new(settings->volume, settings->io);
+	struct keep_config keep = {
+		.clock = service->core.clock,
+		.da = service->core.da,
+		.post = service->core.post,
+		.folder = service->settings->daemon.state,
+		.device = settings->name,
+	};
 	*limit = limit_new(service, &settings->limit, true);
 	volume_set_part(volume, settings->offset_bytes, settings->length_bytes, settings->is_common);
+	if (settings->is_known_by_name)
+		volume_set_known_by_name(volume);
 	service->devices[index] = (struct primary_device){
 		.name = settings->name,
 		.local = core_add_local(&service->core, settings->name, settings->volume, volume,
 			service->settings->daemon.track_bytes, limit->local, service->limit.local),
 		.remote_rate = limit->remote,
+		.keep = keep_new(&keep),
+		.max_lag_ms = service->settings->device_max_lag_ms[index],
 	};
 }
 
@@ -278,8 +290,10 @@ static bool take_down(struct service *service)
 		return false;
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
 		limit_free(&service->peers[i].limit);
-	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
 		limit_free(&service->device_limits[i]);
+		keep_free(service->devices[i].keep);
+	}
 	limit_free(&service->limit);
 	return core_free(&service->core);
 }

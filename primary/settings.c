@@ -12,6 +12,7 @@
 #include "base/config_daemon.h"
 
 #define MAIN "primary"
+#define MAX_LAG_MAX_MS 3600000
 
 static const char *const named_sections[] = { "peer", "device", NULL };
 static const char *const example_names[] = { "b", "web1" };
@@ -27,6 +28,8 @@ static const struct config_key keys[] = {
 	CONFIG_DEVICE_KEYS("/dev/vg0/web1"),
 	{ "device", "peer", CONFIG_NAME, 0, 0, NULL, NULL, "The [peer] that has the other volume, under the same name.",
 		"b" },
+	{ "device", "max-lag", CONFIG_TIME, 0, MAX_LAG_MAX_MS, NULL, "0ms",
+		"The longest time that the copy may be behind: a difference is believed only when it lasts longer.", NULL },
 };
 
 const struct config_table primary_config_table = {
@@ -56,16 +59,18 @@ static void take_peers(struct primary_settings *settings)
 	}
 }
 
-/* The index in peers of each device's. -EINVAL when there is no such [peer]. */
-static int take_device_peers(struct primary_settings *settings, char why[CONFIG_WHY_BYTES])
+/* What only the primary has of devices; of each the index of its peer. -EINVAL when there is no such [peer]. */
+static int take_devices(struct primary_settings *settings, char why[CONFIG_WHY_BYTES])
 {
 	const struct daemon_settings *daemon = &settings->daemon;
 
 	settings->device_peers = xcalloc(daemon->device_count, sizeof(*settings->device_peers));
+	settings->device_max_lag_ms = xcalloc(daemon->device_count, sizeof(*settings->device_max_lag_ms));
 	for (unsigned i = 0; i < daemon->device_count; i++) {
 		const char *device = daemon->devices[i].name, *peer = config_text(daemon->config, "device", device, "peer");
 		unsigned *index = &settings->device_peers[i];
 
+		settings->device_max_lag_ms[i] = (uint32_t)config_number(daemon->config, "device", device, "max-lag");
 		while (*index < settings->peer_count && strcmp(settings->peers[*index].name, peer) != 0)
 			++*index;
 		if (*index == settings->peer_count)
@@ -82,7 +87,7 @@ int primary_settings_load(const char *path, struct primary_settings **out, char 
 
 	if (rc == 0) {
 		take_peers(settings);
-		rc = take_device_peers(settings, why);
+		rc = take_devices(settings, why);
 	}
 	if (rc == 0)
 		*out = settings;
@@ -97,6 +102,7 @@ void primary_settings_free(struct primary_settings *settings)
 		return;
 	free(settings->peers);
 	free(settings->device_peers);
+	free(settings->device_max_lag_ms);
 	daemon_settings_free(&settings->daemon);
 	free(settings);
 }

@@ -20,6 +20,7 @@ struct primary_settings {
 	struct primary_peer_settings *peers;
 	unsigned peer_count;
 	unsigned *device_peers; /* of each device the index of its peer */
+	uint32_t *device_max_lag_ms; /* likewise */
 };
 
 extern const struct config_table primary_config_table;

@@ -12,6 +12,7 @@
 #define SECTOR_BYTES 512u
 
 const char *const config_io_words[] = { "auto", "buffered", "direct", NULL };
+const char *const config_identity_words[] = { "volume", "name", NULL };
 const char *const config_level_words[] = { "error", "warning", "info", "debug", NULL };
 
 static int check_track_size(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES])
@@ -122,6 +123,7 @@ static void take_main(struct daemon_settings *settings, const char *section)
 	settings->socket = config_text(config, section, NULL, "socket");
 	settings->socket_group = config_text(config, section, NULL, "socket-group");
 	settings->admin_group = config_text(config, section, NULL, "admin-group");
+	settings->state = config_text(config, section, NULL, "state");
 	settings->socket_mode = (unsigned)config_number(config, section, NULL, "socket-mode");
 	settings->track_bytes = (uint32_t)config_number(config, section, NULL, "track-size");
 	settings->da_threads = (uint32_t)config_number(config, section, NULL, "da-threads");
@@ -145,6 +147,7 @@ static void take_devices(struct daemon_settings *settings)
 			.offset_bytes = config_number(config, "device", name, "offset"),
 			.length_bytes = length == CONFIG_COMMON ? 0 : length,
 			.is_common = length == CONFIG_COMMON,
+			.is_known_by_name = config_number(config, "device", name, "identity") == 1,
 			.limit = config_limit(config, "device", name),
 		};
 	}

@@ -15,6 +15,7 @@
 #define CONFIG_SOCKET_BYTES_MAX 107u /* sun_path with its NUL is 108 */
 
 extern const char *const config_io_words[];    /* auto, buffered, direct */
+extern const char *const config_identity_words[]; /* volume, name */
 extern const char *const config_level_words[]; /* in the order of enum log_level */
 
 /* Of the daemon itself. */
@@ -31,6 +32,8 @@ extern const char *const config_level_words[]; /* in the order of enum log_level
 		"Permissions of the socket: who may connect.", NULL }, \
 	{ section, "admin-group", CONFIG_NAME, 0, 0, NULL, "", \
 		"Group that may change limits by ra-ctl, as root may; unset: nobody else.", NULL }, \
+	{ section, "state", CONFIG_PATH, 0, 0, NULL, "/var/lib/ra", \
+		"Folder of what must outlast the daemon.", NULL }, \
 	{ section, "track-size", CONFIG_SIZE, TRACK_BYTES_MIN, TRACK_BYTES_MAX, NULL, "64K", \
 		"Unit of comparison, a power of two; the same on both hosts.", NULL }, \
 	{ section, "da-threads", CONFIG_NUMBER, 2, 64, NULL, "4", \
@@ -53,6 +56,8 @@ extern const char *const config_level_words[]; /* in the order of enum log_level
 	{ "device", "io", CONFIG_CHOICE, 0, 0, config_io_words, "auto", \
 		"How it is read: direct passes the page cache by; auto is direct for block devices, buffered for files.", \
 		NULL }, \
+	{ "device", "identity", CONFIG_CHOICE, 0, 0, config_identity_words, "volume", \
+		"What it is known by: name, its path, is for one that leads to a new snapshot in each run.", NULL }, \
 	{ "device", "offset", CONFIG_SIZE, 0, CONFIG_OFFSET_MAX, NULL, "0", \
 		"Where in the volume the comparison begins, a multiple of 512 bytes.", NULL }, \
 	{ "device", "length", CONFIG_LENGTH, 0, 0, NULL, "all", \
@@ -70,13 +75,14 @@ struct device_settings {
 	enum io_mode io;
 	uint64_t offset_bytes, length_bytes; /* length 0: to the end */
 	bool is_common;
+	bool is_known_by_name;
 	struct rate_limit limit;
 };
 
 struct daemon_settings {
 	struct config *config; /* owns all text */
 	const char *path;
-	const char *socket, *socket_group, *admin_group;
+	const char *socket, *socket_group, *admin_group, *state;
 	unsigned socket_mode;
 	uint32_t track_bytes, da_threads;
 	struct rate_limit limit;

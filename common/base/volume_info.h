@@ -28,8 +28,8 @@ struct volume_info {
 	uint64_t whole_bytes;  /* all of the volume; 0 from a peer that does not say */
 	uint64_t offset_bytes; /* where track 0 begins */
 	bool is_common;        /* length = common */
-	/* Stays the same when the daemon or the machine starts again: "file DEV:INODE", "dm UUID", "wwid …", "serial …",
-	 * "name PATH". "" from a peer that does not say. */
+	/* Stays the same when the daemon or the machine starts again: "file MAJOR:MINOR:INODE", "dm UUID", "wwid …",
+	 * "serial …", "block MAJOR:MINOR", "name PATH". "" from a peer that does not say. */
 	char identity[VOLUME_IDENTITY_BYTES];
 };
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <uthash.h>
@@ -27,10 +28,12 @@ struct request {
 	uint32_t tag;
 	enum message_type reply_type;
 	uint32_t track_count; /* reads: the most that may be answered */
+	bool has_payload;     /* loads: the answer may have one */
 	union {
 		void (*open)(void *arg, const struct msg_host_open_reply *reply);
 		void (*read)(void *arg, const struct msg_host_read_reply *reply);
 		void (*release)(void *arg);
+		client_record_fn *record;
 	} reply;
 	void *arg;
 	UT_hash_handle hh;
@@ -46,6 +49,7 @@ struct client {
 	char refusal[DETAIL_MAX + 1]; /* of the HostHello; "": none */
 	uint32_t last_tag;
 	struct request *requests; /* by tag */
+	uint8_t *incoming;        /* the payload that comes; NULL: none */
 	struct message out;
 };
 
@@ -102,6 +106,8 @@ static uint32_t tag_of(const struct message *message)
 		return message->host_open_reply.tag;
 	case MESSAGE_HOST_READ_REPLY:
 		return message->host_read_reply.tag;
+	case MESSAGE_HOST_RECORD_REPLY:
+		return message->host_record_reply.tag;
 	case MESSAGE_DONE:
 		return message->done.tag;
 	default:
@@ -109,22 +115,32 @@ static uint32_t tag_of(const struct message *message)
 	}
 }
 
-/* Takes the request that the message answers out of the table; NULL when there is none of that type. */
-static struct request *take_request(struct client *client, const struct message *message)
+/* The request that the message answers; NULL when there is none of that type. */
+static struct request *find_request(struct client *client, const struct message *message)
 {
 	uint32_t tag = tag_of(message);
-	struct request *request;
-	HASH_FIND(hh, client->requests, &tag, sizeof(tag), request);
-	if (!request || request->reply_type != message->type)
+	struct request *request = NULL;
+	if (client->state == CLIENT_UP)
+		HASH_FIND(hh, client->requests, &tag, sizeof(tag), request);
+	return request && request->reply_type == message->type ? request : NULL;
+}
+
+static void *on_payload(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	struct client *client = client_of(arg);
+	const struct request *request = find_request(client, message);
+	if (!request || !request->has_payload) {
+		log_warning("%s from the primary has %u bytes that nobody asked for (tag %u)", message_name(message->type),
+			payload_bytes, tag_of(message));
 		return NULL;
-	HASH_DEL(client->requests, request);
-	return request;
+	}
+	client->incoming = xcalloc(1, payload_bytes); /* at most what the type may carry */
+	return client->incoming;
 }
 
 static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
 {
 	struct client *client = client_of(arg);
-	assert(payload_bytes == 0);
 	if (client->state == CLIENT_HELLO && message->type == MESSAGE_HOST_HELLO_REPLY)
 		return accept_hello(client, &message->host_hello_reply);
 
@@ -133,12 +149,13 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 			client->ops->link(client->arg, &message->host_link);
 		return 0;
 	}
-	struct request *found = client->state == CLIENT_UP ? take_request(client, message) : NULL;
+	struct request *found = find_request(client, message);
 	if (!found) {
 		log_warning("%s from the primary answers no request (tag %u)", message_name(message->type), tag_of(message));
 		return -EPROTO;
 	}
 	struct request request = *found;
+	HASH_DEL(client->requests, found);
 	free(found);
 	if (request.reply_type == MESSAGE_HOST_READ_REPLY) {
 		if (message->host_read_reply.track_count > request.track_count) {
@@ -149,6 +166,11 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		request.reply.read(request.arg, &message->host_read_reply);
 	} else if (request.reply_type == MESSAGE_HOST_OPEN_REPLY) {
 		request.reply.open(request.arg, &message->host_open_reply);
+	} else if (request.reply_type == MESSAGE_HOST_RECORD_REPLY) {
+		uint8_t *payload = client->incoming;
+		client->incoming = NULL;
+		request.reply.record(request.arg, &message->host_record_reply, payload, payload_bytes);
+		free(payload);
 	} else {
 		request.reply.release(request.arg);
 	}
@@ -173,7 +195,7 @@ static void on_up(void *arg)
 	(void)client_of(arg);
 }
 
-static const struct conn_ops conn_ops = { .up = on_up, .frame = on_frame, .closed = on_closed };
+static const struct conn_ops conn_ops = { .up = on_up, .payload = on_payload, .frame = on_frame, .closed = on_closed };
 
 struct client *client_new(struct event_base *base, struct clock *clock, int fd, struct shm *shm, int memory_fd,
 	const struct client_ops *ops, void *arg)
@@ -201,6 +223,7 @@ void client_free(struct client *client)
 		return;
 	conn_free(client->conn);
 	forget_requests(client);
+	free(client->incoming);
 	shm_unref(client->shm);
 	client->magic = 0;
 	free(client);
@@ -279,4 +302,45 @@ void client_release(struct client *client, void (*reply)(void *arg), void *arg)
 	client->out.type = MESSAGE_HOST_RELEASE;
 	client->out.host_release.tag = request->tag;
 	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
+}
+
+/* A request about a record, to be sent; NULL like new_request. */
+static struct request *new_record_request(struct client *client, bool has_payload, client_record_fn *reply, void *arg)
+{
+	struct request *request = new_request(client, MESSAGE_HOST_RECORD_REPLY, arg);
+	if (!request)
+		return NULL;
+	request->has_payload = has_payload;
+	request->reply.record = reply;
+	return request;
+}
+
+void client_load(struct client *client, enum record record, client_record_fn *reply, void *arg)
+{
+	struct request *request = new_record_request(client, true, reply, arg);
+	if (!request)
+		return;
+	client->out.type = MESSAGE_HOST_LOAD;
+	client->out.host_load = (struct msg_host_load){ .tag = request->tag, .record = record };
+	conn_send(client->conn, &client->out, NULL, 0, NULL, NULL);
+}
+
+static void payload_sent(void *arg, bool sent)
+{
+	(void)sent;
+	free(arg);
+}
+
+void client_save(struct client *client, enum record record, const uint8_t *payload, uint32_t bytes,
+	client_record_fn *reply, void *arg)
+{
+	struct request *request = new_record_request(client, false, reply, arg);
+	if (!request)
+		return;
+	assert(bytes > 0 && bytes <= message_payload_bytes_max(MESSAGE_HOST_SAVE));
+	uint8_t *copy = xcalloc(1, bytes);
+	memcpy(copy, payload, bytes);
+	client->out.type = MESSAGE_HOST_SAVE;
+	client->out.host_save = (struct msg_host_save){ .tag = request->tag, .record = record };
+	conn_send(client->conn, &client->out, &(struct conn_piece){ copy, bytes }, 1, payload_sent, copy);
 }

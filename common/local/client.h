@@ -36,5 +36,11 @@ void client_status(struct client *client, void (*reply)(void *arg, const struct 
 void client_read(struct client *client, const struct msg_host_read *request,
 	void (*reply)(void *arg, const struct msg_host_read_reply *), void *arg);
 void client_release(struct client *client, void (*reply)(void *arg), void *arg);
+/* payload is the record, valid during the call; NULL, 0 bytes: there is none. A save copies its bytes. */
+typedef void client_record_fn(void *arg, const struct msg_host_record_reply *reply, const uint8_t *payload,
+	uint32_t bytes);
+void client_load(struct client *client, enum record record, client_record_fn *reply, void *arg);
+void client_save(struct client *client, enum record record, const uint8_t *payload, uint32_t bytes,
+	client_record_fn *reply, void *arg);
 
 #endif

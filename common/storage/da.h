@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The disk adapter (DA 35, 36 of Fig. 1): a queue of DA requests and the threads that serve it. All open, size, read
- * and close calls on volumes happen here. Results come to the loop thread through the mailbox.
+ * and close calls on volumes happen here, and what else of files may take as long as a disk. Results come to the loop
+ * thread through the mailbox.
  *
  * A request is QUEUED, RUNNING, DONE (its done is in the mailbox or was called) and at last released by its owner; or
  * ABANDONED by its owner while a thread is stuck in it: then done is never called, what the read still brings is
@@ -10,6 +11,7 @@
  * Threads: at most half of them work for one volume, half of those for one owner while another had one of the last few
  * turns there, and the last idle one only takes a volume that has none. Within that, owners with queued requests take
  * turns, each with its oldest first. An abandoned request's thread is replaced, at most extra_threads times at once.
+ * Calls have no volume: they take nothing of any volume's share, and are to each other as requests for one volume.
  */
 #ifndef RA_STORAGE_DA_H
 #define RA_STORAGE_DA_H
@@ -25,7 +27,7 @@ struct da_request;
 struct mailbox;
 struct volume;
 
-enum da_kind { DA_OPEN, DA_SIZE, DA_READ, DA_CLOSE };
+enum da_kind { DA_OPEN, DA_SIZE, DA_READ, DA_CLOSE, DA_CALL };
 enum da_state { DA_FREE, DA_QUEUED, DA_RUNNING, DA_DONE, DA_ABANDONED };
 
 /* Where the tracks of a read go. slot, publish and drop are called on DA threads. */
@@ -44,15 +46,19 @@ struct da_sink {
 };
 
 struct da_result {
-	int error;             /* 0, or -errno of open and size; reads: 0 */
+	int error;             /* 0, or -errno of open and size; what a call returned; reads: 0 */
 	uint32_t tracks_done;  /* reads: published from first_track on; less than asked when slots ran out */
 	struct volume_info info; /* open: all of it; size: size_bytes */
 };
 
 struct da_spec {
 	enum da_kind kind;
-	struct volume *volume;
+	struct volume *volume; /* NULL for a call */
 	const void *owner; /* for whom: owners with queued requests take turns; never looked into */
+	/* calls: on a DA thread, with call_arg, which is the call's until done or sink->finished (its sink may have that
+	 * alone; nothing else tells that the DA has ended). */
+	int (*call)(void *call_arg);
+	void *call_arg;
 	/* reads: */
 	uint64_t first_track;
 	uint32_t track_count;

@@ -160,6 +160,9 @@ static void serve(struct da_request *request)
 	case DA_CLOSE:
 		volume_close(volume);
 		break;
+	case DA_CALL:
+		result->error = request->spec.call(request->spec.call_arg);
+		break;
 	}
 }
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "storage/volume_identity.h"
 
 #define DIRECT_ALIGN_BYTES 4096u
 #define SECTOR_BYTES 512u
@@ -31,6 +32,7 @@ struct path_volume {
 	char *path;
 	enum io_mode io_asked;
 	bool is_part_aligned; /* for direct reads */
+	bool is_known_by_name;
 	int fd;               /* -1: not open */
 	enum volume_kind kind;
 	bool is_direct;
@@ -116,6 +118,18 @@ static void path_close(void *arg)
 	self->fd = -1;
 }
 
+static void tell_identity(const struct path_volume *self, const struct stat *st, struct volume_info *info)
+{
+	info->device_id = self->kind == VOLUME_KIND_BLOCK ? st->st_rdev : st->st_dev;
+	info->inode = self->kind == VOLUME_KIND_BLOCK ? 0 : st->st_ino;
+	if (self->is_known_by_name)
+		volume_identity_of_name(self->path, info->identity);
+	else if (self->kind == VOLUME_KIND_BLOCK)
+		volume_identity_of_block("/sys", st->st_rdev, info->identity);
+	else
+		volume_identity_of_file(st->st_dev, st->st_ino, info->identity);
+}
+
 static int path_open(void *arg, struct volume_info *info)
 {
 	struct path_volume *self = arg;
@@ -154,8 +168,7 @@ static int path_open(void *arg, struct volume_info *info)
 	info->kind = self->kind;
 	info->io = self->is_direct ? IO_MODE_DIRECT : IO_MODE_BUFFERED;
 	info->host_id = read_host_id();
-	info->device_id = self->kind == VOLUME_KIND_BLOCK ? st.st_rdev : st.st_dev;
-	info->inode = self->kind == VOLUME_KIND_BLOCK ? 0 : st.st_ino;
+	tell_identity(self, &st, info);
 	memcpy(info->path, self->path, strlen(self->path) + 1);
 	return 0;
 
@@ -268,6 +281,12 @@ void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t leng
 	volume->is_common = is_common;
 	if (volume->path_volume)
 		volume->path_volume->is_part_aligned = offset_bytes % DIRECT_ALIGN_BYTES == 0;
+}
+
+void volume_set_known_by_name(struct volume *volume)
+{
+	assert(!volume->is_open && volume->path_volume);
+	volume->path_volume->is_known_by_name = true;
 }
 
 /* What there is of the part in a volume of so many bytes. */

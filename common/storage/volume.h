@@ -34,6 +34,8 @@ struct volume *volume_new(const char *path, enum io_mode io);
  * size of the part, and reads count from its begin. An open fails with -ERANGE when the volume ends before offset +
  * length. offset: a multiple of 512; one that is no multiple of 4096 makes io = auto buffered, and refuses direct. */
 void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t length_bytes, bool is_common);
+/* Its identity is its path, whatever that leads to. Before it is opened. */
+void volume_set_known_by_name(struct volume *volume);
 struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg);
 const char *volume_path(const struct volume *volume); /* as it was given; NULL with other operations */
 /* Must be closed. NULL is fine. */

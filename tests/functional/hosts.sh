@@ -33,15 +33,16 @@ two_hosts()
 	keygen b
 	port=${port:-$(free_port)}
 	{
-		printf '[primary]\nidentity = %s\nsocket = %s\n%s\n' "$T/a.pem" "$T/a.sock" "${a_main-}"
+		printf '[primary]\nidentity = %s\nsocket = %s\nstate = %s\n%s\n' "$T/a.pem" "$T/a.sock" "$T/a.state" \
+			"${a_main-}"
 		printf '[peer b]\naddress = 127.0.0.1:%s\nkey = %s\n%s\n' "${via:-$port}" "${key[b]}" "${a_peer-}"
 		for device; do
 			printf '[device %s]\nvolume = %s\npeer = b\n%s\n' "$device" "$T/$device.a" "${a_device-}"
 		done
 	} >"$T/a.conf"
 	{
-		printf '[secondary]\nidentity = %s\nsocket = %s\nlisten = 127.0.0.1:%s\n%s\n' "$T/b.pem" "$T/b.sock" "$port" \
-			"${b_main-}"
+		printf '[secondary]\nidentity = %s\nsocket = %s\nstate = %s\nlisten = 127.0.0.1:%s\n%s\n' "$T/b.pem" \
+			"$T/b.sock" "$T/b.state" "$port" "${b_main-}"
 		printf '[peer a]\nkey = %s\ndevices = %s\n%s\n' "${key[a]}" "$*" "${b_peer-}"
 		for device; do
 			printf '[device %s]\nvolume = %s\n%s\n' "$device" "$T/$device.b" "${b_device-}"

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "local/shm.h"
+#include "primary/keep.h"
 #include "tests/support/fake_secondary.h"
 #include "wire/conn.h"
 
@@ -24,6 +25,16 @@
 static void on_up(void *arg)
 {
 	(void)arg;
+}
+
+static void *on_payload(void *arg, const struct message *message, uint32_t payload_bytes)
+{
+	struct host_end *end = arg;
+	(void)message;
+	free(end->payload);
+	end->payload = malloc(payload_bytes);
+	end->payload_bytes = payload_bytes;
+	return end->payload;
 }
 
 static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
@@ -51,7 +62,7 @@ static void on_closed(void *arg, const char *reason, bool clean)
 	host_end_hang_up(end);
 }
 
-static const struct conn_ops conn_ops = { .up = on_up, .frame = on_frame, .closed = on_closed };
+static const struct conn_ops conn_ops = { .up = on_up, .payload = on_payload, .frame = on_frame, .closed = on_closed };
 
 static void on_gone(void *arg, bool clean)
 {
@@ -71,9 +82,23 @@ struct message *host_end_out(struct host_end *end, enum message_type type)
 	return &end->out;
 }
 
+static void free_payload(void *arg, bool sent)
+{
+	(void)sent;
+	free(arg);
+}
+
 void host_end_send(struct host_end *end)
 {
 	conn_send(end->conn, &end->out, NULL, 0, NULL, NULL);
+	world_settle(end->world);
+}
+
+void host_end_send_payload(struct host_end *end, const void *payload, size_t bytes)
+{
+	uint8_t *copy = malloc(bytes);
+	memcpy(copy, payload, bytes);
+	conn_send(end->conn, &end->out, &(struct conn_piece){ copy, bytes }, 1, free_payload, copy);
 	world_settle(end->world);
 }
 
@@ -235,6 +260,7 @@ void host_end_free(struct host_end *end)
 	close(end->memory_fd);
 	for (unsigned i = 0; i < end->reply_count; i++)
 		free(end->replies[i]);
+	free(end->payload);
 	free(end);
 }
 
@@ -267,6 +293,7 @@ int host_end_tear_down(void **state)
 	struct world *world = end->world;
 	struct primary_device *device = end->device;
 	host_end_free(end);
+	keep_free(device->keep);
 	world_free(world);
 	free(device);
 	return 0;

@@ -35,6 +35,8 @@ struct host_end {
 	int memory_fd;
 	struct message *replies[HOST_KEPT];
 	unsigned reply_count, taken_count;
+	uint8_t *payload; /* of the last reply that had one */
+	uint32_t payload_bytes;
 	struct message out;
 };
 
@@ -49,6 +51,7 @@ void host_end_free(struct host_end *end);
 /* out is cleared and has this type. */
 struct message *host_end_out(struct host_end *end, enum message_type type);
 void host_end_send(struct host_end *end); /* out */
+void host_end_send_payload(struct host_end *end, const void *payload, size_t bytes); /* out, with this */
 void host_end_hang_up(struct host_end *end);
 /* fd: the memory that goes with it; -1: none. */
 void host_end_say_hello(struct host_end *end, int fd);

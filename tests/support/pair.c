@@ -42,7 +42,7 @@ static void *on_payload(void *arg, const struct message *message, uint32_t paylo
 {
 	struct end *end = arg;
 
-	assert(message->type == MESSAGE_READ_REPLY);
+	assert(message_payload_bytes_max(message->type) >= payload_bytes);
 	end->payloads++;
 	return end->payload && payload_bytes <= end->payload_bytes_max ? end->payload : NULL;
 }

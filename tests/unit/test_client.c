@@ -31,6 +31,10 @@ struct fixture {
 	char reason[DETAIL_MAX + 1];
 	struct msg_host_open_reply open;
 	struct msg_host_read_reply read;
+	unsigned records;
+	struct msg_host_record_reply record;
+	char payload[64]; uint32_t payload_bytes; /* that came with it */
+	uint8_t received_payload[64]; /* at the primary */
 };
 
 static void on_up(void *arg)
@@ -68,6 +72,21 @@ static void on_release(void *arg)
 {
 	struct fixture *f = arg;
 	f->releases++;
+}
+
+static void on_record(void *arg, const struct msg_host_record_reply *reply, const uint8_t *payload, uint32_t bytes)
+{
+	struct fixture *f = arg;
+	f->records++;
+	f->record = *reply;
+	f->payload_bytes = bytes;
+	assert_true(bytes < sizeof(f->payload) && (bytes == 0) == (payload == NULL));
+	if (f->frees_in_reply) {
+		client_free(f->client);
+		f->client = NULL;
+	}
+	if (payload)
+		memcpy(f->payload, payload, bytes);
 }
 
 static void on_link(void *arg, const struct msg_host_link *link)
@@ -116,6 +135,8 @@ static int set_up(void **state)
 	the_fixture = f;
 	f->pair = pair_new();
 	f->pair->b.on_frame = primary_frame;
+	f->pair->b.payload = f->received_payload;
+	f->pair->b.payload_bytes_max = sizeof(f->received_payload);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	pair_plain_b(f->pair, fds[1]);
 	assert_int_equal(shm_create(2, 8192, &f->shm, &memory_fd), 0);
@@ -276,6 +297,8 @@ static void requests_end_without_reply_when_the_primary_goes(void **state)
 	assert_string_equal(f->reason, "the peer closed the connection");
 	client_status(f->client, on_open, f); /* nothing more comes, and nothing breaks */
 	client_release(f->client, on_release, f);
+	client_load(f->client, RECORD_LEDGER, on_record, f);
+	client_save(f->client, RECORD_LEDGER, (const uint8_t *)"r", 1, on_record, f);
 	pair_settle(f->pair);
 	assert_int_equal(f->opens, 0);
 	assert_int_equal(f->losts, 1);
@@ -364,6 +387,89 @@ static void news_of_the_link_before_hello_end_the_client(void **state)
 	assert_int_equal(f->losts, 1);
 }
 
+static void answer_record(struct fixture *f, uint32_t tag, enum status status, const char *payload)
+{
+	struct message message = { .type = MESSAGE_HOST_RECORD_REPLY };
+	message.host_record_reply.tag = tag;
+	message.host_record_reply.status = status;
+	strcpy(message.host_record_reply.detail, "some words");
+	conn_send(f->pair->b.conn, &message, &(struct conn_piece){ payload, strlen(payload) }, payload[0] != 0, NULL, NULL);
+	pair_settle(f->pair);
+}
+
+static void a_load_is_answered_with_the_record_or_without_one(void **state)
+{
+	struct fixture *f = *state;
+	answer_hello(f, STATUS_OK);
+	client_load(f->client, RECORD_LEDGER, on_record, f);
+	pair_settle(f->pair);
+	assert_int_equal(f->pair->b.last.type, MESSAGE_HOST_LOAD);
+	assert_int_equal(f->pair->b.last.host_load.record, RECORD_LEDGER);
+	answer_record(f, f->pair->b.last.host_load.tag, STATUS_OK, "the record");
+	assert_int_equal(f->records, 1);
+	assert_int_equal(f->payload_bytes, 10);
+	assert_memory_equal(f->payload, "the record", 10);
+	client_load(f->client, RECORD_LAYOUT, on_record, f);
+	pair_settle(f->pair);
+	assert_int_equal(f->pair->b.last.host_load.record, RECORD_LAYOUT);
+	answer_record(f, f->pair->b.last.host_load.tag, STATUS_BUSY, "");
+	assert_int_equal(f->records, 2);
+	assert_int_equal(f->payload_bytes, 0);
+	assert_int_equal(f->record.status, STATUS_BUSY);
+	assert_string_equal(f->record.detail, "some words");
+	assert_int_equal(f->losts, 0);
+}
+
+static void a_save_takes_its_own_copy_of_the_record(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t record[] = "the record";
+	answer_hello(f, STATUS_OK);
+	client_save(f->client, RECORD_LEDGER, record, 10, on_record, f);
+	memset(record, 'x', sizeof(record));
+	pair_settle(f->pair);
+	assert_int_equal(f->pair->b.last.type, MESSAGE_HOST_SAVE);
+	assert_int_equal(f->pair->b.last.host_save.record, RECORD_LEDGER);
+	assert_int_equal(f->pair->b.last_payload_bytes, 10);
+	assert_memory_equal(f->received_payload, "the record", 10);
+	answer_record(f, f->pair->b.last.host_save.tag, STATUS_OK, "");
+	assert_int_equal(f->records, 1);
+}
+
+static void bytes_that_answer_a_save_end_the_client(void **state)
+{
+	struct fixture *f = *state;
+	answer_hello(f, STATUS_OK);
+	client_save(f->client, RECORD_LEDGER, (const uint8_t *)"r", 1, on_record, f);
+	pair_settle(f->pair);
+	answer_record(f, f->pair->b.last.host_save.tag, STATUS_OK, "bytes");
+	assert_int_equal(f->records, 0);
+	assert_int_equal(f->losts, 1);
+}
+
+static void bytes_that_answer_nothing_end_the_client(void **state)
+{
+	struct fixture *f = *state;
+	answer_hello(f, STATUS_OK);
+	client_load(f->client, RECORD_LEDGER, on_record, f);
+	pair_settle(f->pair);
+	answer_record(f, f->pair->b.last.host_load.tag + 1, STATUS_OK, "bytes");
+	assert_int_equal(f->records, 0);
+	assert_int_equal(f->losts, 1);
+}
+
+static void a_reply_with_a_record_may_free_the_client(void **state)
+{
+	struct fixture *f = *state;
+	answer_hello(f, STATUS_OK);
+	f->frees_in_reply = true;
+	client_load(f->client, RECORD_LEDGER, on_record, f);
+	pair_settle(f->pair);
+	answer_record(f, f->pair->b.last.host_load.tag, STATUS_OK, "the record");
+	assert_null(f->client);
+	assert_memory_equal(f->payload, "the record", 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -378,6 +484,11 @@ int main(void)
 		TEST(news_of_the_link_come_unasked),
 		TEST(news_of_the_link_before_hello_end_the_client),
 		TEST(release_is_answered_by_done),
+		TEST(a_load_is_answered_with_the_record_or_without_one),
+		TEST(a_save_takes_its_own_copy_of_the_record),
+		TEST(bytes_that_answer_a_save_end_the_client),
+		TEST(bytes_that_answer_nothing_end_the_client),
+		TEST(a_reply_with_a_record_may_free_the_client),
 		TEST(an_answer_without_a_request_ends_the_client),
 		TEST(an_answer_of_another_type_ends_the_client),
 		TEST(more_tracks_than_asked_for_end_the_client),

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HA 28: what the primary keeps of a host's device, at the host's request. Loop thread only. The hard thing is that an
+ * answer comes when the disk is done with it: at most one request waits, and a host that goes is forgotten by whoever
+ * has it.
+ */
+#include "primary/record.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "primary/host_session.h"
+#include "primary/keep.h"
+#include "wire/conn.h"
+
+static void payload_sent(void *arg, bool sent)
+{
+	(void)sent;
+	free(arg);
+}
+
+/* Takes bytes over; NULL: none. */
+static void answer(struct host *host, uint32_t tag, enum status status, const char *detail, uint8_t *bytes,
+	size_t count)
+{
+	struct conn_piece piece = { .data = bytes, .bytes = count };
+	struct msg_host_record_reply *reply = &host->out.host_record_reply;
+	host->out.type = MESSAGE_HOST_RECORD_REPLY;
+	*reply = (struct msg_host_record_reply){ .tag = tag, .status = status };
+	snprintf(reply->detail, sizeof(reply->detail), "%s", detail);
+	if (count > 0) {
+		conn_send(host->conn, &host->out, &piece, 1, payload_sent, bytes);
+		return;
+	}
+	free(bytes);
+	host_send(host);
+}
+
+static void refuse(struct host *host, uint32_t tag, enum status status, const char *detail)
+{
+	answer(host, tag, status, detail, NULL, 0);
+}
+
+static void begin(struct host *host, uint32_t tag)
+{
+	host->record.is_pending = true;
+	host->record.tag = tag;
+}
+
+static void on_record(void *arg, enum status status, const char *detail, uint8_t *bytes, size_t count)
+{
+	struct host *host = arg;
+	assert(host->magic == HOST_MAGIC && host->record.is_pending);
+	host->record.is_pending = false;
+	answer(host, host->record.tag, status, detail, bytes, count);
+}
+
+/* ---- The ledger ---- */
+
+static void load_ledger(struct host *host, uint32_t tag)
+{
+	char detail[DETAIL_MAX + 1];
+	enum status status = keep_load(host->device->keep, host->owner, on_record, host, detail);
+	if (status == STATUS_OK)
+		begin(host, tag);
+	else
+		refuse(host, tag, status, detail);
+}
+
+static void save_ledger(struct host *host, uint32_t tag, uint8_t *bytes, size_t count)
+{
+	char detail[DETAIL_MAX + 1];
+	enum status status = keep_save(host->device->keep, bytes, count, on_record, host, detail);
+	if (status == STATUS_OK)
+		begin(host, tag);
+	else
+		refuse(host, tag, status, detail);
+}
+
+/* ---- Requests ---- */
+
+/* False: the request was refused. */
+static bool may_ask(struct host *host, uint32_t tag)
+{
+	const char *words = NULL;
+	if (host->state != HOST_OPEN)
+		words = "no device is open";
+	else if (host->record.is_pending)
+		words = "an earlier request for a record has no answer yet";
+	if (words)
+		refuse(host, tag, STATUS_BAD_REQUEST, words);
+	return !words;
+}
+
+/* False: the request was refused. */
+static bool has_keep(struct host *host, uint32_t tag)
+{
+	if (!host->device->keep)
+		refuse(host, tag, STATUS_BAD_REQUEST, "a private pair keeps nothing");
+	return host->device->keep;
+}
+
+void *record_payload(struct host *host, const struct message *message, uint32_t payload_bytes)
+{
+	struct host_record *record = &host->record;
+	if (message->type != MESSAGE_HOST_SAVE || host->state != HOST_OPEN) {
+		log_warning("%s with payload from the host, which has %s", message_name(message->type),
+			host->state == HOST_OPEN ? "none to send with it" : "no device open");
+		return NULL;
+	}
+	assert(!record->incoming);
+	record->incoming = xcalloc(1, payload_bytes); /* at most what the type may carry */
+	record->incoming_bytes = payload_bytes;
+	return record->incoming;
+}
+
+void record_on_load(struct host *host, const struct msg_host_load *load)
+{
+	if (!may_ask(host, load->tag))
+		return;
+	switch (load->record) {
+	case RECORD_LEDGER:
+		if (has_keep(host, load->tag))
+			load_ledger(host, load->tag);
+		break;
+	default:
+		refuse(host, load->tag, STATUS_BAD_REQUEST, "this record is not known here");
+	}
+}
+
+void record_on_save(struct host *host, const struct msg_host_save *save)
+{
+	uint8_t *bytes = host->record.incoming; /* NULL: it came without payload */
+	size_t count = bytes ? host->record.incoming_bytes : 0;
+	bool is_taken = false;
+	host->record.incoming = NULL;
+	if (!may_ask(host, save->tag)) {
+		free(bytes);
+		return;
+	}
+	switch (save->record) {
+	case RECORD_LEDGER:
+		is_taken = has_keep(host, save->tag);
+		if (is_taken)
+			save_ledger(host, save->tag, bytes, count);
+		break;
+	default:
+		refuse(host, save->tag, STATUS_BAD_REQUEST, "this record is not known here");
+	}
+	if (!is_taken)
+		free(bytes);
+}
+
+void record_detach(struct host *host)
+{
+	if (host->device && host->device->keep)
+		keep_leave(host->device->keep, host);
+	host->record.is_pending = false;
+	free(host->record.incoming);
+	host->record.incoming = NULL;
+}
