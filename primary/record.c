@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -84,6 +85,23 @@ static void save_ledger(struct host *host, uint32_t tag, uint8_t *bytes, size_t 
 		refuse(host, tag, status, detail);
 }
 
+/* ---- What is found on the volume ---- */
+
+static void on_layout(void *arg, enum status status, char *record, const char *detail)
+{
+	on_record(arg, status, detail, (uint8_t *)record, record ? strlen(record) : 0);
+}
+
+static void load_layout(struct host *host, uint32_t tag)
+{
+	enum status status = local_layout(host->local, on_layout, host);
+	if (status == STATUS_OK)
+		begin(host, tag);
+	else
+		refuse(host, tag, status, status == STATUS_NOT_READY ? "an earlier request to the volume hangs" :
+			"no free DA request");
+}
+
 /* ---- Requests ---- */
 
 /* False: the request was refused. */
@@ -133,6 +151,9 @@ void record_on_load(struct host *host, const struct msg_host_load *load)
 	case RECORD_INVALID:
 		begin(host, load->tag);
 		record_load_invalid(host);
+		break;
+	case RECORD_LAYOUT:
+		load_layout(host, load->tag);
 		break;
 	default:
 		refuse(host, load->tag, STATUS_BAD_REQUEST, "this record is not known here");
