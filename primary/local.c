@@ -263,7 +263,7 @@ static void on_query_timeout(void *arg)
 	bool is_stuck = da_abandon(local->da, local->control);
 	local->control = NULL;
 	local->stuck += is_stuck;
-	local->is_locked |= local->is_locking && !is_stuck; /* one that has ended just now; else what drops it is harmless */
+	local->is_locked |= local->is_locking && !is_stuck; /* it may have ended just now; to drop nothing is harmless */
 	if (is_opening)
 		set_state(local, LOCAL_TIMED_OUT, "nobody waits for the open any more");
 	local_step(local);
