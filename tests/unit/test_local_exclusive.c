@@ -275,7 +275,6 @@ static void unlock_that_hangs_is_not_asked_for_twice(void **state)
 	ask(other, &info);
 	clock_advance(f->world->clock, DA_TIMEOUT_MS);
 	assert_int_equal(info.status, STATUS_TIMEOUT);
-	world_settle(f->world);
 	da_count(f->world->da, &counts);
 	assert_int_equal(counts.abandoned, 1);
 	assert_int_equal(counts.elements_used, 1);
