@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The disk adapter (DA 35, 36 of Fig. 1): a queue of DA requests and the threads that serve it. All open, size, read,
- * lock and close calls on volumes happen here, and what else of files may take as long as a disk. Results come to the loop
- * thread through the mailbox.
+ * lock and close calls on volumes happen here, and what else of files may take as long as a disk. Results come to the
+ * loop thread through the mailbox.
  *
  * A request is QUEUED, RUNNING, DONE (its done is in the mailbox or was called) and at last released by its owner; or
  * ABANDONED by its owner while a thread is stuck in it: then done is never called, what the read still brings is
