@@ -90,7 +90,8 @@ $(BUILD)/tests/test_link_cut: LDFLAGS += -Wl,--wrap=output_push,--wrap=reader_to
 $(BUILD)/tests/test_state_file: LDFLAGS += -Wl,--wrap=write,--wrap=fsync,--wrap=rename
 # And these let state files hang.
 $(BUILD)/tests/test_keep: LDFLAGS += -Wl,--wrap=state_read,--wrap=state_write
-$(BUILD)/tests/test_record: LDFLAGS += -Wl,--wrap=state_read
+$(BUILD)/tests/test_record $(BUILD)/tests/test_proof: LDFLAGS += -Wl,--wrap=state_read
+$(BUILD)/tests/test_record $(BUILD)/tests/test_local_layout: LDFLAGS += -Wl,--wrap=layout_probe
 # This one holds reads and writes of a state file, or lets them fail.
 $(BUILD)/tests/test_invalid_table: LDFLAGS += -Wl,--wrap=state_read,--wrap=state_write,--wrap=state_lock
 # And this one says itself what a certificate proves.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ra-ctl's requests: which verb, is what it names there, and the change of a limit or of invalid tracks. The answers are
- * made in show.c. Who may change something is the server's business. Loop thread only.
+ * ra-ctl's requests: which verb, is what it names there, and the change of a limit or of invalid tracks. The answers
+ * are made in show.c and, where a file must be read first, proof.c. Who may change something is the server's business.
+ * Loop thread only.
  */
 #include "primary/control.h"
 
@@ -11,6 +12,8 @@
 #include "local/server.h"
 #include "local/show.h"
 #include "local/tracks.h"
+#include "primary/keep.h"
+#include "primary/proof.h"
 #include "primary/service_parts.h"
 #include "primary/show.h"
 #include "storage/invalid_table.h"
@@ -82,6 +85,16 @@ static void serve_tracks(struct service *service, struct control_request *reques
 			control->action == TRACKS_MARK ? INVALID_MARK : INVALID_CLEAR, change, control_answer_tracks, request);
 }
 
+static void serve_proof(struct service *service, struct control_request *request)
+{
+	const char *name = control_message(request)->name;
+	int index = find_device(service, name);
+	if (index < 0)
+		control_refuse(request, STATUS_NO_SUCH_DEVICE, "there is no device '%s'", name);
+	else
+		proofs_serve(service->proofs, name, keep_path(service->devices[index].keep), request);
+}
+
 void control_serve(struct service *service, struct control_request *request)
 {
 	switch (control_message(request)->verb) {
@@ -105,6 +118,9 @@ void control_serve(struct service *service, struct control_request *request)
 		break;
 	case VERB_TRACKS:
 		serve_tracks(service, request);
+		break;
+	case VERB_PROOF:
+		serve_proof(service, request);
 		break;
 	case VERB_CACHE:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-primaryd has no cache");

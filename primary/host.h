@@ -13,8 +13,8 @@ struct clock;
 struct conn;
 struct event_base;
 struct host;
-struct keep;
 struct invalid_table;
+struct keep;
 struct local;
 struct log_quota;
 struct msg_host_hello;
@@ -30,9 +30,9 @@ struct primary_device {
 	struct local *local;
 	struct remote *remote;
 	struct rate *remote_rate; /* limit of its remote reads; NULL: none. (That of local ones is with local.) */
+	struct invalid_table *invalid; /* tracks of the local volume; NULL: none are kept */
 	struct keep *keep;        /* NULL: nothing is kept of it (a private pair) */
 	uint32_t max_lag_ms;      /* how long its copy may be behind */
-	struct invalid_table *invalid; /* tracks of the local volume; NULL: none are kept */
 };
 
 /* All of it outlives the session. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A local device: its states, users, reservation and control requests (open, size, lock, unlock, close), one of which
- * is at the DA at a time. Reads are in local_read.c. Loop thread only. The hard thing is time: who waits is timed, not what runs. A
- * query that times out leaves the open to those who still wait; only when the last of them has gone is a running open
- * abandoned. What was abandoned while a thread was in it is stuck, and the device NOT_READY, until that returns.
+ * is at the DA at a time. Reads are in local_read.c, what is found on the volume in local_layout.c. Loop thread only.
+ * The hard thing is time: who waits is timed, not what runs. A query that times out leaves the open to those who still
+ * wait; only when the last of them has gone is a running open abandoned. What was abandoned while a thread was in it is
+ * stuck, and the device NOT_READY, until that returns.
  */
 #include "primary/local.h"
 
@@ -262,7 +263,7 @@ static void on_query_timeout(void *arg)
 	bool is_stuck = da_abandon(local->da, local->control);
 	local->control = NULL;
 	local->stuck += is_stuck;
-	local->is_locked |= local->is_locking && !is_stuck; /* one that has ended just now; else what drops it is harmless */
+	local->is_locked |= local->is_locking && !is_stuck; /* it may have ended just now; to drop nothing is harmless */
 	if (is_opening)
 		set_state(local, LOCAL_TIMED_OUT, "nobody waits for the open any more");
 	local_step(local);
@@ -375,6 +376,7 @@ void local_detach(struct local_user *user)
 		return;
 	struct local *local = user->local;
 	local_leave_reads(user);
+	local_leave_layout(user);
 	timer_cancel(&user->timer);
 	if (local->holder == user)
 		set_holder(local, NULL, false, "it goes");

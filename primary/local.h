@@ -94,6 +94,12 @@ typedef void local_read_fn(void *arg, const struct local_read_result *result);
 enum status local_read(struct local_user *user, const struct local_read_spec *spec, local_read_fn *fn, void *arg);
 uint64_t local_throttled_ms(const struct local_user *user); /* its reads that are over, summed */
 
+/* What partitions and file systems are on the volume, which is open: one question at a time per user. OK: fn comes
+ * later; record (storage/layout.h) is the callee's, to be freed, and there when its status is OK, else words in detail.
+ * Else: NOT_READY or QUEUE_FULL. */
+typedef void local_layout_fn(void *arg, enum status status, char *record, const char *detail);
+enum status local_layout(struct local_user *user, local_layout_fn *fn, void *arg);
+
 /* What people may want to know of it. */
 struct local_view {
 	const char *device, *path;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What local.c (the device, its users and control requests) and local_read.c (reads) share. Nobody else includes this.
+ * What local.c (the device, its users and control requests), local_read.c (reads) and local_layout.c (what is found on
+ * the volume) share. Nobody else includes this.
  */
 #ifndef RA_PRIMARY_LOCAL_DEVICE_H
 #define RA_PRIMARY_LOCAL_DEVICE_H
@@ -28,7 +29,7 @@ struct local {
 	struct da_request *control; /* the open, size, lock, unlock or close that is at the DA */
 	struct timer retry;         /* the DA queue was full when a control request was due */
 	unsigned stuck;             /* abandoned requests that a thread is still in */
-	unsigned reads;             /* read requests at the DA, stuck ones included */
+	unsigned reads;             /* reads and searches at the DA, stuck ones included */
 	struct throttle *throttle;
 	struct rate *device_rate, *total_rate;
 	struct local_user *users;
@@ -53,6 +54,7 @@ struct local_user {
 	void *info_arg;
 	struct timer timer; /* of the query */
 	struct local_read *reads;
+	struct local_layout *layout; /* NULL: it has not asked */
 	struct local_user *prev, *next;
 };
 
@@ -60,6 +62,7 @@ struct local_user {
 void local_step(struct local *local);
 /* The user goes: a read that runs ends by itself, within its time; one that waits or is queued is freed at once. */
 void local_leave_reads(struct local_user *user);
+void local_leave_layout(struct local_user *user);
 void local_dump_reads(const struct local_user *user);
 
 #endif

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -50,12 +51,16 @@ static void begin(struct host *host, uint32_t tag)
 	host->record.tag = tag;
 }
 
-static void on_record(void *arg, enum status status, const char *detail, uint8_t *bytes, size_t count)
+void record_answer(struct host *host, enum status status, const char *detail, uint8_t *bytes, size_t count)
 {
-	struct host *host = arg;
 	assert(host->magic == HOST_MAGIC && host->record.is_pending);
 	host->record.is_pending = false;
 	answer(host, host->record.tag, status, detail, bytes, count);
+}
+
+static void on_record(void *arg, enum status status, const char *detail, uint8_t *bytes, size_t count)
+{
+	record_answer(arg, status, detail, bytes, count);
 }
 
 /* ---- The ledger ---- */
@@ -78,6 +83,23 @@ static void save_ledger(struct host *host, uint32_t tag, uint8_t *bytes, size_t 
 		begin(host, tag);
 	else
 		refuse(host, tag, status, detail);
+}
+
+/* ---- What is found on the volume ---- */
+
+static void on_layout(void *arg, enum status status, char *record, const char *detail)
+{
+	on_record(arg, status, detail, (uint8_t *)record, record ? strlen(record) : 0);
+}
+
+static void load_layout(struct host *host, uint32_t tag)
+{
+	enum status status = local_layout(host->local, on_layout, host);
+	if (status == STATUS_OK)
+		begin(host, tag);
+	else
+		refuse(host, tag, status, status == STATUS_NOT_READY ? "an earlier request to the volume hangs" :
+			"no free DA request");
 }
 
 /* ---- Requests ---- */
@@ -126,6 +148,13 @@ void record_on_load(struct host *host, const struct msg_host_load *load)
 		if (has_keep(host, load->tag))
 			load_ledger(host, load->tag);
 		break;
+	case RECORD_INVALID:
+		begin(host, load->tag);
+		record_load_invalid(host);
+		break;
+	case RECORD_LAYOUT:
+		load_layout(host, load->tag);
+		break;
 	default:
 		refuse(host, load->tag, STATUS_BAD_REQUEST, "this record is not known here");
 	}
@@ -147,6 +176,10 @@ void record_on_save(struct host *host, const struct msg_host_save *save)
 		if (is_taken)
 			save_ledger(host, save->tag, bytes, count);
 		break;
+	case RECORD_INVALID:
+		begin(host, save->tag);
+		record_save_invalid(host, bytes, count);
+		break;
 	default:
 		refuse(host, save->tag, STATUS_BAD_REQUEST, "this record is not known here");
 	}
@@ -158,6 +191,7 @@ void record_detach(struct host *host)
 {
 	if (host->device && host->device->keep)
 		keep_leave(host->device->keep, host);
+	record_forget_invalid(host);
 	host->record.is_pending = false;
 	free(host->record.incoming);
 	host->record.incoming = NULL;

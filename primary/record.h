@@ -7,12 +7,25 @@
 #define RA_PRIMARY_RECORD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/limits.h"
+#include "base/status.h"
 
 struct host;
 struct message;
 struct msg_host_load;
 struct msg_host_save;
+struct track_set;
+
+/* A load of invalid tracks. */
+struct record_invalid {
+	struct track_set *set; /* what was told so far; NULL: none is under way */
+	unsigned pending;      /* sides that have not answered */
+	enum status status;    /* OK, or why one of them could not; then words */
+	char detail[DETAIL_MAX + 1];
+};
 
 /* Of a host. */
 struct host_record {
@@ -20,6 +33,7 @@ struct host_record {
 	uint32_t tag;    /* its */
 	uint8_t *incoming; /* the payload that comes, or came with the frame that is being served */
 	uint32_t incoming_bytes;
+	struct record_invalid invalid;
 };
 
 /* Where the payload of this frame goes; NULL (logged): it may not have one. */
@@ -28,5 +42,14 @@ void record_on_load(struct host *host, const struct msg_host_load *load);
 void record_on_save(struct host *host, const struct msg_host_save *save);
 /* The device is given back, before it is forgotten; harmless when nothing was asked for. */
 void record_detach(struct host *host);
+
+/* The request that has no answer yet gets this one; takes bytes over (NULL: none). */
+void record_answer(struct host *host, enum status status, const char *detail, uint8_t *bytes, size_t count);
+
+/* ---- record_invalid.c: both answer, now or later ---- */
+
+void record_load_invalid(struct host *host);
+void record_save_invalid(struct host *host, const uint8_t *bytes, size_t count);
+void record_forget_invalid(struct host *host); /* harmless when nothing was asked for */
 
 #endif

@@ -57,8 +57,8 @@ struct remote_attach_spec {
 	const char *owner;       /* of the reservation, for people; copied */
 	struct rate *run_rate, *device_rate; /* limits of its reads besides that of the link; NULL: none */
 	/* The link went down, or did not come up (what was asked for waits), or it is there again; relinks: since
-	 * attach. why: of down; up: why what was reserved exclusively is so no more, "" when nothing is amiss. Not called by
-	 * a private pair's. */
+	 * attach. why: it is down; up: it is not reserved exclusively any more, "" when nothing is amiss. Not called by a
+	 * private pair's. */
 	void (*link)(void *arg, bool is_up, uint32_t relinks, const char *why);
 	void *arg;
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Devices of the secondary, as hosts have them attached: DeviceQuery, and again on each new connection, where the volume
- * must be the one that it was; then Reserve, see remote_reserve.c. A host that waits too long for the link loses the device. Loop thread
- * only. The hard thing is giving up: a device whose owner has gone is detached only when its last link job was
- * released, and its memory stays until then; and each callback may be what gives it up.
+ * Devices of the secondary, as hosts have them attached: DeviceQuery, and again on each new connection, where the
+ * volume must be the one that it was; then Reserve, see remote_reserve.c. A host that waits too long for the link loses
+ * the device. Loop thread only. The hard thing is giving up: a device whose owner has gone is detached only when its
+ * last link job was released, and its memory stays until then; and each callback may be what gives it up.
  */
 #include <assert.h>
 #include <errno.h>

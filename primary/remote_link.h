@@ -3,6 +3,7 @@
  * What remote.c (the life of the link), remote_frame.c (what comes over it), remote_device.c (devices),
  * remote_reserve.c (their reservation), remote_change.c (whether they are what they were), remote_invalid.c (their
  * invalid tracks), remote_job.c (link jobs) and remote_read.c (reads) share. Nobody else includes this.
+ * check-style: long because the state of all of them stands here.
  */
 #ifndef RA_PRIMARY_REMOTE_LINK_H
 #define RA_PRIMARY_REMOTE_LINK_H

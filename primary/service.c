@@ -27,6 +27,7 @@
 #include "primary/control.h"
 #include "primary/keep.h"
 #include "primary/local.h"
+#include "primary/proof.h"
 #include "primary/remote.h"
 #include "primary/service_parts.h"
 #include "storage/invalid_table.h"
@@ -92,6 +93,17 @@ static void on_control(void *arg, struct control_request *request)
 	control_serve(service_of(arg), request);
 }
 
+/* Requests are answered before their server ends. */
+static void end_control(struct service *service)
+{
+	proofs_free(service->proofs);
+	service->proofs = NULL;
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
+		invalid_table_end(service->devices[i].invalid);
+	server_free(service->server);
+	service->server = NULL;
+}
+
 /* ---- Signals ---- */
 
 static void on_stop(int signal_number, void *arg)
@@ -100,10 +112,7 @@ static void on_stop(int signal_number, void *arg)
 	if (service->core.is_ending)
 		return;
 	log_info("signal %d: ending", signal_number);
-	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
-		invalid_table_end(service->devices[i].invalid); /* what ra-ctl waits for */
-	server_free(service->server);
-	service->server = NULL;
+	end_control(service);
 	while (service->hosts)
 		on_host_gone(service->hosts, false);
 	core_end(&service->core, 0);
@@ -202,10 +211,10 @@ static void build_device(struct service *service, unsigned index)
 		.local = core_add_local(&service->core, settings->name, settings->volume, volume,
 			service->settings->daemon.track_bytes, limit->local, service->limit.local),
 		.remote_rate = limit->remote,
-		.keep = keep_new(&keep),
-		.max_lag_ms = service->settings->device_max_lag_ms[index],
 		.invalid = core_add_table(&service->core, service->settings->daemon.state, settings->name,
 			service->settings->daemon.track_bytes, settings->offset_bytes),
+		.keep = keep_new(&keep),
+		.max_lag_ms = service->settings->device_max_lag_ms[index],
 	};
 }
 
@@ -264,6 +273,7 @@ static int build(struct service *service)
 		return 1;
 	}
 	daemon_prepare_service(service->core.daemon);
+	service->proofs = proofs_new(service->core.da);
 	service->started_ms = clock_now_ms(service->core.clock);
 	service->limit = limit_new(service, &settings->daemon.limit, true);
 	for (unsigned i = 0; i < settings->daemon.device_count; i++)
@@ -286,7 +296,7 @@ static int build(struct service *service)
 /* false: something of it must stay, because a thread is stuck in a volume. */
 static bool take_down(struct service *service)
 {
-	server_free(service->server);
+	end_control(service);
 	for (unsigned i = 0; i < service->settings->peer_count; i++) {
 		remote_free(service->peers[i].remote);
 		tls_context_free(service->peers[i].tls);

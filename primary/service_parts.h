@@ -56,6 +56,7 @@ struct service {
 	struct service_host *hosts;
 	struct log_quota refused; /* hosts that were not accepted */
 	struct server *server;
+	struct proofs *proofs; /* that ra-ctl asked for; NULL when it ends */
 };
 
 #endif

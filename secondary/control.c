@@ -324,6 +324,9 @@ static void on_control(void *arg, struct control_request *request)
 	case VERB_TRACKS:
 		on_tracks(control, request);
 		break;
+	case VERB_PROOF:
+		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd keeps no proof: ask ra-primaryd");
+		break;
 	default:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd does not know this request");
 	}

@@ -194,6 +194,11 @@ bool track_set_next(const struct track_set *set, uint64_t from, struct track_ran
 	return true;
 }
 
+uint64_t track_set_end(const struct track_set *set)
+{
+	return set->count > 0 ? end_of(&set->ranges[set->count - 1]) : 0;
+}
+
 uint64_t track_set_tracks(const struct track_set *set)
 {
 	return set->tracks;

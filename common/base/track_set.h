@@ -28,6 +28,7 @@ void track_set_remove_all(struct track_set *set, const struct track_set *other);
 bool track_set_has(const struct track_set *set, uint64_t track);
 /* The next stretch of tracks at or after `from`; false: there is none. */
 bool track_set_next(const struct track_set *set, uint64_t from, struct track_range *out);
+uint64_t track_set_end(const struct track_set *set); /* the number after the last track; 0: there is none */
 uint64_t track_set_tracks(const struct track_set *set);
 /* Of the tracks [first, first + count), how many are in it. */
 uint64_t track_set_tracks_in(const struct track_set *set, uint64_t first, uint64_t count);

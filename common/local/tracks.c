@@ -14,16 +14,6 @@
 #include "local/server.h"
 #include "local/show.h"
 
-static uint64_t end_of_last(const struct track_set *set)
-{
-	struct track_range last;
-
-	if (track_set_ranges(set) == 0)
-		return 0;
-	last = track_set_range(set, track_set_ranges(set) - 1);
-	return last.first + last.count;
-}
-
 bool control_tracks(struct control_request *request, struct track_set **change)
 {
 	const struct msg_control *control = control_message(request);
@@ -43,8 +33,8 @@ bool control_tracks(struct control_request *request, struct track_set **change)
 		control_refuse(request, STATUS_BAD_REQUEST, "the payload is no set of tracks");
 		return false;
 	}
-	if (control->action == TRACKS_MARK && end_of_last(*change) > TRACKS_END) {
-		control_refuse(request, STATUS_BAD_REQUEST, "no volume has a track %" PRIu64, end_of_last(*change) - 1);
+	if (control->action == TRACKS_MARK && track_set_end(*change) > TRACKS_END) {
+		control_refuse(request, STATUS_BAD_REQUEST, "no volume has a track %" PRIu64, track_set_end(*change) - 1);
 		track_set_free(*change);
 		return false;
 	}

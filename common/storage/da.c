@@ -108,7 +108,7 @@ static void check_spec(const struct da_spec *spec)
 {
 	uint64_t tracks;
 
-	assert(spec->done && (spec->kind == DA_CALL ? spec->call && !spec->volume : spec->volume != NULL));
+	assert(spec->done && (spec->kind == DA_CALL ? spec->call != NULL : spec->volume != NULL));
 	if (spec->kind != DA_READ)
 		return;
 	assert(spec->sink && spec->track_bytes >= TRACK_BYTES_MIN && spec->track_bytes <= TRACK_BYTES_MAX);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The disk adapter (DA 35, 36 of Fig. 1): a queue of DA requests and the threads that serve it. All open, size, read,
- * lock and close calls on volumes happen here, and what else of files may take as long as a disk. Results come to the loop
- * thread through the mailbox.
+ * lock and close calls on volumes happen here, and what else of files may take as long as a disk. Results come to the
+ * loop thread through the mailbox.
  *
  * A request is QUEUED, RUNNING, DONE (its done is in the mailbox or was called) and at last released by its owner; or
  * ABANDONED by its owner while a thread is stuck in it: then done is never called, what the read still brings is
@@ -11,7 +11,8 @@
  * Threads: at most half of them work for one volume, half of those for one owner while another had one of the last few
  * turns there, and the last idle one only takes a volume that has none. Within that, owners with queued requests take
  * turns, each with its oldest first. An abandoned request's thread is replaced, at most extra_threads times at once.
- * Calls have no volume: they take nothing of any volume's share, and are to each other as requests for one volume.
+ * A call counts for the volume that it names. Those that name none take nothing of any volume's share, and are to each
+ * other as requests for one volume.
  */
 #ifndef RA_STORAGE_DA_H
 #define RA_STORAGE_DA_H
@@ -55,7 +56,7 @@ struct da_result {
 
 struct da_spec {
 	enum da_kind kind;
-	struct volume *volume; /* NULL for a call */
+	struct volume *volume; /* of a call: for whom it counts, not touched, or NULL */
 	const void *owner; /* for whom: owners with queued requests take turns; never looked into */
 	/* calls: on a DA thread, with call_arg, which is the call's until done or sink->finished (its sink may have that
 	 * alone; nothing else tells that the DA has ended). */

@@ -86,7 +86,8 @@ static void answer(struct invalid_table *table, struct request *request, enum st
 		fn(arg, status, status == STATUS_OK ? table->set : NULL, detail);
 }
 
-/* Those that came now, in order; fn may bring others, which are not told. all: or only those that were to be written. */
+/* Those that are here now, in order; fn may bring others, which are not told. all: or only those that were to be
+ * written. */
 static void answer_each(struct invalid_table *table, bool all, enum status status, const char *detail)
 {
 	struct request *request;
@@ -241,8 +242,7 @@ static bool start(struct invalid_table *table, bool is_load, struct track_set *s
 {
 	struct work *work = xcalloc(1, sizeof(*work));
 	const struct da_spec spec = { .kind = DA_CALL, .call = do_work, .call_arg = work, .owner = table,
-		.done = on_done, .arg = work,
-		.returned = on_returned, .returned_arg = work };
+		.done = on_done, .arg = work, .returned = on_returned, .returned_arg = work };
 
 	*work = (struct work){ .magic = WORK_MAGIC, .table = table, .is_load = is_load, .set = set };
 	table->da_request = da_submit(table->config.da, &spec);
@@ -386,14 +386,6 @@ void invalid_table_do(struct invalid_table *table, enum invalid_action action, s
 		answer(table, request, STATUS_LINK_LOST, "the daemon ends");
 	else
 		step(table);
-}
-
-struct track_set *invalid_all_tracks(void)
-{
-	struct track_set *set = track_set_new();
-
-	track_set_add(set, 0, UINT64_MAX);
-	return set;
 }
 
 void invalid_table_forget(struct invalid_table *table, const void *arg)

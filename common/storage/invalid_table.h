@@ -32,19 +32,18 @@ struct invalid_config {
 
 enum invalid_action { INVALID_ASK, INVALID_MARK, INVALID_CLEAR };
 
-/* OK: the set of now, valid during the call. Else words in detail, which name the file: VOLUME_ERROR (the file cannot be
- * used, read or written), BAD_REQUEST (too many ranges), TIMEOUT (a change may have been made or not), NOT_READY (a
+/* OK: the set of now, valid during the call. Else words in detail, which name the file: VOLUME_ERROR (the file cannot
+ * be used, read or written), BAD_REQUEST (too many ranges), TIMEOUT (a change may have been made or not), NOT_READY (a
  * request to the disk hangs), LINK_LOST (the daemon ends). */
 typedef void invalid_fn(void *arg, enum status status, const struct track_set *set, const char *detail);
 
 struct invalid_table *invalid_table_new(const struct invalid_config *config);
 /* After the DA has been freed, or when nothing is under way. NULL is fine. */
 void invalid_table_free(struct invalid_table *table);
-/* change, taken over: the tracks to mark or clear, below TRACKS_END; all_tracks() clears all. Asking has none. fn may be
- * called before this returns. */
+/* change, taken over: the tracks to mark, which end at TRACKS_END, or to clear; the range that begins at 0 and counts
+ * UINT64_MAX clears all. Asking has none. fn may be called before this returns. */
 void invalid_table_do(struct invalid_table *table, enum invalid_action action, struct track_set *change,
 	invalid_fn *fn, void *arg);
-struct track_set *invalid_all_tracks(void); /* for INVALID_CLEAR */
 /* fn is not called for this arg any more; a change is made all the same. */
 void invalid_table_forget(struct invalid_table *table, const void *arg);
 /* All who wait are told that the daemon ends, and so is who comes later. */

@@ -58,8 +58,8 @@ ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_coun
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset);
 /* Keeps other programs away until volume_unlock or volume_close, as far as the system can: a block device is opened
  * once more, exclusively; on all of a file there is a read lock (an OFD lock; it was opened for reading), which
- * conflicts with every write lock, and nobody else has any lock. 0; -EBUSY, holder then goes on after "it is"; or another -errno.
- * It must be open, and not locked. */
+ * conflicts with every write lock, and nobody else has any lock. 0; -EBUSY, holder then goes on after "it is"; or
+ * another -errno. It must be open, and not locked. */
 int volume_lock(struct volume *volume, char holder[HOLDER_BYTES]);
 void volume_unlock(struct volume *volume); /* harmless when it is not locked */
 void volume_close(struct volume *volume); /* harmless when it is not open */

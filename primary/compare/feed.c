@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lines of progress for programs. The descriptor may be shared with other processes, so O_NONBLOCK, which they would
- * have too, is not set on it: poll says whether there is room, which on a pipe means a whole page, more than a line
- * has; on a socket MSG_DONTWAIT does the rest. Neither takes a part of so short a line.
+ * have too, is not set on it: poll says whether there is room, which on a pipe means a whole page and on a socket a
+ * good part of its buffer. Neither takes a part of so short a line.
  */
 #include "primary/compare/feed.h"
 
@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -50,14 +49,11 @@ void feed_free(struct feed *feed)
 static ssize_t put(int fd, const char *bytes, size_t count)
 {
 	struct pollfd room = { .fd = fd, .events = POLLOUT };
-	ssize_t sent;
 
-	if (poll(&room, 1, 0) == 0) {
-		errno = EAGAIN;
-		return -1;
-	}
-	sent = send(fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-	return sent < 0 && errno == ENOTSOCK ? write(fd, bytes, count) : sent;
+	if (poll(&room, 1, 0) != 0)
+		return write(fd, bytes, count);
+	errno = EAGAIN;
+	return -1;
 }
 
 static json_t *json_word(const char *word)

@@ -27,6 +27,7 @@
 #include "primary/compare/progress.h"
 #include "primary/compare/report.h"
 #include "primary/compare/report_print.h"
+#include "primary/compare/where.h"
 
 #define COMPARE_MAGIC 0x434d5052u
 #define EXIT_USAGE 2
@@ -51,6 +52,8 @@ struct compare {
 	bool was_signalled;
 	bool is_link_down;
 	int64_t link_down_ms; /* since */
+	bool is_loading; /* the engine is done, the record LAYOUT is awaited */
+	struct where *where; /* NULL: no differences, or nobody wants to know */
 };
 
 static struct compare *compare_of(void *arg)
@@ -88,6 +91,10 @@ static void on_lost_timer(void *arg)
 {
 	struct compare *compare = compare_of(arg);
 
+	if (compare->is_loading) {
+		daemon_stop(compare->daemon, 0); /* the result is there */
+		return;
+	}
 	compare->is_lost = true;
 	engine_lost(compare->engine, compare->lost_reason);
 }
@@ -133,9 +140,40 @@ static void on_pass(void *arg, const struct report *report, uint64_t pass)
 	}
 }
 
+static void on_layout(void *arg, const struct msg_host_record_reply *reply, const uint8_t *record,
+	uint32_t bytes)
+{
+	struct compare *compare = compare_of(arg);
+	const struct report *report = engine_report(compare->engine);
+	const struct report_figures *figures = report_figures(report);
+	const struct report_setup *setup = &figures->setup;
+
+	if (reply->status != STATUS_OK)
+		log_info("partitions and file systems are not known: %s", reply->detail);
+	compare->where = where_new(reply->status == STATUS_OK ? record : NULL, bytes, &setup->local,
+		setup->device ? setup->local.path : setup->name_local, "/sys");
+	for (size_t i = 0; i < figures->range_count; i++) {
+		const struct report_range *range = report_range(report, i);
+
+		if (range->state == REPORT_DIFFERENT)
+			where_note(compare->where, range->offset_bytes, range->length_bytes);
+	}
+	daemon_stop(compare->daemon, 0);
+}
+
+/* What differs is looked for in the local volume, if that is going to be printed. */
 static void on_done(void *arg)
 {
-	daemon_stop(compare_of(arg)->daemon, 0);
+	struct compare *compare = compare_of(arg);
+	const struct report *report = engine_report(compare->engine);
+
+	if (!report || report_figures(report)->tracks[REPORT_DIFFERENT] == 0 || compare->is_lost ||
+		compare->options.quiet) {
+		daemon_stop(compare->daemon, 0);
+		return;
+	}
+	compare->is_loading = true;
+	client_load(compare->client, RECORD_LAYOUT, on_layout, compare);
 }
 
 static const struct engine_ops engine_ops = { .pass = on_pass, .done = on_done };
@@ -144,6 +182,10 @@ static void on_end_signal(int signal_number, void *arg)
 {
 	struct compare *compare = compare_of(arg);
 
+	if (compare->is_loading) {
+		daemon_stop(compare->daemon, 0);
+		return;
+	}
 	if (compare->was_signalled)
 		_exit(128 + signal_number); /* the daemons die with this process */
 	compare->was_signalled = true;
@@ -273,6 +315,7 @@ static void stop(struct compare *compare)
 static void destroy(struct compare *compare)
 {
 	progress_free(compare->progress);
+	where_free(compare->where);
 	engine_free(compare->engine);
 	pair_free(compare->pair);
 	shm_unref(compare->shm);
@@ -315,9 +358,9 @@ static int print_result(const struct compare *compare)
 	if (error[0])
 		log_error("%s", text);
 	if (compare->options.json)
-		report_print_json(report, engine_passes(engine), stdout);
+		report_print_json(report, compare->where, engine_passes(engine), stdout);
 	else if (!compare->options.quiet)
-		report_print_text(report, engine_passes(engine), stdout);
+		report_print_text(report, compare->where, engine_passes(engine), stdout);
 	return flush_output(exit_code);
 }
 

@@ -55,7 +55,7 @@ const char *pace_binds_name(enum pace_binds binds)
 
 static bool is_half(int64_t part, int64_t whole)
 {
-	return part > 0 && part * 2 >= whole;
+	return part * 2 >= whole;
 }
 
 static bool is_share(int64_t part, int64_t whole, int percent)

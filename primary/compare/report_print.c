@@ -17,6 +17,7 @@
 #include "base/post.h"
 #include "local/show.h"
 #include "primary/compare/report.h"
+#include "primary/compare/where.h"
 
 #define TEXT_RANGES_MAX 100u
 
@@ -245,11 +246,22 @@ static void print_difference(const struct report_range *range, FILE *out)
 		fputs(seen[range->seen], out);
 }
 
-static void print_range(const struct report_range *range, FILE *out)
+/* Of what was read. */
+static bool find_range(const struct where *where, const struct report_range *range, struct where_place *place)
 {
+	return where && range->state != REPORT_NOT_COMPARED && range->state != REPORT_INVALID &&
+		where_find(where, range->offset_bytes, range->length_bytes, place);
+}
+
+static void print_range(const struct report_range *range, const struct where *where, FILE *out)
+{
+	struct where_place place;
+
 	fprintf(out, "%s: offset %" PRIu64 ", %" PRIu64 " %s",
 		range->state == REPORT_NOT_COMPARED ? "not compared" : report_state_name(range->state), range->offset_bytes,
 		range->length_bytes, byte_word(range->length_bytes));
+	if (find_range(where, range, &place))
+		where_print(&place, out);
 	if (range->state == REPORT_DIFFERENT)
 		print_difference(range, out);
 	fputc('\n', out);
@@ -295,20 +307,22 @@ static void print_unequal(const struct report_figures *figures, FILE *out)
 	      "(LVM, ZFS); --common-size leaves it out\n", out);
 }
 
-void report_print_text(const struct report *report, uint64_t passes, FILE *out)
+void report_print_text(const struct report *report, const struct where *where, uint64_t passes, FILE *out)
 {
 	const struct report_figures *figures = report_figures(report);
 	size_t shown = figures->range_count < TEXT_RANGES_MAX ? figures->range_count : TEXT_RANGES_MAX;
 	uint64_t more = figures->range_count - shown + figures->ranges_omitted;
 
 	for (size_t i = 0; i < shown; i++)
-		print_range(report_range(report, i), out);
+		print_range(report_range(report, i), where, out);
 	if (more > 0)
 		fprintf(out, "and %" PRIu64 " more (--json lists %s)\n", more,
 			figures->ranges_omitted > 0 ? "those that were kept" : "them");
 	print_history(figures, out);
 	print_throttled(figures, out);
 	print_unequal(figures, out);
+	if (where)
+		where_print_commands(where, out);
 	report_print_sentence(report, passes, out);
 }
 
@@ -470,9 +484,10 @@ static void print_json_difference(const struct report_range *range, FILE *out)
 		fputs(", \"invalid\": true", out);
 }
 
-static void print_json_ranges(const struct report *report, FILE *out)
+static void print_json_ranges(const struct report *report, const struct where *where, FILE *out)
 {
 	size_t count = report_figures(report)->range_count;
+	struct where_place place;
 
 	fputs(",\n \"ranges\": [", out);
 	for (size_t i = 0; i < count; i++) {
@@ -483,21 +498,25 @@ static void print_json_ranges(const struct report *report, FILE *out)
 			range->is_exact ? "true" : "false");
 		if (range->state == REPORT_DIFFERENT)
 			print_json_difference(range, out);
+		if (find_range(where, range, &place))
+			where_print_json(&place, out);
 		fputc('}', out);
 	}
 	fputs(count > 0 ? "\n ]" : "]", out);
 }
 
-void report_print_json(const struct report *report, uint64_t passes, FILE *out)
+void report_print_json(const struct report *report, const struct where *where, uint64_t passes, FILE *out)
 {
 	json_t *json = json_figures(report, passes);
-	/* JSON_EMBED leaves out the braces, but not the line feeds inside them: the ranges follow on the last line. */
-	char *text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12) | JSON_EMBED);
+	char *text;
 
+	json_object_set_new(json, "next", where ? where_commands(where) : json_array());
+	/* JSON_EMBED leaves out the braces, but not the line feeds inside them: the ranges follow on the last line. */
+	text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12) | JSON_EMBED);
 	assert(text);
 	fputc('{', out);
 	fwrite(text, 1, strlen(text) - 1, out);
-	print_json_ranges(report, out);
+	print_json_ranges(report, where, out);
 	fputs("\n}\n", out);
 	free(text);
 	json_decref(json);

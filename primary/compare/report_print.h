@@ -10,14 +10,15 @@
 #include <stdio.h>
 
 struct report;
+struct where;
 
 /* The verdict: one line, one sentence. */
 void report_print_sentence(const struct report *report, uint64_t passes, FILE *out);
-/* The first ranges, notes, and the verdict as last line. */
-void report_print_text(const struct report *report, uint64_t passes, FILE *out);
+/* The first ranges, notes, what to do next, and the verdict as last line. where: NULL when nothing is known. */
+void report_print_text(const struct report *report, const struct where *where, uint64_t passes, FILE *out);
 /* "identical", "different" or "not-proven" */
 const char *report_result_name(const struct report *report);
-void report_print_json(const struct report *report, uint64_t passes, FILE *out);
+void report_print_json(const struct report *report, const struct where *where, uint64_t passes, FILE *out);
 /* The document when there is no report: text says why. */
 void report_print_json_error(const char *text, FILE *out);
 

@@ -28,6 +28,7 @@ static const struct {
 	[CTL_CACHE] = { VERB_CACHE, ctl_show_cache },
 	[CTL_LINKS] = { VERB_LINKS, ctl_show_links },
 	[CTL_LIMIT] = { VERB_LIMIT, ctl_show_limit },
+	[CTL_PROOF] = { VERB_PROOF, ctl_show_proof },
 };
 
 static enum ctl_exit ask_and_show(const struct ctl_options *options)

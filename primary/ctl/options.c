@@ -26,6 +26,7 @@ const char ctl_help[] =
 	"  errors                   the last 256 posted errors, the newest last\n"
 	"  cache                    the cache (ra-secondaryd)\n"
 	"  links                    who is connected\n"
+	"  proof DEVICE             how long ago what of it was proven identical (ra-primaryd)\n"
 	"  limit                    the limits\n"
 	"  limit total RATE         change one until the daemon ends: bytes per second, such as 100M, or none\n"
 	"  limit device NAME RATE\n"
@@ -59,7 +60,7 @@ static const struct option long_options[] = {
 static const char *const verbs[CTL_VERB_COUNT] = {
 	[CTL_KEYGEN] = "keygen",   [CTL_CHECK] = "check",   [CTL_STATUS] = "status", [CTL_DEVICES] = "devices",
 	[CTL_JOBS] = "jobs",	   [CTL_ERRORS] = "errors", [CTL_CACHE] = "cache",   [CTL_LINKS] = "links",
-	[CTL_LIMIT] = "limit",	   [CTL_TRACKS] = "tracks",
+	[CTL_LIMIT] = "limit",	   [CTL_TRACKS] = "tracks", [CTL_PROOF] = "proof",
 };
 
 /* For "return": false, after writing why. */
@@ -132,8 +133,9 @@ static bool take_tracks(struct ctl_options *options, int count, char *const word
 		const char *name;
 		int words;
 	} actions[] = {
-		[CTL_TRACKS_LIST] = { "list", 0 },     [CTL_TRACKS_MARK] = { "mark", 1 },     [CTL_TRACKS_CLEAR] = { "clear", 1 },
-		[CTL_TRACKS_IMPORT] = { "import", 1 }, [CTL_TRACKS_EXPORT] = { "export", 0 },
+		[CTL_TRACKS_LIST] = { "list", 0 },	   [CTL_TRACKS_MARK] = { "mark", 1 },
+		[CTL_TRACKS_CLEAR] = { "clear", 1 },   [CTL_TRACKS_IMPORT] = { "import", 1 },
+		[CTL_TRACKS_EXPORT] = { "export", 0 },
 	};
 
 	if (count < 2)
@@ -179,6 +181,10 @@ static bool take_verb(struct ctl_options *options, int count, char *const words[
 		return take_keygen(options, count, words, why);
 	case CTL_JOBS:
 	case CTL_CHECK:
+		return take_device(options, count, words, why);
+	case CTL_PROOF:
+		if (count == 0)
+			return refuse(why, "proof: the name of a device is missing");
 		return take_device(options, count, words, why);
 	case CTL_LIMIT:
 		return take_limit(options, count, words, why);

@@ -23,6 +23,7 @@ enum ctl_verb {
 	CTL_LINKS,
 	CTL_LIMIT,
 	CTL_TRACKS,
+	CTL_PROOF,
 	CTL_VERB_COUNT
 };
 

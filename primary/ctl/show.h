@@ -15,5 +15,6 @@ void ctl_show_errors(const json_t *answer, FILE *out);
 void ctl_show_cache(const json_t *answer, FILE *out);
 void ctl_show_links(const json_t *answer, FILE *out);
 void ctl_show_limit(const json_t *answer, FILE *out);
+void ctl_show_proof(const json_t *answer, FILE *out);
 
 #endif

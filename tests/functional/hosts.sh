@@ -41,8 +41,8 @@ two_hosts()
 		done
 	} >"$T/a.conf"
 	{
-		printf '[secondary]\nidentity = %s\nsocket = %s\nstate = %s\nlisten = 127.0.0.1:%s\n%s\n' "$T/b.pem" \
-			"$T/b.sock" "$T/b.state" "$port" "${b_main-}"
+		printf '[secondary]\nidentity = %s\nsocket = %s\nlisten = 127.0.0.1:%s\nstate = %s\n%s\n' "$T/b.pem" \
+			"$T/b.sock" "$port" "$T/b.state" "${b_main-}"
 		printf '[peer a]\nkey = %s\ndevices = %s\n%s\n' "${key[a]}" "$*" "${b_peer-}"
 		for device; do
 			printf '[device %s]\nvolume = %s\n%s\n' "$device" "$T/$device.b" "${b_device-}"

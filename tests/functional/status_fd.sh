@@ -14,7 +14,7 @@ change v.b 7000000
 lines() { [ "$(jq -s "$1" lines)" = true ] || { cat lines; die "lines: not $1"; }; }
 
 # A private pair, held to some seconds.
-expect 1 --limit 4M --status-fd 3 v.a v.b 3>lines
+expect 1 --limit 2M --status-fd 3 v.a v.b 3>lines
 lines 'length >= 3 and (map(.format == "ra-progress/1" and .pass <= 1) | all)'
 lines '[.[:-1][] | .phase] - ["opening", "comparing", "finishing"] == []'
 lines '[.[].tracks.done] == ([.[].tracks.done] | sort) and (map(.tracks.done <= .tracks.total) | all)'

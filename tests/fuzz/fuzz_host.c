@@ -156,6 +156,8 @@ static void done(struct message *answer, uint32_t tag)
 
 static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
 {
+	static const uint64_t invalid[] = { 5, 2 };
+	const struct conn_piece piece = { invalid, sizeof(invalid) };
 	struct target *target = arg;
 	struct message *answer = &target->answer;
 	(void)payload_bytes;
@@ -165,13 +167,17 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		conn_accept(target->secondary);
 		answer->type = MESSAGE_HELLO_REPLY;
 		answer->hello_reply = (struct msg_hello_reply){ .status = STATUS_OK, .protocol = RA_PROTOCOL_VERSION,
-			.window_reads = 2, .secondary_id = 1 };
+			.features = FEATURE_INVALID, .window_reads = 2, .secondary_id = 1 };
 		break;
 	case MESSAGE_DEVICE_QUERY:
 		answer->type = MESSAGE_DEVICE_REPLY;
 		answer->device_reply = (struct msg_device_reply){ .tag = message->device_query.tag, .status = STATUS_OK,
 			.track_bytes = TRACK_BYTES_MIN, .volume = { .size_bytes = VOLUME_BYTES, .kind = VOLUME_KIND_FILE,
 			.io = IO_MODE_BUFFERED, .path = "remote" } };
+		break;
+	case MESSAGE_INVALID:
+		answer->type = MESSAGE_INVALID_REPLY;
+		answer->invalid_reply = (struct msg_invalid_reply){ .tag = message->invalid.tag, .status = STATUS_OK };
 		break;
 	case MESSAGE_READ:
 		answer->type = MESSAGE_READ_REPLY;
@@ -197,7 +203,7 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		assert(message->type == MESSAGE_DETACH);
 		done(answer, message->detach.tag);
 	}
-	conn_send(target->secondary, answer, NULL, 0, NULL, NULL);
+	conn_send(target->secondary, answer, &piece, answer->type == MESSAGE_INVALID_REPLY, NULL, NULL);
 	return 0;
 }
 

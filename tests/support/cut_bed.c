@@ -104,9 +104,9 @@ static bool session_has_nothing(const struct session *session)
 
 	for (unsigned i = 0; i < BED_DEVICES; i++)
 		has_device |= session->has_device[i];
-	return !has_device && session->queries == NULL && session->invalid_questions == NULL && session->connected_reads == 0 &&
-		session->reconnected_reads == 0 && session->place_waiters == NULL && session->jobs == 0 &&
-		session->locked_tracks == 0 && session->fetches == 0;
+	return !has_device && session->queries == NULL && session->invalid_questions == NULL &&
+		session->connected_reads == 0 && session->reconnected_reads == 0 && session->place_waiters == NULL &&
+		session->jobs == 0 && session->locked_tracks == 0 && session->fetches == 0;
 }
 
 bool cut_bed_is_quiet(const struct cut_bed *cut_bed)

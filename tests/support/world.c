@@ -123,6 +123,8 @@ static void op_unlock(void *arg)
 {
 	struct world_volume *volume = arg;
 	lock(volume);
+	hang_while(volume, &volume->hangs_locks);
+	assert(volume->is_locked);
 	volume->is_locked = false;
 	unlock(volume);
 }

@@ -42,7 +42,7 @@ void world_add_local(struct world *world, uint64_t size_bytes);
 uint8_t world_byte(uint64_t track);
 void world_fail_open(struct world *world, int error); /* from now on; 0: no more */
 void world_fail_lock(struct world *world, int error); /* the same; -EBUSY: "in use by editor[7]" */
-/* From now on reads, opens or locks hang until released. */
+/* From now on reads, opens, or locks and unlocks hang until released. */
 void world_hang_reads(struct world *world);
 void world_hang_opens(struct world *world);
 void world_hang_locks(struct world *world);

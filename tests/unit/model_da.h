@@ -3,6 +3,7 @@
  * A disk adapter without threads: the functions of storage/da.h, defined in the test itself, so that the linker leaves
  * the real ones out. What a thread would do happens when the test says so, one step at a time, so that a run is the
  * same for the same seed. Reads are the real ones (da_read). Include it once per program.
+ * check-style: long because it is a whole disk adapter.
  */
 #ifndef RA_TESTS_UNIT_MODEL_DA_H
 #define RA_TESTS_UNIT_MODEL_DA_H
@@ -46,8 +47,7 @@ struct da {
 static struct {
 	bool (*hangs)(const struct volume *volume); /* what a thread that touches it would do now */
 	const struct clock *clock;
-	/* In this step: what is abandoned is late, in others those who wanted it have gone; it was full, or a request hung,
-	 * at some moment within. */
+	/* In this step: what is abandoned is late (else those who wanted it have gone); it was full, or a request hung. */
 	bool time_goes_on;
 } model_da;
 

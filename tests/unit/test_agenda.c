@@ -51,7 +51,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->clock = clock_new_virtual();
-	f->options = (struct options){ .jobs = 3, .settle_rounds = 2, .settle_delay_ms = DELAY_MS };
+	f->options = (struct options){ .jobs = 3, .settle_rounds = 2, .settle_delay_ms = DELAY_MS, .mark = true };
 	f->setup = (struct report_setup){ .name_local = "a", .name_remote = "b", .track_bytes = TRACK,
 		.exact_tracks = 100, .pass = 1 };
 	f->config = (struct agenda_config){ .clock = f->clock, .options = &f->options, .run_tracks = RUN,

@@ -104,6 +104,18 @@ static void keygen_needs_a_file_and_a_name(void **state)
 	assert_string_equal(why, "--out is for keygen");
 }
 
+static void proof_is_of_one_device(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("proof", "web1"), CTL_RUN);
+	assert_int_equal(options.verb, CTL_PROOF);
+	assert_string_equal(options.name, "web1");
+	assert_int_equal(PARSE("proof"), CTL_BAD);
+	assert_string_equal(why, "proof: the name of a device is missing");
+	assert_int_equal(PARSE("proof", "web1", "web2"), CTL_BAD);
+	assert_int_equal(PARSE("proof", "a b"), CTL_BAD);
+}
+
 static void a_limit_is_of_the_total_a_device_or_a_peer(void **state)
 {
 	(void)state;
@@ -203,6 +215,7 @@ int main(void)
 		cmocka_unit_test(options_may_stand_anywhere),
 		cmocka_unit_test(a_device_has_a_name),
 		cmocka_unit_test(keygen_needs_a_file_and_a_name),
+		cmocka_unit_test(proof_is_of_one_device),
 		cmocka_unit_test(a_limit_is_of_the_total_a_device_or_a_peer),
 		cmocka_unit_test(a_limit_that_is_none_is_refused),
 		cmocka_unit_test(tracks_of_a_device_are_listed_or_changed),

@@ -66,8 +66,8 @@ static void ranges_are_numbers_and_pairs_with_commas(void **state)
 
 static void what_is_no_range_is_named(void **state)
 {
-	static const char *const texts[] = { "", ",", "5,", ",5", "5,,6", "x", "5x", "-5", "5-", "5--6", "6-5", "5-6-7", " 5",
-		"5 ", "0x5", "+5", "5.5", "2251799813685248", "0-2251799813685248", "99999999999999999999", "all" };
+	static const char *const texts[] = { "", ",", "5,", ",5", "5,,6", "x", "5x", "-5", "5-", "5--6", "6-5", "5-6-7",
+		" 5", "5 ", "0x5", "+5", "5.5", "2251799813685248", "0-2251799813685248", "99999999999999999999", "all" };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -310,11 +310,45 @@ static void limits_show_what_has_none_too(void **state)
 		"host   ra-compare[5] on a  1 KiB/s      2.0 s\n");
 }
 
+static void proof_shows_how_old_it_is_and_what_has_none(void **state)
+{
+	(void)state;
+	assert_shown(ctl_show_proof, "{'device':'web1'}", "web1: nothing was compared yet\n");
+	assert_shown(ctl_show_proof,
+		"{'device':'web1','tracks':10000,'never_proven_tracks':0,'oldest_proof':'2026-11-01T00:00:00Z',"
+		"'oldest_proof_seconds':864000,'ages':[{'age':'1d','tracks':1,'bytes':1024},{'age':'7d','tracks':0,'bytes':0},"
+		"{'age':'30d','tracks':9999,'bytes':2048}],'last_run_ended':'2026-11-02T00:00:00Z'}",
+		"web1: the oldest proof is of 10 days ago\n"
+		"  PROVEN                 TRACKS   SIZE       OF ALL\n"
+		"  less than a day ago         1  1 KiB  under 0.1 %\n"
+		"  less than 30 days ago    9999  2 KiB  over 99.9 %\n"
+		"  the last run that was finished ended 2026-11-02T00:00:00Z\n");
+	assert_shown(ctl_show_proof,
+		"{'device':'web1','tracks':4,'never_proven_tracks':1,'oldest_proof':'x','oldest_proof_seconds':60,'ages':["
+		"{'age':'7d','tracks':1,'bytes':1},{'age':'90d','tracks':1,'bytes':1},{'age':'older','tracks':1,'bytes':1},"
+		"{'age':'never','tracks':1,'bytes':1}]}",
+		"web1: the oldest proof is of 60 s ago; 1 track was never proven\n"
+		"  PROVEN                 TRACKS    SIZE  OF ALL\n"
+		"  less than 7 days ago        1  1 byte  25.0 %\n"
+		"  less than 90 days ago       1  1 byte  25.0 %\n"
+		"  longer ago                  1  1 byte  25.0 %\n"
+		"  never                       1  1 byte  25.0 %\n");
+	assert_shown(ctl_show_proof,
+		"{'device':'web1','tracks':4,'never_proven_tracks':4,'ages':[{'age':'never','tracks':4,'bytes':4096}],"
+		"'unfinished_run':{'started':'2026-11-02T00:00:00Z','identical_tracks':1,'different_tracks':2,"
+		"'elapsed_seconds':90}}",
+		"web1: nothing is proven\n"
+		"  PROVEN  TRACKS   SIZE   OF ALL\n"
+		"  never        4  4 KiB  100.0 %\n"
+		"  unfinished run, begun 2026-11-02T00:00:00Z: 1 track identical, 2 different so far, in 90 s\n");
+}
+
 static void an_answer_of_another_version_is_shown_as_far_as_it_goes(void **state)
 {
 	static void (*const shows[])(const json_t *, FILE *) = { ctl_show_status, ctl_show_devices, ctl_show_jobs,
-		ctl_show_errors, ctl_show_cache, ctl_show_links, ctl_show_limit };
+		ctl_show_errors, ctl_show_cache, ctl_show_links, ctl_show_limit, ctl_show_proof };
 	static const char *const texts[] = { "{}", "[]", "{'devices':7,'links':'x','errors':[1,[]],'cache':[]}",
+		"{'tracks':'x','ages':[7,{},{'tracks':1}],'unfinished_run':3}",
 		"{'devices':[7,{}],'links':[null,{}],'peers':[{}],'errors':{'a':'b'},'jobs':[],'da':1}" };
 
 	(void)state;
@@ -347,6 +381,7 @@ int main(void)
 		cmocka_unit_test(the_cache_shows_how_full_it_is),
 		cmocka_unit_test(links_show_trouble_and_shares),
 		cmocka_unit_test(limits_show_what_has_none_too),
+		cmocka_unit_test(proof_shows_how_old_it_is_and_what_has_none),
 		cmocka_unit_test(an_answer_of_another_version_is_shown_as_far_as_it_goes),
 	};
 

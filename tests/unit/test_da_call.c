@@ -47,7 +47,7 @@ static void on_finished(void *arg)
 
 static const struct da_sink sink = { .finished = on_finished };
 
-static void submit(struct call *call, bool hangs)
+static void submit_for(struct call *call, bool hangs, struct volume *volume)
 {
 	struct da_spec spec = da_bed_spec(&call->order, DA_CALL, 0);
 
@@ -55,13 +55,18 @@ static void submit(struct call *call, bool hangs)
 	assert_int_equal(pipe(call->begun), 0);
 	if (hangs)
 		assert_int_equal(pipe(call->hang), 0);
-	spec.volume = NULL;
+	spec.volume = volume;
 	spec.call = run;
 	spec.call_arg = call;
 	spec.sink = &sink;
 	spec.sink_arg = call;
 	call->order.request = da_submit(da_bed.da, &spec);
 	assert_non_null(call->order.request);
+}
+
+static void submit(struct call *call, bool hangs)
+{
+	submit_for(call, hangs, NULL);
 }
 
 static void wait_until_begun(struct call *call)
@@ -141,6 +146,29 @@ static void a_call_goes_on_beside_a_volume_that_hangs(void **state)
 	close_pipes(&call);
 }
 
+static void a_call_that_names_a_volume_takes_of_its_share(void **state)
+{
+	struct call calls[3] = { { .error = 0 } };
+	struct da_order *read;
+
+	(void)state;
+	da_bed_open_volumes();
+	for (unsigned i = 0; i < 2; i++)
+		submit_for(&calls[i], true, da_bed.volumes[0]);
+	wait_until_begun(&calls[0]);
+	wait_until_begun(&calls[1]);
+	read = da_bed_submit_read(0, 1);
+	da_bed_finish_read(da_bed_submit_read(1, 1));
+	assert_int_equal(da_request_state(read->request), DA_QUEUED);
+	submit(&calls[2], false);
+	da_bed_run_until(&calls[2].order.done, 1);
+	let_go(&calls[0]);
+	da_bed_finish_read(read);
+	let_go(&calls[1]);
+	for (unsigned i = 0; i < 3; i++)
+		close_pipes(&calls[i]);
+}
+
 static void a_call_that_is_not_begun_when_the_da_ends_gives_back_what_it_uses(void **state)
 {
 	struct call calls[3] = { { .error = 0 } };
@@ -172,6 +200,7 @@ int main(void)
 		TEST(a_call_runs_on_a_thread_of_the_da_and_tells_its_error),
 		TEST(calls_that_hang_take_half_of_the_threads_and_no_volumes_share),
 		TEST(a_call_goes_on_beside_a_volume_that_hangs),
+		TEST(a_call_that_names_a_volume_takes_of_its_share),
 		TEST(a_call_that_is_not_begun_when_the_da_ends_gives_back_what_it_uses),
 	};
 

@@ -5,7 +5,6 @@
  */
 #include "storage/da.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,22 +186,6 @@ static void a_lock_that_was_given_up_is_undone(void **state)
 	assert_int_equal(faulty_volume_count(da_bed.faulty[0]).closes, 0);
 }
 
-static void a_lock_that_failed_and_was_given_up_is_not_undone(void **state)
-{
-	struct da_order order = { 0 };
-
-	(void)state;
-	da_bed_open_volumes();
-	faulty_volume_set_lock_error(da_bed.faulty[0], EBUSY);
-	faulty_volume_hang_locks(da_bed.faulty[0], true);
-	da_bed_submit(&order, DA_LOCK, 0);
-	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 1, DA_BED_WAIT_MS));
-	assert_true(da_abandon(da_bed.da, order.request));
-	faulty_volume_hang_locks(da_bed.faulty[0], false);
-	da_bed_run_until(&order.returned, 1);
-	assert_int_equal(faulty_volume_count(da_bed.faulty[0]).unlocks, 0);
-}
-
 static void a_stuck_thread_is_replaced_up_to_the_limit(void **state)
 {
 	struct da_order *stuck[2];
@@ -276,7 +259,6 @@ int main(void)
 		TEST(a_result_that_is_given_up_before_it_is_told_is_never_told),
 		TEST(an_open_that_was_given_up_is_undone),
 		TEST(a_lock_that_was_given_up_is_undone),
-		TEST(a_lock_that_failed_and_was_given_up_is_not_undone),
 		TEST_OF_TWO(a_stuck_thread_is_replaced_up_to_the_limit),
 		TEST_OF_TWO(requests_behind_a_stuck_one_go_on_when_it_returns),
 	};

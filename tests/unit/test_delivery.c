@@ -311,6 +311,7 @@ static void read_that_gets_no_element_ends_at_its_deadline(void **state)
 	BED_UNTIL(bed, bed->ra->element_waiters != NULL);
 	bed_advance(bed, REQUEST_TIMEOUT_MS);
 	assert_int_equal(primary_wait(primary, 12)->status, STATUS_TIMEOUT); /* 156, 158 */
+	assert_int_equal(primary->answers[12].disk_ms, REQUEST_TIMEOUT_MS); /* a full queue is a busy disk */
 	assert_null(bed->ra->element_waiters);
 	unhang(0);
 }

@@ -259,6 +259,33 @@ static void lock_that_ended_as_it_timed_out_is_given_up(void **state)
 	assert_true(world_is_locked(f->world));
 }
 
+/* A thread is in it already. */
+static void unlock_that_hangs_is_not_asked_for_twice(void **state)
+{
+	struct local_bed *f = *state;
+	struct local_user *other = another(f);
+	struct local_bed_info info = { 0 };
+	struct da_counts counts;
+	reserve(f->user, true);
+	ask(f->user, &f->info);
+	expect(f, &f->info, 1, STATUS_OK);
+	world_hang_locks(f->world);
+	detach(f);
+	world_wait_hung(f->world, 1);
+	ask(other, &info);
+	clock_advance(f->world->clock, DA_TIMEOUT_MS);
+	assert_int_equal(info.status, STATUS_TIMEOUT);
+	da_count(f->world->da, &counts);
+	assert_int_equal(counts.abandoned, 1);
+	assert_int_equal(counts.elements_used, 1);
+	world_release(f->world);
+	assert_true(WORLD_UNTIL(f->world, local_view(f->world->local).is_ready));
+	assert_false(world_is_locked(f->world));
+	ask(other, &info);
+	expect(f, &info, 2, STATUS_OK);
+	f->user = other;
+}
+
 /* ---- One after the other ---- */
 
 static void plain_one_in_its_place_gives_the_lock_up(void **state)
@@ -319,6 +346,7 @@ int main(void)
 		TEST(lock_that_hangs_times_out),
 		TEST(lock_that_hangs_for_one_is_dropped_when_it_comes_to_another),
 		TEST(lock_that_ended_as_it_timed_out_is_given_up),
+		TEST(unlock_that_hangs_is_not_asked_for_twice),
 		TEST(plain_one_in_its_place_gives_the_lock_up),
 		TEST_SMALL_QUEUE(lock_and_unlock_wait_for_a_free_request),
 	};

@@ -22,7 +22,9 @@
 #include "base/post.h"
 #include "base/rate.h"
 #include "local/server.h"
+#include "primary/keep.h"
 #include "primary/local.h"
+#include "primary/proof.h"
 #include "primary/service_parts.h"
 #include "storage/invalid_table.h"
 #include "tests/support/fake_secondary.h"
@@ -460,7 +462,8 @@ static void limit_of_what_is_not_there_changes_nothing(void **state)
 }
 
 /* The answer; NULL when it was refused. */
-static json_t *ask_tracks(struct fixture *f, const char *name, enum tracks_action action, uint64_t first, uint64_t count)
+static json_t *ask_tracks(struct fixture *f, const char *name, enum tracks_action action, uint64_t first,
+	uint64_t count)
 {
 	const uint64_t packed[] = { htole64(first), htole64(count) };
 	json_decref(f->request.json);
@@ -494,6 +497,30 @@ static void invalid_tracks_are_marked_cleared_and_listed(void **state)
 	assert_string_equal(f->request.detail, "the daemon ends");
 }
 
+static void proof_is_asked_of_what_is_kept_of_the_device(void **state)
+{
+	struct fixture *f = *state;
+	struct world *world = f->end->world;
+	struct keep_config config = { .clock = world->clock, .da = world->da, .post = world->post, .folder = "/nowhere",
+		.device = "volume" };
+	assert_null(ask(f, VERB_PROOF, "other"));
+	assert_int_equal(f->request.status, STATUS_NO_SUCH_DEVICE);
+	assert_string_equal(f->request.detail, "there is no device 'other'");
+	f->end->device->keep = keep_new(&config);
+	f->service.proofs = proofs_new(world->da);
+	f->request.answers = 0;
+	f->request.message.verb = VERB_PROOF;
+	strcpy(f->request.message.name, "volume");
+	control_serve(&f->service, &f->request);
+	assert_int_equal(f->request.answers, 0);
+	assert_true(WORLD_UNTIL(world, f->request.answers == 1));
+	assert_int_equal(f->request.status, STATUS_OK);
+	assert_string_equal(json_string_value(json_object_get(f->request.json, "device")), "volume");
+	json_decref(f->request.json);
+	f->request.json = NULL;
+	proofs_free(f->service.proofs);
+}
+
 static void verbs_of_the_secondary_are_refused_with_words(void **state)
 {
 	struct fixture *f = *state;
@@ -525,6 +552,7 @@ int main(void)
 		TEST(limit_is_set_on_both_sides),
 		TEST(limit_of_what_is_not_there_changes_nothing),
 		TEST(invalid_tracks_are_marked_cleared_and_listed),
+		TEST(proof_is_asked_of_what_is_kept_of_the_device),
 		TEST(verbs_of_the_secondary_are_refused_with_words),
 	};
 	return cmocka_run_group_tests_name("primary_show", tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #include "primary/record.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,9 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "primary/keep.h"
+#include "storage/layout.h"
 #include "storage/ledger.h"
 #include "tests/support/fake_secondary.h"
 #include "tests/support/host_bed.h"
@@ -58,6 +61,20 @@ static void end_hang(void)
 {
 	close(hang[1]);
 	hang[1] = -1;
+}
+
+/* What is on the volume, on a DA thread. */
+static int probe_error;
+
+int __wrap_layout_probe(const char *path, uint64_t part_offset_bytes, struct layout *layout);
+
+int __wrap_layout_probe(const char *path, uint64_t part_offset_bytes, struct layout *layout)
+{
+	if (strcmp(path, "/memory") != 0 || part_offset_bytes != 0)
+		abort();
+	layout->count = 1;
+	layout->entries[0] = (struct layout_entry){ .partition = 1, .size_bytes = 512 };
+	return probe_error;
 }
 
 /* ---- The bed ---- */
@@ -175,6 +192,43 @@ static void what_is_no_ledger_is_refused_however_long(void **state)
 	send_save(f, 9, RECORD_LEDGER, NULL, 0);
 	expect(f, 9, STATUS_BAD_REQUEST, "this is no ledger: it is truncated: 0 bytes");
 	free(bytes);
+}
+
+static void what_is_on_the_volume_is_found_also_for_a_private_pair(void **state)
+{
+	const char *record = "[{\"partition\":1,\"start\":0,\"bytes\":512}]";
+	struct host_end *f = *state;
+
+	keep_free(f->device->keep);
+	f->device->keep = NULL;
+	probe_error = 0;
+	for (uint32_t tag = 7; tag < 9; tag++) {
+		send_load(f, tag, RECORD_LAYOUT);
+		expect(f, tag, STATUS_OK, "");
+		assert_int_equal(f->payload_bytes, strlen(record));
+		assert_memory_equal(f->payload, record, strlen(record));
+	}
+	probe_error = -EIO;
+	send_load(f, 9, RECORD_LAYOUT);
+	expect(f, 9, STATUS_VOLUME_ERROR, "cannot look for file systems on /memory: Input/output error");
+}
+
+static void a_layout_is_not_looked_for_while_the_volume_hangs(void **state)
+{
+	struct host_end *f = *state;
+
+	world_hang_reads(f->world);
+	for (uint32_t i = 0; i < HOST_DISK_QUEUE; i++)
+		host_end_send_read(f, i + 1, SIDE_LOCAL, i, 1, i);
+	world_wait_hung(f->world, 2);
+	send_load(f, 7, RECORD_LAYOUT);
+	expect(f, 7, STATUS_QUEUE_FULL, "no free DA request");
+	clock_advance(f->world->clock, DA_TIMEOUT_MS);
+	for (uint32_t i = 0; i < HOST_DISK_QUEUE; i++)
+		host_end_read_reply(f, i + 1, STATUS_TIMEOUT);
+	send_load(f, 8, RECORD_LAYOUT);
+	expect(f, 8, STATUS_NOT_READY, "an earlier request to the volume hangs");
+	world_release(f->world);
 }
 
 static void the_open_tells_the_lag_and_the_time_that_this_process_took(void **state)
@@ -334,6 +388,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_ledger_goes_there_and_back),
 		TEST(what_is_no_ledger_is_refused_however_long),
+		TEST(what_is_on_the_volume_is_found_also_for_a_private_pair),
+		TEST(a_layout_is_not_looked_for_while_the_volume_hangs),
 		TEST(the_open_tells_the_lag_and_the_time_that_this_process_took),
 		TEST_NOT_OPEN(without_a_device_nothing_is_kept),
 		TEST_NOT_OPEN(payload_without_a_device_ends_the_session),

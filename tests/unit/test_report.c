@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/post.h"
 #include "primary/compare/report_print.h"
+#include "primary/compare/where.h"
 
 #define TRACK 4096u
 
@@ -91,14 +92,16 @@ static void assert_range(const struct report *report, size_t index, enum report_
 	assert_int_equal(range->is_exact, is_exact);
 }
 
+static const struct where *known_places; /* of the test that runs; NULL: nothing is known */
+
 static char *print(const struct report *report, uint64_t passes,
-	void (*printer)(const struct report *report, uint64_t passes, FILE *out))
+	void (*printer)(const struct report *report, const struct where *where, uint64_t passes, FILE *out))
 {
 	char *text;
 	size_t bytes;
 	FILE *out = open_memstream(&text, &bytes);
 
-	printer(report, passes, out);
+	printer(report, known_places, passes, out);
 	fclose(out);
 	return text;
 }
@@ -601,7 +604,7 @@ static void json_has_every_field(void **state)
 {
 	static const char *const keys[] = { "format", "result", "complete", "as_of", "started", "ended", "device", "local",
 		"remote", "by", "digest", "track_size", "bytes", "hole_bytes", "wire_bytes", "seconds", "tracks", "link",
-		"ranges", "errors", "pass", "passes", "verdict", "throttled_seconds" };
+		"ranges", "errors", "pass", "passes", "verdict", "throttled_seconds", "next" };
 	struct report *report = new_report(4 * TRACK, 4 * TRACK);
 	const struct post_where where = { .first_track = 2, .track_count = 1 };
 	const json_t *range;
@@ -723,6 +726,53 @@ static void json_survives_names_that_are_no_text(void **state)
 	report_free(report);
 }
 
+static void what_is_known_of_a_place_stands_with_its_range(void **state)
+{
+	const char *record =
+		"[{\"partition\":0,\"start\":0,\"bytes\":131072,\"filesystem\":\"ext4\",\"block_size\":1024}]";
+	struct report_setup setup = setup_of(4 * TRACK, 4 * TRACK);
+	struct report *report;
+	struct where *made;
+	const char *line;
+	json_t *json;
+	char *text;
+
+	(void)state;
+	report = report_new(&setup);
+	identical(report, 0, 1);
+	DIFFER(report, 1, 5);
+	report_not_compared(report, 2, 1, REASON_TIMED_OUT);
+	report_unreadable(report, 3);
+	finish(report);
+	made = where_new((const uint8_t *)record, strlen(record), &setup.local, "p", "/nowhere");
+	where_note(made, TRACK + 5, 1);
+	known_places = made;
+	assert_says(report, "different: offset 4101, 1 byte (ext4 block 4)\n");
+	assert_says(report, "not compared: offset 8192, 4096 bytes\n");
+	assert_says(report, "unreadable: offset 12288, 4096 bytes (ext4 blocks 12 to 15)\n");
+	text = print(report, 1, report_print_text);
+	line = strstr(text, "next: debugfs -R \"icheck 4\" 'p'\n");
+	assert_non_null(line);
+	assert_true(line < strstr(text, "DIFFERENT"));
+	free(text);
+	json = load(report, 1);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json, "next"), 0)),
+		"debugfs -R \"icheck 4\" 'p'");
+	text = json_dumps(json_array_get(json_object_get(json, "ranges"), 0), JSON_COMPACT | JSON_PRESERVE_ORDER);
+	assert_string_equal(text, "{\"state\":\"different\",\"offset\":4101,\"length\":1,\"exact\":true,"
+		"\"filesystem\":\"ext4\",\"first_block\":4,\"last_block\":4}");
+	free(text);
+	assert_null(json_object_get(json_array_get(json_object_get(json, "ranges"), 1), "filesystem"));
+	json_decref(json);
+	known_places = NULL;
+	json = load(report, 1);
+	assert_int_equal(json_array_size(json_object_get(json, "next")), 0);
+	assert_true(json_is_array(json_object_get(json, "next")));
+	json_decref(json);
+	where_free(made);
+	report_free(report);
+}
+
 static void an_error_before_the_run_is_a_document_too(void **state)
 {
 	char *text;
@@ -770,6 +820,7 @@ int main(void)
 		cmocka_unit_test(json_names_a_device_and_what_lies_outside),
 		cmocka_unit_test(json_has_volumes_as_they_were_typed),
 		cmocka_unit_test(json_survives_names_that_are_no_text),
+		cmocka_unit_test(what_is_known_of_a_place_stands_with_its_range),
 		cmocka_unit_test(an_error_before_the_run_is_a_document_too),
 	};
 

@@ -2,6 +2,7 @@
  *
  * ra-ctl's requests to a secondary, through its socket: what is shown, limits changed, probes, and names that are not
  * known. Time is virtual.
+ * check-style: long because each verb has its tests here.
  */
 #include "secondary/control.h"
 
@@ -273,6 +274,7 @@ static void names_that_are_not_known_are_refused(void **state)
 	assert_refused((struct msg_control){ .verb = VERB_JOBS, .name = "d3" }, STATUS_NO_SUCH_DEVICE, "no device d3");
 	assert_refused((struct msg_control){ .verb = VERB_PROBE, .name = "d3" }, STATUS_NO_SUCH_DEVICE, "no device d3");
 	assert_refused((struct msg_control){ .verb = VERB_PROBE }, STATUS_NO_SUCH_DEVICE, "no device");
+	assert_refused((struct msg_control){ .verb = VERB_PROOF, .name = "d1" }, STATUS_BAD_REQUEST, "ask ra-primaryd");
 	assert_refused((struct msg_control){ .verb = VERB_LIMIT, .scope = SCOPE_DEVICE, .name = "bed", .sets_bytes = true },
 		STATUS_NO_SUCH_DEVICE, "no device bed");
 	assert_refused((struct msg_control){ .verb = VERB_LIMIT, .scope = SCOPE_PEER, .name = "d1", .sets_bytes = true },

@@ -2,6 +2,7 @@
  *
  * ra-ctl's request for invalid tracks at a daemon's socket: which payloads are taken, from whom and how many at once,
  * what is no set, and answers that are longer than one. The daemon behind it keeps a set in memory. Time is virtual.
+ * check-style: long because it plays the daemon and its clients.
  */
 #include "local/tracks.h"
 

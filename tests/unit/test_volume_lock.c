@@ -296,6 +296,7 @@ static void a_path_that_names_another_device_is_not_locked(void **state)
 {
 	char device[256], other[256], link_path[320], line[256];
 	struct volume *of_device;
+	int fd;
 
 	(void)state;
 	make_device(device, link_path, "");
@@ -305,7 +306,10 @@ static void a_path_that_names_another_device_is_not_locked(void **state)
 	assert_int_equal(symlink(other, link_path), 0);
 	assert_int_equal(volume_lock(of_device, holder), -ESTALE);
 	assert_string_equal(volume_error_text(-ESTALE), "its path names another device by now");
-	assert_true(run(line, "losetup -d %s", other)); /* it was given up again */
+	fd = open(other, O_RDONLY | O_EXCL | O_CLOEXEC);
+	assert_true(fd >= 0); /* it was given up again */
+	close(fd);
+	assert_true(run(line, "losetup -d %s", other));
 	unlink(link_path);
 	assert_int_equal(symlink(device, link_path), 0);
 	assert_int_equal(volume_lock(of_device, holder), 0);
