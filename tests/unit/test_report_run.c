@@ -120,7 +120,7 @@ static char *text_of(const struct report *report)
 	size_t bytes;
 	FILE *out = open_memstream(&text, &bytes);
 
-	report_print_text(report, 1, out);
+	report_print_text(report, NULL, 1, out);
 	fclose(out);
 	return text;
 }
@@ -150,7 +150,7 @@ static json_t *json_of(const struct fixture *f)
 	FILE *out = open_memstream(&text, &bytes);
 	json_t *json;
 
-	report_print_json(f->report, 1, out);
+	report_print_json(f->report, NULL, 1, out);
 	fclose(out);
 	json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
