@@ -77,26 +77,6 @@ static int path_size(void *arg, uint64_t *size_bytes)
 	return 0;
 }
 
-/* FNV-1a of the boot id; 0 when there is none. */
-static uint64_t read_host_id(void)
-{
-	unsigned char text[64];
-	uint64_t hash = 0xcbf29ce484222325u;
-	ssize_t bytes;
-	int fd;
-
-	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	bytes = read(fd, text, sizeof(text));
-	close(fd);
-	if (bytes <= 0)
-		return 0;
-	for (ssize_t i = 0; i < bytes; i++)
-		hash = (hash ^ text[i]) * 0x100000001b3u;
-	return hash;
-}
-
 /* Sets the io mode of the open descriptor and clears O_NONBLOCK, which only served the open. */
 static int set_io(struct path_volume *self)
 {
@@ -169,7 +149,7 @@ static int path_open(void *arg, struct volume_info *info)
 	self->has_holes = self->kind == VOLUME_KIND_FILE && st.st_blocks < st.st_size / STAT_BLOCK_BYTES;
 	info->kind = self->kind;
 	info->io = self->is_direct ? IO_MODE_DIRECT : IO_MODE_BUFFERED;
-	info->host_id = read_host_id();
+	info->host_id = volume_host_id();
 	tell_identity(self, &st, info);
 	memcpy(info->path, self->path, strlen(self->path) + 1);
 	return 0;
