@@ -101,6 +101,8 @@ static void send_marks(struct engine *engine, size_t bytes)
 	uint8_t *packed = xcalloc(1, bytes);
 
 	engine_set_state(engine, ENGINE_MARKING, "--mark");
+	if (track_set_ranges(engine->different) == TRACK_SET_RANGES_MAX)
+		log_warning("only the first %u ranges of differing tracks are marked", TRACK_SET_RANGES_MAX);
 	track_set_pack(engine->different, packed);
 	client_save(engine->client, RECORD_INVALID, packed, (uint32_t)bytes, on_marked, engine);
 	free(packed);
@@ -111,16 +113,13 @@ static void mark_differences(struct engine *engine)
 {
 	size_t bytes = track_set_ranges(engine->different) * TRACK_SET_PACKED_BYTES;
 
-	if (bytes == 0) {
-		engine_go_on(engine);
-	} else if (engine->is_client_lost) {
-		log_error("the differing tracks were not marked: the primary is gone");
-		engine_go_on(engine);
-	} else {
-		if (track_set_ranges(engine->different) == TRACK_SET_RANGES_MAX)
-			log_warning("only the first %u ranges of differing tracks are marked", TRACK_SET_RANGES_MAX);
+	if (bytes > 0 && !engine->is_client_lost) {
 		send_marks(engine, bytes);
+		return;
 	}
+	if (bytes > 0)
+		log_error("the differing tracks were not marked: the primary is gone");
+	engine_go_on(engine);
 }
 
 static void on_place_saved(void *arg)

@@ -20,6 +20,7 @@
 
 #include "base/config.h"
 #include "base/limits.h"
+#include "primary/compare/until.h"
 #include "wire/message.h"
 
 #define TIME_MS_MAX (3600 * 1000u)
@@ -256,33 +257,14 @@ static void parse_max_duration(struct parser *parser, const char *text)
 		end_after(parser->options, (int64_t)value_ms);
 }
 
-/* The next time that the clock of this host shows it. */
 static void parse_until(struct parser *parser, const char *text)
 {
-	time_t now = time(NULL), then;
-	const char *rest = NULL;
-	uint64_t hour, minute;
-	struct tm tm;
-	bool is_good = parse_digits(text, &hour, &rest) && rest - text <= 2 && *rest == ':' &&
-		parse_digits(rest + 1, &minute, &rest) && *rest == '\0' && hour < 24 && minute < 60 &&
-		strlen(strchr(text, ':')) == 3;
+	int64_t seconds = until_s(text, time(NULL));
 
-	if (!is_good) {
+	if (seconds < 0)
 		refuse(parser, "--until %.40s: expected HH:MM", text);
-		return;
-	}
-	localtime_r(&now, &tm);
-	tm.tm_hour = (int)hour;
-	tm.tm_min = (int)minute;
-	tm.tm_sec = 0;
-	tm.tm_isdst = -1;
-	then = mktime(&tm);
-	if (then <= now) {
-		tm.tm_mday++;
-		tm.tm_isdst = -1;
-		then = mktime(&tm);
-	}
-	end_after(parser->options, (int64_t)(then - now) * 1000);
+	else
+		end_after(parser->options, seconds * 1000);
 }
 
 static void parse_older_than(struct parser *parser, const char *text)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/track_set.h"
 #include "primary/compare/options.h"
@@ -242,6 +243,7 @@ static void what_an_unfinished_run_found_is_not_read_again(void **state)
 	ledger_different(f->ledger, 5, &range, 1);
 	ledger_identical(f->ledger, 18, 2, START);
 	mark(f, 1, 3); /* 1 and 2 were proven before they were marked */
+	f->options.mark = true;
 	start(f, 20);
 	assert_int_equal(told(f, REPORT_INVALID), 1);
 	assert_int_equal(track_set_tracks(agenda_different(f->agenda)), 1);
@@ -701,7 +703,29 @@ static void what_is_final_is_kept_in_the_ledger(void **state)
 	assert_false(range->is_exact);
 	work(f);
 	finish(f);
-	assert_int_equal(track_set_tracks(agenda_different(f->agenda)), 2);
+}
+
+static void differences_are_listed_only_to_be_marked_and_within_bounds(void **state)
+{
+	enum { TRACKS = 2 * TRACK_SET_RANGES_MAX + 20 };
+
+	for (int is_asked = 0; is_asked < 2; is_asked++) {
+		struct fixture *f = *state;
+		struct stream_run run;
+
+		f->options.settle_rounds = 0;
+		f->options.mark = is_asked != 0;
+		f->setup.exact_tracks = 0;
+		agenda_free(f->agenda);
+		report_free(f->report);
+		start(f, TRACKS);
+		while (agenda_next_run(f->agenda, &run))
+			for (uint32_t i = 0; i < run.track_count; i++)
+				compared(f, &run, run.first_track + i, (run.first_track + i) % 2 == 0);
+		finish(f);
+		assert_int_equal(told(f, REPORT_DIFFERENT), TRACKS / 2);
+		assert_int_equal(track_set_ranges(agenda_different(f->agenda)), is_asked ? TRACK_SET_RANGES_MAX : 0);
+	}
 }
 
 static void what_is_not_final_is_not_kept(void **state)
@@ -752,6 +776,7 @@ int main(void)
 		TEST(reads_that_never_come_while_settling_are_unsettled),
 		TEST(what_is_final_is_kept_in_the_ledger),
 		TEST(what_is_not_final_is_not_kept),
+		TEST(differences_are_listed_only_to_be_marked_and_within_bounds),
 	};
 
 	log_start("test_agenda", LOG_LEVEL_ERROR);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The command line: what is taken, what is refused, and that a refusal names the option and the value.
+ * check-style: long because each option has its lines.
  */
 #include "primary/compare/options.h"
 
@@ -55,6 +56,13 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(options.progress, PROGRESS_AUTO);
 	assert_int_equal(options.status_fd, -1);
 	assert_false(options.has_tracks || options.json || options.quiet || options.verbose);
+	assert_int_equal(options.settle_rounds, 3);
+	assert_int_equal(options.settle_delay_ms, 200);
+	assert_int_equal(options.reserve, RESERVE_NONE);
+	assert_int_equal(options.invalid, INVALID_SKIP);
+	assert_true(options.stop_after == 0 && options.max_duration_ms == 0 && options.older_than_s == 0);
+	assert_false(options.has_max_lag || options.restart || options.mark || options.accept_trimmed || options.no_state);
+	assert_null(options.state_path);
 }
 
 static void options_may_stand_after_the_volumes(void **state)
@@ -160,6 +168,25 @@ static void bad_values_are_refused_by_name(void **state)
 		{ "--socket=", "--socket", "1 to 107" },
 		{ "--common-size=yes", "--common-size", "no value" },
 		{ "--progress=maybe", "--progress", "maybe" },
+		{ "--reserve=", "--reserve", "ra or exclusive" },
+		{ "--settle=101", "--settle", "101" },
+		{ "--settle=-1", "--settle", "0 to 100" },
+		{ "--settle-delay=0s", "--settle-delay", "0s" },
+		{ "--settle-delay=61m", "--settle-delay", "61m" },
+		{ "--max-lag=5", "--max-lag", "5" },
+		{ "--max-lag=61m", "--max-lag", "61m" },
+		{ "--stop-after=0", "--stop-after", "0" },
+		{ "--stop-after=none", "--stop-after", "none" },
+		{ "--state=", "--state", "the path of a file" },
+		{ "--max-duration=0s", "--max-duration", "0s" },
+		{ "--max-duration=367d", "--max-duration", "367d" },
+		{ "--max-duration=8", "--max-duration", "8" },
+		{ "--until=24:00", "--until", "24:00" },
+		{ "--until=6", "--until", "HH:MM" },
+		{ "--older-than=999ms", "--older-than", "999ms" },
+		{ "--older-than=30", "--older-than", "30" },
+		{ "--accept-trimmed=yes", "--accept-trimmed", "no value" },
+		{ "--restart=yes", "--restart", "no value" },
 		{ "--status-fd=0", "--status-fd", "1 to" },
 		{ "--status-fd=err", "--status-fd", "err" },
 		{ "--status-fd=1048575", "--status-fd", "1048575: this descriptor is not open" },
@@ -279,6 +306,9 @@ static void options_without_a_meaning_for_the_form_are_refused(void **state)
 		{ "--older-than=30d", "a", "h:b", "--older-than needs a ledger" },
 		{ "--invalid=skip", "a", "b", "--invalid goes with a DEVICE only" },
 		{ "--mark", "a", "b", "--mark goes with a DEVICE only" },
+		{ "--invalid=often", "web1", NULL, "--invalid often: expected skip, refuse or check" },
+		{ "--state=none", "a", "h:b", "--state none goes with a DEVICE only" },
+		{ "--restart", "a", "h:b", "--restart needs a ledger: --state FILE" },
 	};
 
 	(void)state;
@@ -390,6 +420,98 @@ static void json_is_known_also_after_an_error(void **state)
 	assert_non_null(strstr(why, "--jobs"));
 }
 
+static void differences_are_settled_as_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--settle=0", "--max-lag=0s", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.settle_rounds, 0);
+	assert_true(options.has_max_lag);
+	assert_int_equal(options.max_lag_ms, 0);
+	assert_int_equal(PARSE("--settle=100", "--settle-delay=1500ms", "--max-lag=1h", "--stop-after=5",
+		"--accept-trimmed", "web1"), OPTIONS_RUN);
+	assert_int_equal(options.settle_rounds, 100);
+	assert_int_equal(options.settle_delay_ms, 1500);
+	assert_int_equal(options.max_lag_ms, 3600000);
+	assert_int_equal(options.stop_after, 5);
+	assert_true(options.accept_trimmed);
+}
+
+static void two_volumes_have_a_ledger_where_they_are_told(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--state", "/var/tmp/s", "--restart", "--older-than=30d", "a", "h:b"), OPTIONS_RUN);
+	assert_string_equal(options.state_path, "/var/tmp/s");
+	assert_false(options.no_state);
+	assert_true(options.restart);
+	assert_int_equal(options.older_than_s, 30 * 24 * 3600);
+	assert_int_equal(PARSE("--state=./none", "a", "b"), OPTIONS_RUN); /* a file of that name */
+	assert_string_equal(options.state_path, "./none");
+}
+
+static void a_device_has_a_ledger_unless_it_is_told_not_to(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--restart", "--older-than=12h", "--invalid=check", "--mark", "web1"), OPTIONS_RUN);
+	assert_false(options.no_state);
+	assert_int_equal(options.older_than_s, 12 * 3600);
+	assert_int_equal(options.invalid, INVALID_CHECK);
+	assert_true(options.mark);
+	assert_int_equal(PARSE("--invalid=refuse", "--state=none", "web1"), OPTIONS_RUN);
+	assert_int_equal(options.invalid, INVALID_REFUSE);
+	assert_true(options.no_state);
+	assert_null(options.state_path);
+	assert_int_equal(PARSE("--restart", "--state=none", "web1"), OPTIONS_BAD);
+	assert_string_equal(why, "--restart needs a ledger");
+	assert_int_equal(PARSE("--older-than=1d", "--state=none", "web1"), OPTIONS_BAD);
+	assert_string_equal(why, "--older-than needs a ledger");
+}
+
+static void the_path_of_a_ledger_leaves_room_for_its_lock(void **state)
+{
+	char argument[PATH_BYTES_MAX + 8] = "--state=";
+
+	(void)state;
+	memset(argument + 8, 'x', PATH_BYTES_MAX - 7);
+	assert_int_equal(PARSE(argument, "a", "b"), OPTIONS_RUN);
+	argument[8 + PATH_BYTES_MAX - 7] = 'x';
+	assert_int_equal(PARSE(argument, "a", "b"), OPTIONS_BAD);
+}
+
+static void the_earlier_of_two_ends_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--max-duration=90m", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.max_duration_ms, 90 * 60 * 1000);
+	assert_int_equal(PARSE("--until=12:00", "a", "b"), OPTIONS_RUN);
+	assert_true(options.max_duration_ms > 0 && options.max_duration_ms <= 25 * 3600 * 1000);
+	assert_int_equal(PARSE("--until=12:00", "--max-duration=1ms", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.max_duration_ms, 1);
+	assert_int_equal(PARSE("--max-duration=2d", "--until=12:00", "a", "b"), OPTIONS_RUN);
+	assert_true(options.max_duration_ms <= 25 * 3600 * 1000);
+}
+
+static const char *words_of(const char *first, const char *second, const char *third)
+{
+	static char words[512];
+
+	assert_int_equal(PARSE("web1", first, second, third), OPTIONS_RUN);
+	options_words(&options, words, sizeof(words));
+	return words;
+}
+
+/* What decides which tracks are compared, and how they count: both parts of a run have it. */
+static void options_that_matter_to_a_ledger_have_their_words(void **state)
+{
+	(void)state;
+	assert_string_equal(words_of("--jobs=3", "--settle=9", "--accept-trimmed"), "");
+	assert_string_equal(words_of("--tracks=5-9", NULL, NULL), "--tracks 5-9");
+	assert_string_equal(words_of("--tracks=5-", "--invalid=check", NULL), "--tracks 5- --invalid check");
+	assert_string_equal(words_of("--invalid=refuse", "--older-than=1h", NULL), "--older-than 3600s --invalid refuse");
+	assert_string_equal(words_of("--invalid=skip", NULL, NULL), "");
+	assert_string_equal(words_of("--tracks=0-18446744073709551614", "--older-than=36600d", "--invalid=refuse"),
+		"--tracks 0-18446744073709551614 --older-than 3162240000s --invalid refuse");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +539,12 @@ int main(void)
 		cmocka_unit_test(spare_slots_are_taken_where_memory_allows),
 		cmocka_unit_test(quiet_and_json_exclude_each_other),
 		cmocka_unit_test(json_is_known_also_after_an_error),
+		cmocka_unit_test(differences_are_settled_as_asked),
+		cmocka_unit_test(two_volumes_have_a_ledger_where_they_are_told),
+		cmocka_unit_test(a_device_has_a_ledger_unless_it_is_told_not_to),
+		cmocka_unit_test(the_path_of_a_ledger_leaves_room_for_its_lock),
+		cmocka_unit_test(the_earlier_of_two_ends_counts),
+		cmocka_unit_test(options_that_matter_to_a_ledger_have_their_words),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where a ledger is kept: nowhere, in a file of a temporary folder, at the primary that the test plays.
+ * check-style: long because each of the three has its ways to fail.
  */
 #include "primary/compare/place.h"
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -60,6 +61,7 @@ static void compared(void *arg, const struct stream_run *run, const struct strea
 	struct fixture *f = arg;
 
 	assert_true(track->track >= run->first_track && track->track < run->first_track + run->track_count);
+	assert_true(run->asked_wall_s > 0 && run->asked_wall_s <= time(NULL));
 	f->looked[track->track] = track->remote ? LOOKED_BOTH : LOOKED_LOCAL;
 	if (run->kind == RUN_FIRST)
 		return;
@@ -716,6 +718,194 @@ static void an_abandoned_stream_ignores_late_replies(void **state)
 	assert_int_equal(f->ended, 0);
 }
 
+/* ---- Runs of settling ---- */
+
+static void assert_looked(const struct fixture *f, unsigned looked, uint64_t first_track, uint64_t end)
+{
+	for (uint64_t track = 0; track < 64; track++)
+		if ((unsigned)f->looked[track] != (track >= first_track && track < end ? looked : LOOKED_NOT))
+			fail_msg("track %u was looked at: %d", (unsigned)track, (int)f->looked[track]);
+}
+
+static void the_first_read_of_a_round_is_of_the_local_volume_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_FIRST;
+	start_tracks(f, 6);
+	assert_int_equal(f->client->read_count, 1);
+	assert_int_equal(f->client->reads[0].request.side, SIDE_LOCAL);
+	assert_int_equal(f->client->reads[0].request.track_count, RUN_TRACKS);
+	assert_false(f->client->reads[0].request.reread);
+	fake_answer_some(f->client, SIDE_LOCAL, 3);
+	assert_looked(f, LOOKED_LOCAL, 0, 3);
+	assert_int_equal(f->client->reads[0].request.first_track, 3);
+	fake_answer_all(f->client);
+	assert_looked(f, LOOKED_LOCAL, 0, 6);
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(report_link(f->report)->reads, 0);
+}
+
+static void a_first_read_may_fail(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_FIRST;
+	f->client->local_states[1] = TRACK_EIO;
+	start_tracks(f, 8);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(tracks(f, REPORT_UNREADABLE), 1);
+	assert_int_equal(f->looked[0], LOOKED_LOCAL);
+	assert_int_equal(f->looked[1], LOOKED_NOT);
+	for (int i = 0; i < 4; i++) {
+		fake_answer_status(f->client, SIDE_LOCAL, STATUS_TIMEOUT, 0, false);
+		clock_advance(f->clock, 2000);
+	}
+	assert_int_equal(tracks(f, REPORT_NOT_COMPARED), 4);
+	assert_int_equal(f->ended, 1);
+}
+
+static void the_second_read_is_remote_anew_and_local_after_it(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_SECOND;
+	start_tracks(f, 4);
+	assert_int_equal(f->client->read_count, 1); /* the local volume waits */
+	assert_int_equal(f->client->reads[0].request.side, SIDE_REMOTE);
+	assert_int_equal(f->client->reads[0].request.track_count, 4);
+	assert_true(f->client->reads[0].request.reread);
+	fake_answer_some(f->client, SIDE_REMOTE, 2);
+	assert_int_equal(f->client->read_count, 1);
+	assert_int_equal(f->client->reads[0].request.side, SIDE_LOCAL);
+	assert_int_equal(f->client->reads[0].request.first_track, 0);
+	assert_int_equal(f->client->reads[0].request.track_count, 2); /* no more than the remote answer has */
+	fake_answer_some(f->client, SIDE_LOCAL, 1);
+	assert_looked(f, LOOKED_BOTH, 0, 1);
+	assert_int_equal(f->client->reads[0].request.side, SIDE_LOCAL);
+	assert_int_equal(f->client->reads[0].request.first_track, 1);
+	assert_int_equal(f->client->reads[0].request.track_count, 1);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(f->client->read_count, 1);
+	assert_int_equal(f->client->reads[0].request.side, SIDE_REMOTE);
+	assert_int_equal(f->client->reads[0].request.first_track, 2);
+	assert_true(f->client->reads[0].request.reread); /* the rest too */
+	fake_answer(f->client, SIDE_REMOTE);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_looked(f, LOOKED_BOTH, 0, 4);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+	assert_int_equal(f->ended, 1);
+}
+
+static void what_the_local_volume_has_then_is_compared(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_SECOND;
+	f->client->local[0] ^= 1;
+	start_tracks(f, 4);
+	fake_answer(f->client, SIDE_REMOTE);
+	f->client->local[0] ^= 1; /* written meanwhile */
+	f->client->local[FAKE_TRACK_BYTES] ^= 1;
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 3);
+	assert_int_equal(tracks(f, REPORT_DIFFERENT), 1);
+}
+
+static void a_second_read_that_is_asked_again_is_still_anew(void **state)
+{
+	struct fixture *f = *state;
+	static const enum status statuses[] = { STATUS_QUEUE_FULL, STATUS_TIMEOUT, STATUS_NO_FREE_JOB };
+
+	f->kind = RUN_SECOND;
+	start_tracks(f, 4);
+	for (int i = 0; i < 3; i++) {
+		fake_answer_status(f->client, SIDE_REMOTE, statuses[i], 0, false);
+		assert_int_equal(f->client->read_count, 0);
+		clock_advance(f->clock, 2000);
+		assert_int_equal(f->client->read_count, 1);
+		assert_int_equal(f->client->reads[0].request.side, SIDE_REMOTE);
+		assert_true(f->client->reads[0].request.reread);
+		assert_int_equal(f->client->reads[0].request.floor, 0);
+	}
+	fake_answer_some(f->client, SIDE_REMOTE, 3);
+	fake_answer_status(f->client, SIDE_LOCAL, STATUS_TIMEOUT, 0, false);
+	clock_advance(f->clock, 500);
+	assert_int_equal(f->client->read_count, 1); /* the remote data waits for it */
+	assert_int_equal(f->client->reads[0].request.side, SIDE_LOCAL);
+	assert_false(f->client->reads[0].request.reread);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_looked(f, LOOKED_BOTH, 0, 3);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+}
+
+static void a_second_read_by_poll_keeps_its_floor(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_SECOND;
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 4);
+	assert_true(f->client->reads[0].request.reread);
+	for (int i = 0; i < 2; i++) {
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 77, false);
+		clock_advance(f->clock, 100);
+		assert_int_equal(f->client->reads[0].request.floor, 77);
+		assert_false(f->client->reads[0].request.reread); /* or it would never be found */
+	}
+	fake_answer_some(f->client, SIDE_REMOTE, 1);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(f->client->reads[0].request.first_track, 1);
+	assert_int_equal(f->client->reads[0].request.floor, 0);
+	assert_true(f->client->reads[0].request.reread);
+}
+
+static void a_second_read_that_does_not_come_asks_nothing_of_the_local_volume(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_SECOND;
+	start_tracks(f, 4);
+	for (int i = 0; i < 4; i++) {
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+		clock_advance(f->clock, 2000);
+	}
+	assert_int_equal(f->client->read_count, 0);
+	assert_int_equal(tracks(f, REPORT_NOT_COMPARED), 4);
+	assert_int_equal(f->ended, 1);
+	assert_looked(f, LOOKED_BOTH, 0, 0);
+}
+
+static void a_second_read_without_a_slot_gives_the_rest_up(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_SECOND;
+	start_tracks(f, 4);
+	fake_answer_some(f->client, SIDE_REMOTE, 2);
+	fake_answer_status(f->client, SIDE_LOCAL, STATUS_TIMEOUT, 0, true);
+	clock_advance(f->clock, 500);
+	assert_int_equal(report_figures(f->report)->reasons[REASON_NO_MEMORY], 4);
+	assert_int_equal(f->ended, 1);
+}
+
+static void runs_of_all_kinds_may_follow_each_other(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 16);
+	f->kind = RUN_SECOND;
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(f->client->read_count, 1);
+	f->kind = RUN_FIRST;
+	fake_answer_all(f->client);
+	assert_int_equal(f->ended, 1);
+	for (uint64_t track = 0; track < 16; track++)
+		assert_int_equal(f->looked[track], track < 8 ? LOOKED_BOTH : LOOKED_LOCAL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -754,6 +944,15 @@ int main(void)
 		TEST(a_stream_without_a_slot_stops),
 		TEST(a_lost_link_is_fatal),
 		TEST(an_abandoned_stream_ignores_late_replies),
+		TEST(the_first_read_of_a_round_is_of_the_local_volume_alone),
+		TEST(a_first_read_may_fail),
+		TEST(the_second_read_is_remote_anew_and_local_after_it),
+		TEST(what_the_local_volume_has_then_is_compared),
+		TEST(a_second_read_that_is_asked_again_is_still_anew),
+		TEST(a_second_read_by_poll_keeps_its_floor),
+		TEST(a_second_read_that_does_not_come_asks_nothing_of_the_local_volume),
+		TEST(a_second_read_without_a_slot_gives_the_rest_up),
+		TEST(runs_of_all_kinds_may_follow_each_other),
 	};
 
 	log_start("test_stream", LOG_LEVEL_ERROR);
