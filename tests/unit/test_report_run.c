@@ -120,7 +120,7 @@ static char *text_of(const struct report *report)
 	size_t bytes;
 	FILE *out = open_memstream(&text, &bytes);
 
-	report_print_text(report, 1, out);
+	report_print_text(report, NULL, 1, out);
 	fclose(out);
 	return text;
 }
