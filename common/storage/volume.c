@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "storage/path_lock.h"
 #include "storage/volume_identity.h"
 
 #define DIRECT_ALIGN_BYTES 4096u
@@ -75,26 +76,6 @@ static int path_size(void *arg, uint64_t *size_bytes)
 		return -errno;
 	*size_bytes = (uint64_t)st.st_size;
 	return 0;
-}
-
-/* FNV-1a of the boot id; 0 when there is none. */
-static uint64_t read_host_id(void)
-{
-	unsigned char text[64];
-	uint64_t hash = 0xcbf29ce484222325u;
-	ssize_t bytes;
-	int fd;
-
-	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	bytes = read(fd, text, sizeof(text));
-	close(fd);
-	if (bytes <= 0)
-		return 0;
-	for (ssize_t i = 0; i < bytes; i++)
-		hash = (hash ^ text[i]) * 0x100000001b3u;
-	return hash;
 }
 
 /* Sets the io mode of the open descriptor and clears O_NONBLOCK, which only served the open. */
@@ -169,7 +150,7 @@ static int path_open(void *arg, struct volume_info *info)
 	self->has_holes = self->kind == VOLUME_KIND_FILE && st.st_blocks < st.st_size / STAT_BLOCK_BYTES;
 	info->kind = self->kind;
 	info->io = self->is_direct ? IO_MODE_DIRECT : IO_MODE_BUFFERED;
-	info->host_id = read_host_id();
+	info->host_id = volume_host_id();
 	tell_identity(self, &st, info);
 	memcpy(info->path, self->path, strlen(self->path) + 1);
 	return 0;
@@ -224,73 +205,24 @@ static int path_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
 	return 0;
 }
 
-/* ---- Locks ---- */
-
-static int set_file_lock(const struct path_volume *self, short type)
-{
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
-
-	return fcntl(self->fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
-}
-
-/* With a lock of its own nobody gets a write lock any more; who has any lock would be in the way of one. */
-static int lock_file(const struct path_volume *self, char holder[HOLDER_BYTES])
-{
-	struct flock other = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int error = set_file_lock(self, F_RDLCK);
-	bool is_busy = error == -EAGAIN || error == -EACCES;
-
-	if (error && !is_busy)
-		return error;
-	error = fcntl(self->fd, F_OFD_GETLK, &other) < 0 ? -errno : 0;
-	if (!error && (is_busy || other.l_type != F_UNLCK)) {
-		holder_of_file(self->fd, other.l_type != F_UNLCK ? other.l_pid : 0, holder);
-		error = -EBUSY;
-	}
-	if (error)
-		(void)set_file_lock(self, F_UNLCK);
-	return error;
-}
-
 static void path_unlock(void *arg)
 {
 	struct path_volume *self = arg;
 
 	if (self->kind == VOLUME_KIND_FILE)
-		(void)set_file_lock(self, F_UNLCK);
+		path_lock_end(self->fd);
 	if (self->lock_fd >= 0)
 		close(self->lock_fd);
 	self->lock_fd = -1;
-}
-
-static int lock_device(struct path_volume *self, char holder[HOLDER_BYTES])
-{
-	struct stat first, second;
-	int error = 0;
-
-	if (fstat(self->fd, &first) < 0)
-		return -errno;
-	self->lock_fd = open(self->path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (self->lock_fd < 0) {
-		error = -errno;
-		if (error == -EBUSY)
-			holder_of_device(first.st_rdev, holder);
-		return error;
-	}
-	if (fstat(self->lock_fd, &second) < 0)
-		error = -errno;
-	else if (!S_ISBLK(second.st_mode) || first.st_rdev != second.st_rdev)
-		error = -ESTALE;
-	if (error)
-		path_unlock(self);
-	return error;
 }
 
 static int path_lock(void *arg, char holder[HOLDER_BYTES])
 {
 	struct path_volume *self = arg;
 
-	return self->kind == VOLUME_KIND_FILE ? lock_file(self, holder) : lock_device(self, holder);
+	if (self->kind == VOLUME_KIND_FILE)
+		return path_lock_file(self->fd, holder);
+	return path_lock_device(self->path, self->fd, &self->lock_fd, holder);
 }
 
 static const struct volume_ops path_ops = {

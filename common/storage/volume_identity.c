@@ -19,6 +19,26 @@
 
 #define VALUE_BYTES 400u /* leaves room for the words around it */
 
+/* FNV-1a. */
+uint64_t volume_host_id(void)
+{
+	unsigned char text[64];
+	uint64_t hash = 0xcbf29ce484222325u;
+	ssize_t bytes;
+	int fd;
+
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	bytes = read(fd, text, sizeof(text));
+	close(fd);
+	if (bytes <= 0)
+		return 0;
+	for (ssize_t i = 0; i < bytes; i++)
+		hash = (hash ^ text[i]) * 0x100000001b3u;
+	return hash;
+}
+
 void volume_identity_of_file(dev_t device, uint64_t inode, char identity[VOLUME_IDENTITY_BYTES])
 {
 	snprintf(identity, VOLUME_IDENTITY_BYTES, "file %u:%u:%" PRIu64, major(device), minor(device), inode);

@@ -11,6 +11,8 @@
 
 #include "base/volume_info.h"
 
+/* Of this machine, since it started: a hash of the boot id; 0 when there is none. */
+uint64_t volume_host_id(void);
 void volume_identity_of_file(dev_t device, uint64_t inode, char identity[VOLUME_IDENTITY_BYTES]);
 /* sys: "/sys", or a folder of tests. */
 void volume_identity_of_block(const char *sys, dev_t device, char identity[VOLUME_IDENTITY_BYTES]);

@@ -253,10 +253,10 @@ static void print_range(const struct report_range *range, const struct where *wh
 	fprintf(out, "%s: offset %" PRIu64 ", %" PRIu64 " %s",
 		range->state == REPORT_NOT_COMPARED ? "not compared" : report_state_name(range->state), range->offset_bytes,
 		range->length_bytes, byte_word(range->length_bytes));
-	if (report_find_place(where, range, &place))
-		where_print(&place, out);
 	if (range->state == REPORT_DIFFERENT)
 		print_difference(range, out);
+	if (report_find_place(where, range, &place))
+		where_print(&place, out);
 	fputc('\n', out);
 }
 

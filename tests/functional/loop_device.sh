@@ -43,4 +43,5 @@ until_true is_taken
 ! mount -o ro,noload "$loop" m 2>err || die "it could be mounted"
 kill -KILL $run
 wait $run 2>/dev/null
-until_true mount -o ro,noload "$loop" m
+can_mount() { mount -o ro,noload "$loop" m 2>/dev/null; }
+until_true can_mount

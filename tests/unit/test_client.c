@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The host's end of the socket against a primary that the test plays.
+ * check-style: long because one bed serves every kind of answer.
  */
 #include "local/client.h"
 

@@ -2,6 +2,7 @@
  *
  * What a configured primary answers to ra-ctl: each verb's keys, filters, changed limits, refusals. The service is put
  * together by hand around a world and a real host; the server's side of a request is the test's.
+ * check-style: long because one bed serves every kind of answer.
  */
 #include "primary/control.h"
 

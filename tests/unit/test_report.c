@@ -747,7 +747,7 @@ static void what_is_known_of_a_place_stands_with_its_range(void **state)
 	made = where_new((const uint8_t *)record, strlen(record), &setup.local, "p", "/nowhere");
 	where_note(made, TRACK + 5, 1);
 	known_places = made;
-	assert_says(report, "different: offset 4101, 1 byte (ext4 block 4)\n");
+	assert_says(report, "different: offset 4101, 1 byte, the local side is zero (ext4 block 4)\n");
 	assert_says(report, "not compared: offset 8192, 4096 bytes\n");
 	assert_says(report, "unreadable: offset 12288, 4096 bytes (ext4 blocks 12 to 15)\n");
 	text = print(report, 1, report_print_text);
@@ -760,6 +760,7 @@ static void what_is_known_of_a_place_stands_with_its_range(void **state)
 		"debugfs -R \"icheck 4\" 'p'");
 	text = json_dumps(json_array_get(json_object_get(json, "ranges"), 0), JSON_COMPACT | JSON_PRESERVE_ORDER);
 	assert_string_equal(text, "{\"state\":\"different\",\"offset\":4101,\"length\":1,\"exact\":true,"
+		"\"shape\":\"local-zero\",\"confirmed\":0,\"confirmed_ms\":0,"
 		"\"filesystem\":\"ext4\",\"first_block\":4,\"last_block\":4}");
 	free(text);
 	assert_null(json_object_get(json_array_get(json_object_get(json, "ranges"), 1), "filesystem"));

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -158,6 +159,7 @@ static pid_t start_holder(int command, short type)
 	if (pid == 0) {
 		int fd = open(path, O_RDWR);
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
 		if (fd < 0 || lock(fd, command, type, 10, 10) != 0 || write(ready[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
