@@ -599,9 +599,10 @@ static void lose_slot(struct fixture *f)
 /* Two streams, four spare slots, a volume of three runs. */
 static void begin_two_streams(struct fixture *f)
 {
+	engine_free(f->engine); /* it has as many streams as there were jobs */
+	f->engine = NULL;
 	f->options.jobs = 2;
 	f->options.settle_rounds = 1;
-	f->client->local_bytes = f->client->remote_bytes = 3 * RUN_TRACKS * FAKE_TRACK_BYTES;
 	begin_program(f);
 	f->client->local_bytes = f->client->remote_bytes = 3 * RUN_TRACKS * FAKE_TRACK_BYTES;
 	fake_answer_open(f->client, STATUS_OK);
