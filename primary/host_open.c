@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -26,16 +25,6 @@ static struct host *host_of(void *arg)
 
 /* ---- Questions ---- */
 
-/* Of this process, so far. */
-static uint64_t cpu_ms(void)
-{
-	struct rusage usage;
-	if (getrusage(RUSAGE_SELF, &usage) != 0)
-		return 0;
-	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-		(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
-}
-
 /* What the reply is filled with when both sides are well. */
 static void describe(const struct host *host, struct msg_host_open_reply *reply)
 {
@@ -46,7 +35,6 @@ static void describe(const struct host *host, struct msg_host_open_reply *reply)
 	reply->digest_only = host->remote_answer.digest_only;
 	reply->relinks = remote_relinks(host->remote);
 	reply->max_lag_ms = host->device->max_lag_ms;
-	reply->cpu_ms = cpu_ms();
 	reply->throttled_ms = local_throttled_ms(host->local) + remote_throttled_ms(host->remote);
 }
 

@@ -230,7 +230,6 @@ struct msg_host_open_reply {
 	bool digest_only;
 	uint64_t throttled_ms;
 	uint32_t max_lag_ms;
-	uint64_t cpu_ms;
 };
 
 struct msg_host_read {

@@ -238,7 +238,6 @@ static const struct message_field host_open_reply_fields[] = {
 	BOOL(msg_host_open_reply, digest_only),
 	U64(msg_host_open_reply, throttled_ms),
 	U32(msg_host_open_reply, max_lag_ms),
-	U64(msg_host_open_reply, cpu_ms),
 };
 
 static const struct message_field host_read_fields[] = {

@@ -145,16 +145,25 @@ void engine_leave_next_pass(struct engine *engine, enum report_reason reason)
 
 /* ---- What is kept ---- */
 
+static uint64_t total_tracks(const struct engine *engine)
+{
+	uint64_t bytes = opening_total_bytes(engine->options, &engine->volumes);
+	uint32_t track_bytes = engine->volumes.track_bytes;
+
+	return bytes / track_bytes + (bytes % track_bytes != 0);
+}
+
 static void take_marks(struct engine *engine, struct track_set *marks)
 {
-	uint64_t count = track_set_tracks(marks);
+	const struct options *options = engine->options;
+	uint64_t first = options->has_tracks ? options->first_track : 0, end = total_tracks(engine), count;
 
+	/* Of those beyond the end nothing is compared. */
+	if (options->has_tracks && options->last_track < end)
+		end = options->last_track + 1;
+	count = track_set_tracks_in(marks, first, end - first);
 	track_set_free(engine->marks);
 	engine->marks = marks;
-	if (engine->options->has_tracks)
-		count = track_set_tracks_in(marks, engine->options->first_track,
-			engine->options->last_track - engine->options->first_track +
-				(engine->options->last_track < UINT64_MAX));
 	if (count > 0 && engine->options->invalid == INVALID_REFUSE)
 		engine_refuse(engine, 6, "busy: %llu %s known to be invalid: the copy is not up to date",
 			(unsigned long long)count, plural(count, "track is", "tracks are"));
@@ -206,14 +215,11 @@ static void on_place_opened(void *arg, int exit_code, const char *why)
 
 static void open_place(struct engine *engine)
 {
-	uint64_t total_bytes = opening_total_bytes(engine->options, &engine->volumes);
-	uint32_t track_bytes = engine->volumes.track_bytes;
 	struct ledger_binding binding;
 
 	engine_set_state(engine, ENGINE_LOADING, "the volumes are open");
 	opening_binding(engine->options, &engine->volumes, &binding);
-	place_open(engine->place, &binding, total_bytes / track_bytes + (total_bytes % track_bytes != 0), on_place_opened,
-		engine);
+	place_open(engine->place, &binding, total_tracks(engine), on_place_opened, engine);
 }
 
 /* ---- The volumes ---- */

@@ -210,7 +210,9 @@ static enum pace_phase phase_of(const struct pace_input *input, bool is_running)
 {
 	if (input->pass == 0)
 		return PACE_OPENING;
-	return is_running && input->done_tracks < input->total_tracks ? PACE_COMPARING : PACE_FINISHING;
+	if (!is_running || input->done_tracks == input->total_tracks)
+		return PACE_FINISHING;
+	return input->done_tracks + input->settling_tracks < input->total_tracks ? PACE_COMPARING : PACE_SETTLING;
 }
 
 /* Of the pass that runs; between passes and at the end, of the worst so far. */
@@ -233,6 +235,7 @@ static void count(void *arg, struct pace_input *input)
 		input->total_tracks = figures->total_tracks;
 		input->different_tracks = figures->tracks[REPORT_DIFFERENT];
 		input->unreadable_tracks = figures->tracks[REPORT_UNREADABLE];
+		input->settling_tracks = engine_settling_tracks(compare->engine);
 		input->compared_bytes = figures->compared_bytes;
 		input->waits = figures->link.waits;
 		input->is_one_host = figures->setup.local.host_id == figures->setup.remote.host_id;

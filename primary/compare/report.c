@@ -48,6 +48,11 @@ const char *report_state_name(enum report_state state)
 	return names[state];
 }
 
+bool report_state_was_read(enum report_state state)
+{
+	return state != REPORT_NOT_COMPARED && state != REPORT_INVALID;
+}
+
 /* Tracks of the tail were counted by begin_tail. */
 static uint64_t count_tracks(struct report *report, enum report_state state, uint64_t first_track, uint64_t count)
 {

@@ -160,6 +160,7 @@ struct post *report_post(const struct report *report);
 const struct report_range *report_range(const struct report *report, size_t index);
 struct volume_outside report_outside(const struct report_setup *setup, const struct volume_info *volume);
 const char *report_state_name(enum report_state state);
+bool report_state_was_read(enum report_state state); /* at least in part */
 
 /* The tracks that must be read, [first, end): asked for, and in both volumes at least in part. */
 uint64_t report_first_track(const struct report *report);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * JSON of a finished report. Ranges are printed one by one and not as jansson objects: 262144 of those would take
- * 200 MB.
+ * JSON of a finished report. Reads figures only, decides nothing: the result comes from report_exit_code. Ranges are
+ * printed one by one and not as jansson objects: 262144 of those would take 200 MB.
  */
 #include "primary/compare/report_print.h"
 
@@ -80,6 +80,18 @@ static json_t *json_errors(const struct post *post)
 		if (post_recent(post, back))
 			json_array_append_new(errors, json_posted(post_recent(post, back)));
 	return errors;
+}
+
+const char *report_result_name(const struct report *report)
+{
+	switch (report_exit_code(report)) {
+	case 0:
+		return "identical";
+	case 1:
+		return "different";
+	default:
+		return "not-proven";
+	}
 }
 
 /* The sentence of the text output, for those who want the reason in words. */
@@ -178,7 +190,8 @@ static void print_json_ranges(const struct report *report, const struct where *w
 			range->is_exact ? "true" : "false");
 		if (range->state == REPORT_DIFFERENT)
 			print_json_difference(range, out);
-		if (report_find_place(where, range, &place))
+		if (where && report_state_was_read(range->state) &&
+			where_find(where, range->offset_bytes, range->length_bytes, &place))
 			where_print_json(&place, out);
 		fputc('}', out);
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Text of a finished report; JSON is in report_json.c. Reads figures only, decides nothing: the result comes from
- * report_exit_code.
+ * Text of a finished report. Reads figures only, decides nothing: the result comes from report_exit_code.
  */
 #include "primary/compare/report_print.h"
 
@@ -240,12 +239,6 @@ static void print_difference(const struct report_range *range, FILE *out)
 		fputs(seen[range->seen], out);
 }
 
-bool report_find_place(const struct where *where, const struct report_range *range, struct where_place *place)
-{
-	return where && range->state != REPORT_NOT_COMPARED && range->state != REPORT_INVALID &&
-		where_find(where, range->offset_bytes, range->length_bytes, place);
-}
-
 static void print_range(const struct report_range *range, const struct where *where, FILE *out)
 {
 	struct where_place place;
@@ -255,7 +248,8 @@ static void print_range(const struct report_range *range, const struct where *wh
 		range->length_bytes, byte_word(range->length_bytes));
 	if (range->state == REPORT_DIFFERENT)
 		print_difference(range, out);
-	if (report_find_place(where, range, &place))
+	if (where && report_state_was_read(range->state) &&
+		where_find(where, range->offset_bytes, range->length_bytes, &place))
 		where_print(&place, out);
 	fputc('\n', out);
 }
@@ -317,16 +311,4 @@ void report_print_text(const struct report *report, const struct where *where, u
 	if (where)
 		where_print_commands(where, out);
 	report_print_sentence(report, passes, out);
-}
-
-const char *report_result_name(const struct report *report)
-{
-	switch (report_exit_code(report)) {
-	case 0:
-		return "identical";
-	case 1:
-		return "different";
-	default:
-		return "not-proven";
-	}
 }

@@ -6,14 +6,11 @@
 #ifndef RA_COMPARE_REPORT_PRINT_H
 #define RA_COMPARE_REPORT_PRINT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 struct report;
-struct report_range;
 struct where;
-struct where_place;
 
 /* The verdict: one line, one sentence. */
 void report_print_sentence(const struct report *report, uint64_t passes, FILE *out);
@@ -22,8 +19,6 @@ void report_print_text(const struct report *report, const struct where *where, u
 /* "identical", "different" or "not-proven" */
 const char *report_result_name(const struct report *report);
 void report_print_json(const struct report *report, const struct where *where, uint64_t passes, FILE *out);
-/* Where a range lies, of what was read; false: nothing is known of it. where may be NULL. */
-bool report_find_place(const struct where *where, const struct report_range *range, struct where_place *place);
 /* The document when there is no report: text says why. */
 void report_print_json_error(const char *text, FILE *out);
 

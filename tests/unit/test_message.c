@@ -43,7 +43,7 @@ static const struct message valid[] = {
 	{ MESSAGE_HOST_STATUS, .host_status = { 1 } },
 	{ MESSAGE_HOST_OPEN_REPLY, .host_open_reply = { 1, STATUS_OK, SIDE_UNSET, 4096,
 		{ 1, VOLUME_KIND_FILE, IO_MODE_BUFFERED, 2, 3, 4, "a" },
-		{ 5, VOLUME_KIND_BLOCK, IO_MODE_DIRECT, 6, 7, 0, "b", 9, 4, true, "dm x" }, 99, "both", 2, true, 3, 5000, 6 } },
+		{ 5, VOLUME_KIND_BLOCK, IO_MODE_DIRECT, 6, 7, 0, "b", 9, 4, true, "dm x" }, 99, "both", 2, true, 3, 5000 } },
 	{ MESSAGE_HOST_READ, .host_read = { 1, SIDE_REMOTE, 63, 2, 64, 1023, DELIVERY_POLL, 5, true } },
 	{ MESSAGE_HOST_READ_REPLY, .host_read_reply = { 1, STATUS_OK, 0, 1, { 2 }, true, true, "one", 7, 8, 9 } },
 	{ MESSAGE_HOST_RELEASE, .host_release = { 3 } },

@@ -242,7 +242,6 @@ static void the_open_tells_the_lag_and_the_time_that_this_process_took(void **st
 		WORLD_TRACK_BYTES);
 	reply = &host_end_reply(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply;
 	assert_int_equal(reply->max_lag_ms, 1234);
-	assert_true(reply->cpu_ms > 0 && reply->cpu_ms < 100000);
 }
 
 /* ---- Who may not ask ---- */
