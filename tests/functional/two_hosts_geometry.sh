@@ -16,7 +16,9 @@ start_both
 compare 1 --json v
 json '.ranges | length' 1
 json '.ranges[0] | "\(.offset)+\(.length)"' 10000000+131072
-compare 0 --json --common-size v
+compare 2 --common-size v # what is kept is of all of both
+says 'the part compared is .*--restart'
+compare 0 --json --common-size --restart v
 json .result identical
 json .bytes 10000000
 json .remote.outside_after 131072
@@ -44,7 +46,7 @@ sed -i 's|^length = common|offset = 1M\nlength = 10000000|' b.conf
 start b
 until_true link_is_up
 for delivery in disconnect poll hold; do
-	compare 0 --json --delivery $delivery v
+	compare 0 --json --restart --delivery $delivery v
 	json .bytes 10000000
 	json .remote.outside_before 1048576
 	json .remote.outside_after 131072

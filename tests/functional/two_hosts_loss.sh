@@ -146,12 +146,16 @@ finish 3
 says 'another|changed'
 all_is_idle
 
+# What was kept of the one before is not used.
+compare 2 v
+says 'the remote volume is .*--restart'
+
 # The primary goes: the run cannot go on.
-run --limit 10M v
+run --limit 10M --restart v
 until_true has_begun
 stop a KILL
 finish 4
 says 'primary'
 start a
 all_is_idle
-compare 1 v
+compare 1 --restart v # of the new volume nothing was kept yet
