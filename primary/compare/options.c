@@ -145,8 +145,8 @@ static void take_device(struct options_parser *parser, const char *name)
 	parser->options->device = name;
 	parser->options->track_bytes = 0;
 	if (!device_name_is_valid(name))
-		options_refuse(parser, "two volumes are needed: ra-compare A B (and %.80s is no name of a device: those have at "
-			       "most %u of A-Z a-z 0-9 . _ -)", name, DEVICE_NAME_MAX);
+		options_refuse(parser, "two volumes are needed: ra-compare A B (and %.80s is no name of a device: those have "
+			       "at most %u of A-Z a-z 0-9 . _ -)", name, DEVICE_NAME_MAX);
 }
 
 static void take_volumes(struct options_parser *parser, char *const operands[2])
