@@ -45,6 +45,7 @@ void engine_finish(struct engine *engine, const char *reason)
 {
 	engine_set_state(engine, ENGINE_DONE, reason);
 	timer_cancel(&engine->duration);
+	timer_cancel(&engine->marks_again);
 	place_rest(engine->place);
 	engine->ops->done(engine->arg);
 }
@@ -390,6 +391,7 @@ struct engine *engine_new(struct client *client, struct clock *clock, struct shm
 	};
 	engine->place = place_new(options, client, clock);
 	timer_init(&engine->duration, clock, on_duration_over, engine);
+	timer_init(&engine->marks_again, clock, engine_load_marks, engine);
 	for (uint32_t i = 0; i < options->jobs; i++)
 		engine->streams[i] = stream_new(&engine->shared, i, 2 * i, 2 * i + 1);
 	return engine;
@@ -402,6 +404,7 @@ void engine_free(struct engine *engine)
 	for (uint32_t i = 0; i < engine->options->jobs; i++)
 		stream_free(engine->streams[i]);
 	timer_cancel(&engine->duration);
+	timer_cancel(&engine->marks_again);
 	agenda_free(engine->agenda);
 	place_free(engine->place);
 	track_set_free(engine->marks);

@@ -18,6 +18,9 @@
 #include "primary/compare/place.h"
 #include "storage/ledger.h"
 
+#define MARKS_AGAIN_MS 500
+#define MARKS_REFUSED_MAX 20u
+
 /* An exclusive reservation keeps writers away: what differs then is different. */
 static bool is_first_look_final(const struct engine *engine)
 {
@@ -171,6 +174,18 @@ static void take_marks(struct engine *engine, struct track_set *marks)
 		run_pass(engine);
 }
 
+/* A link that other runs keep busy has room for them a little later. */
+static void refuse_marks(struct engine *engine, const struct msg_host_record_reply *reply)
+{
+	int exit_code = reply->status == STATUS_LINK_LOST ? 4 : reply->status == STATUS_QUEUE_FULL ? 6 : 2;
+
+	if (reply->status == STATUS_QUEUE_FULL && engine->marks_refused++ < MARKS_REFUSED_MAX)
+		timer_set(&engine->marks_again, MARKS_AGAIN_MS);
+	else
+		engine_refuse(engine, exit_code, "the invalid tracks are not known: %s",
+			status_words(reply->status, reply->detail));
+}
+
 static void on_marks(void *arg, const struct msg_host_record_reply *reply, const uint8_t *payload, uint32_t bytes)
 {
 	struct engine *engine = engine_of(arg);
@@ -179,8 +194,7 @@ static void on_marks(void *arg, const struct msg_host_record_reply *reply, const
 	if (engine->state != ENGINE_MARKS)
 		return;
 	if (reply->status != STATUS_OK) {
-		engine_refuse(engine, reply->status == STATUS_LINK_LOST ? 4 : 2, "the invalid tracks are not known: %s",
-			status_words(reply->status, reply->detail));
+		refuse_marks(engine, reply);
 		return;
 	}
 	marks = track_set_unpack(payload, bytes, TRACK_SET_RANGES_MAX);
@@ -190,14 +204,22 @@ static void on_marks(void *arg, const struct msg_host_record_reply *reply, const
 		engine_refuse(engine, 4, "the primary's list of invalid tracks is not well formed");
 }
 
-static void load_marks(struct engine *engine)
+void engine_load_marks(void *arg)
+{
+	struct engine *engine = engine_of(arg);
+
+	client_load(engine->client, RECORD_INVALID, on_marks, engine);
+}
+
+static void begin_marks(struct engine *engine)
 {
 	if (engine->options->form != FORM_DEVICE) {
 		run_pass(engine);
 		return;
 	}
 	engine_set_state(engine, ENGINE_MARKS, "the tracks that are known to be invalid");
-	client_load(engine->client, RECORD_INVALID, on_marks, engine);
+	engine->marks_refused = 0;
+	engine_load_marks(engine);
 }
 
 static void on_place_opened(void *arg, int exit_code, const char *why)
@@ -210,7 +232,7 @@ static void on_place_opened(void *arg, int exit_code, const char *why)
 	if (exit_code != 0)
 		engine_refuse(engine, exit_code, "%s", why);
 	else
-		load_marks(engine);
+		begin_marks(engine);
 }
 
 static void open_place(struct engine *engine)
@@ -267,7 +289,7 @@ void engine_opened(void *arg, const struct msg_host_open_reply *reply)
 		return;
 	engine->volumes = *reply;
 	if (engine->passes > 0)
-		load_marks(engine);
+		begin_marks(engine);
 	else
 		open_place(engine);
 }

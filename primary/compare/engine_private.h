@@ -58,6 +58,8 @@ struct engine {
 	struct report *report;
 	struct agenda *agenda;   /* RUNNING; else NULL */
 	struct track_set *marks; /* known to be invalid; NULL: nobody keeps them */
+	struct timer marks_again; /* they are asked for */
+	unsigned marks_refused;   /* so often, for want of room */
 	struct track_set *different;  /* what is to be marked */
 	bool is_resumed;         /* it goes on with an unfinished run */
 	uint64_t resumed_bytes;  /* of compared_bytes */
@@ -99,6 +101,8 @@ void engine_lose(struct engine *engine, const char *reason);
 /* ---- engine_begin.c ---- */
 
 void engine_opened(void *arg, const struct msg_host_open_reply *reply);
+/* The invalid tracks are asked for once more. */
+void engine_load_marks(void *arg);
 /* A pass that was asked for and did not come about: a pass without a track compared. Nothing follows. */
 void engine_leave_next_pass(struct engine *engine, enum report_reason reason);
 /* What goes into the ledger beside the tracks; of struct engine. */

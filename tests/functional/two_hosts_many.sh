@@ -23,7 +23,7 @@ at_once()
 	local n=0 pids=()
 	for device; do
 		n=$((n + 1))
-		"$RA" --socket "$T/a.sock" --delivery $delivery --json "$device" >"out.$n" 2>"err.$n" &
+		"$RA" --socket "$T/a.sock" --delivery $delivery --state none --json "$device" >"out.$n" 2>"err.$n" &
 		pids+=($!)
 	done
 	n=0

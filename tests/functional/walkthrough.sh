@@ -40,7 +40,7 @@ trap 'kill -KILL ${pid[a]-} ${pid[b]-} 2>/dev/null; rmdir /etc/ra 2>/dev/null; w
 mkdir -p /etc/ra # an empty place to mount on, when the machine has none
 for host in a b; do
 	unshare -mnp --propagation private --fork --mount-proc --kill-child \
-		bash -c 'mount -t tmpfs tmpfs /etc/ra && exec "$@"' - "$T/host" "$T" "$host" &
+		bash -c 'mount -t tmpfs tmpfs /etc/ra && mount -t tmpfs tmpfs /var/lib && exec "$@"' - "$T/host" "$T" "$host" &
 	pid[$host]=$!
 done
 is_ready() { [ -e "$T/ready.$1" ]; }

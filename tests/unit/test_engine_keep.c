@@ -815,6 +815,56 @@ static void without_the_list_of_invalid_tracks_there_is_no_run(void **state)
 	}
 }
 
+static void a_busy_link_is_asked_for_invalid_tracks_again(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_program(f);
+	fake_answer_open(f->client, STATUS_OK);
+	serve(f);
+	for (int i = 0; i < 20; i++) {
+		fake_answer_record(f->client, STATUS_QUEUE_FULL, NULL, 0);
+		assert_int_equal(f->client->record, RECORD_UNSET);
+		clock_advance(f->clock, 500);
+		assert_waits_for(f, RECORD_INVALID, false);
+	}
+	serve(f);
+	assert_int_equal(f->client->reads[0].request.first_track, 0);
+	end_program(f);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+}
+
+static void a_link_that_stays_busy_ends_the_run(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_program(f);
+	fake_answer_open(f->client, STATUS_OK);
+	serve(f);
+	for (int i = 0; i < 21; i++) {
+		assert_int_equal(f->done, 0);
+		strcpy(f->client->detail, "too much waits to be sent");
+		fake_answer_record(f->client, STATUS_QUEUE_FULL, NULL, 0);
+		clock_advance(f->clock, 500);
+	}
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 6);
+}
+
+static void an_interruption_ends_the_asking_for_invalid_tracks(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_program(f);
+	fake_answer_open(f->client, STATUS_OK);
+	serve(f);
+	fake_answer_record(f->client, STATUS_QUEUE_FULL, NULL, 0);
+	engine_interrupt(f->engine);
+	assert_int_equal(f->done, 1);
+	clock_advance(f->clock, 10000);
+	assert_int_equal(f->client->record, RECORD_UNSET);
+}
+
 static void confirmed_differences_are_marked_after_the_place_is_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -1142,6 +1192,9 @@ int main(void)
 		TEST(any_known_invalid_track_refuses_the_run_when_that_is_asked),
 		TEST(known_invalid_tracks_are_checked_when_that_is_asked),
 		TEST(without_the_list_of_invalid_tracks_there_is_no_run),
+		TEST(a_busy_link_is_asked_for_invalid_tracks_again),
+		TEST(a_link_that_stays_busy_ends_the_run),
+		TEST(an_interruption_ends_the_asking_for_invalid_tracks),
 		TEST(confirmed_differences_are_marked_after_the_place_is_kept),
 		TEST(a_mark_that_fails_changes_no_verdict),
 		TEST(nothing_is_marked_unless_asked_and_found),
