@@ -235,12 +235,18 @@ static void on_place_opened(void *arg, int exit_code, const char *why)
 		begin_marks(engine);
 }
 
+/* Of the first pass it is opened; later ones may find other sizes. */
 static void open_place(struct engine *engine)
 {
 	struct ledger_binding binding;
 
-	engine_set_state(engine, ENGINE_LOADING, "the volumes are open");
 	opening_binding(engine->options, &engine->volumes, &binding);
+	if (engine->passes > 0) {
+		place_rebind(engine->place, &binding, total_tracks(engine));
+		begin_marks(engine);
+		return;
+	}
+	engine_set_state(engine, ENGINE_LOADING, "the volumes are open");
 	place_open(engine->place, &binding, total_tracks(engine), on_place_opened, engine);
 }
 
@@ -288,8 +294,5 @@ void engine_opened(void *arg, const struct msg_host_open_reply *reply)
 	if (!accept_volumes(engine, reply))
 		return;
 	engine->volumes = *reply;
-	if (engine->passes > 0)
-		begin_marks(engine);
-	else
-		open_place(engine);
+	open_place(engine);
 }

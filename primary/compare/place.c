@@ -180,6 +180,18 @@ void place_open(struct place *place, const struct ledger_binding *binding, uint6
 		end_open(place, 0, "%s", "");
 }
 
+void place_rebind(struct place *place, const struct ledger_binding *binding, uint64_t total_tracks)
+{
+	char why[STATE_WHY_BYTES];
+
+	assert(!place->is_saving);
+	if (!place->ledger || ledger_fits(place->ledger, binding, why))
+		return;
+	log_warning("the ledger of %s starts over: %s", name_of(place), why);
+	ledger_free(place->ledger);
+	place->ledger = ledger_new(binding, total_tracks);
+}
+
 struct ledger *place_ledger(const struct place *place)
 {
 	return place->ledger;

@@ -25,6 +25,9 @@ void place_free(struct place *place); /* NULL is fine */
  * another run has it, 2: it does not fit or is damaged, 4), and why. It may come from inside the call. */
 void place_open(struct place *place, const struct ledger_binding *binding, uint64_t total_tracks,
 	void (*done)(void *arg, int exit_code, const char *why), void *arg);
+/* Another pass, of what was opened then: a ledger that does not fit any more, because a size changed, starts over.
+ * Nothing may be under way. */
+void place_rebind(struct place *place, const struct ledger_binding *binding, uint64_t total_tracks);
 /* NULL: nothing is kept. */
 struct ledger *place_ledger(const struct place *place);
 /* Options that another part of this run must have as well, as words. */

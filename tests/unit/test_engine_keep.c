@@ -398,6 +398,34 @@ static void each_pass_is_a_run_of_its_own(void **state)
 	assert_true(has_kept_run());
 }
 
+/* What was kept of the size before is of no use for the next pass. */
+static void volumes_that_change_their_size_between_passes_get_a_new_ledger(void **state)
+{
+	struct fixture *f = *state;
+	static const unsigned sizes[] = { 40, 64, 30 }; /* tracks, pass by pass */
+	struct ledger *ledger;
+
+	f->options.repeat = 3;
+	begin_program(f);
+	for (int pass = 0; pass < 3; pass++) {
+		f->client->local_bytes = f->client->remote_bytes = sizes[pass] * FAKE_TRACK_BYTES;
+		fake_answer_open(f->client, STATUS_OK);
+		while (f->client->record != RECORD_UNSET)
+			serve(f);
+		run_through(f);
+		fake_answer_open(f->client, STATUS_OK);
+		serve(f);
+		ledger = kept_ledger();
+		assert_int_equal(ledger_total_tracks(ledger), sizes[pass]);
+		assert_int_equal(ledger_binding(ledger)->local_bytes, sizes[pass] * FAKE_TRACK_BYTES);
+		ledger_free(ledger);
+		if (pass < 2)
+			fake_answer_release(f->client);
+	}
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+}
+
 static void a_run_whose_streams_have_all_stopped_is_not_over(void **state)
 {
 	struct fixture *f = *state;
@@ -1176,6 +1204,7 @@ int main(void)
 		TEST(without_the_primary_nothing_can_be_kept),
 		TEST(a_run_that_began_with_other_options_is_not_gone_on_with),
 		TEST(each_pass_is_a_run_of_its_own),
+		TEST(volumes_that_change_their_size_between_passes_get_a_new_ledger),
 		TEST(a_run_whose_streams_have_all_stopped_is_not_over),
 		TEST(any_interruptions_leave_the_outcome_as_it_is),
 		TEST(rereads_and_the_main_pass_overlap),

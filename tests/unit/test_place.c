@@ -385,6 +385,35 @@ static void a_ledger_of_other_volumes_is_refused_with_both(void **state)
 	assert_int_equal(tracks_of_run(f), 0);
 }
 
+static void rebind(struct fixture *f)
+{
+	place_rebind(f->place, &f->binding, f->binding.local_bytes / 4096);
+}
+
+static void another_pass_keeps_the_ledger_unless_a_size_changed(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	make_file(f);
+	text = capture(f, rebind);
+	assert_string_equal(text, "");
+	assert_int_equal(tracks_of_run(f), 10);
+	free(text);
+	f->binding.local_bytes = 2 * TRACKS * 4096;
+	text = capture(f, rebind);
+	assert_int_equal(count_of(text, "starts over: the local size is 819200, it is of 409600"), 1);
+	assert_int_equal(ledger_total_tracks(place_ledger(f->place)), 2 * TRACKS);
+	assert_int_equal(tracks_of_run(f), 0);
+	free(text);
+	place_free(f->place);
+	f->options.state_path = NULL;
+	f->place = NULL;
+	open_place(f);
+	rebind(f); /* nothing is kept */
+	assert_null(place_ledger(f->place));
+}
+
 static void two_runs_with_one_file_are_one_too_many(void **state)
 {
 	struct fixture *f = *state;
@@ -628,6 +657,7 @@ int main(void)
 		TEST(restart_replaces_what_cannot_be_used),
 		TEST(a_file_that_is_too_large_is_none_of_ours),
 		TEST(a_ledger_of_other_volumes_is_refused_with_both),
+		TEST(another_pass_keeps_the_ledger_unless_a_size_changed),
 		TEST(two_runs_with_one_file_are_one_too_many),
 		TEST(a_place_that_cannot_be_is_exit_2),
 		TEST(a_save_that_fails_is_told_once_and_at_the_end),
