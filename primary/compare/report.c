@@ -324,7 +324,7 @@ static void resume_different(struct report *report, const struct ledger *ledger,
 			.length_bytes = kept->length_bytes,
 			.state = REPORT_DIFFERENT,
 			.is_exact = kept->is_exact,
-			.shape = (enum report_shape)kept->shape,
+			.shape = kept->shape < SHAPE_TAIL ? (enum report_shape)kept->shape : SHAPE_DATA,
 			.is_marked = is_marked(report, track),
 			.confirm = { kept->confirmed, kept->confirmed_ms },
 		};

@@ -593,6 +593,24 @@ static void what_was_found_before_an_interruption_is_found_again(void **state)
 	report_free(whole);
 }
 
+/* Nobody but this program knows shapes: the ledger takes any number for one. */
+static void a_shape_that_is_none_is_data(void **state)
+{
+	static const uint8_t shapes[] = { SHAPE_TAIL, SHAPE_COUNT, 255 };
+	struct fixture *f = *state;
+
+	add_ledger(f, 3);
+	for (uint64_t track = 0; track < 3; track++)
+		ledger_different(f->ledger, track, &(const struct ledger_range){ .offset_bytes = track * TRACK,
+			.length_bytes = 5, .is_exact = true, .shape = shapes[track] }, 1);
+	start(f, 3 * TRACK);
+	report_resume(f->report, f->ledger);
+	finish(f);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(report_range(f->report, i)->shape, SHAPE_DATA);
+	json_decref(json_of(f));
+}
+
 /* Exact bytes are for so many tracks of the whole run. */
 static void the_exact_tracks_of_the_earlier_part_count(void **state)
 {
@@ -760,6 +778,7 @@ int main(void)
 		TEST(without_earlier_runs_nobody_knows),
 		TEST(a_tail_is_neither_new_nor_again),
 		TEST(what_was_found_before_an_interruption_is_found_again),
+		TEST(a_shape_that_is_none_is_data),
 		TEST(the_exact_tracks_of_the_earlier_part_count),
 		TEST(a_track_of_unequal_volumes_resumes_too),
 		TEST(ranges_of_a_track_are_cut_at_its_borders),
