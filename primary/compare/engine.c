@@ -318,6 +318,8 @@ void engine_link(struct engine *engine, const struct msg_host_link *link)
 		report_link(engine->report)->relinks = link->relinks - engine->relinks_before;
 	if (engine->state > ENGINE_OPENING)
 		note_reservation(engine, link);
+	if (engine->is_cut && pause->is_on && engine->state == ENGINE_RUNNING)
+		engine_break_off(engine, REASON_TIME_OVER); /* its last reads need not wait for the link */
 }
 
 /* A pass that could not begin outweighs those before it, unless one of them was worse. */

@@ -1163,6 +1163,23 @@ static void time_that_is_over_while_the_link_is_down_ends_at_once(void **state)
 	assert_true(has_kept_run());
 }
 
+static void a_link_that_goes_down_after_the_time_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.max_duration_ms = 1000;
+	begin(f);
+	answer_run(f);
+	clock_advance(f->clock, 1000);
+	assert_int_equal(f->client->read_count, 6);
+	link_is(f, false, 0);
+	assert_waits_for(f, RECORD_LEDGER, true);
+	serve(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->reasons[REASON_TIME_OVER], TRACKS - RUN_TRACKS);
+}
+
 static void time_that_is_over_when_all_is_compared_spoils_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -1236,6 +1253,7 @@ int main(void)
 		TEST(the_time_may_be_over_at_any_moment),
 		TEST(a_pass_that_time_cut_keeps_its_place),
 		TEST(time_that_is_over_while_the_link_is_down_ends_at_once),
+		TEST(a_link_that_goes_down_after_the_time_is_not_waited_for),
 		TEST(time_that_is_over_when_all_is_compared_spoils_nothing),
 		TEST(a_ledger_that_somebody_has_is_exit_6),
 	};
