@@ -247,7 +247,7 @@ static void open_place(struct engine *engine)
 		return;
 	}
 	engine_set_state(engine, ENGINE_LOADING, "the volumes are open");
-	place_open(engine->place, &binding, total_tracks(engine), on_place_opened, engine);
+	place_open(engine->place, &binding, total_tracks(engine), max_lag_ms(engine), on_place_opened, engine);
 }
 
 /* ---- The volumes ---- */

@@ -290,11 +290,11 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 	return parser.is_bad ? OPTIONS_BAD : OPTIONS_RUN;
 }
 
-void options_words(const struct options *options, char *out, size_t bytes)
+void options_words(const struct options *options, int64_t max_lag_ms, char *out, size_t bytes)
 {
 	static const char *const modes[] = { [INVALID_SKIP] = "", [INVALID_REFUSE] = " --invalid refuse",
 		[INVALID_CHECK] = " --invalid check" };
-	char tracks[64] = "", older[64] = "";
+	char tracks[64] = "", older[64] = "", lag[64] = "";
 
 	if (options->has_tracks && options->last_track == UINT64_MAX)
 		snprintf(tracks, sizeof(tracks), " --tracks %llu-", (unsigned long long)options->first_track);
@@ -303,7 +303,10 @@ void options_words(const struct options *options, char *out, size_t bytes)
 			(unsigned long long)options->last_track);
 	if (options->older_than_s > 0)
 		snprintf(older, sizeof(older), " --older-than %llds", (long long)options->older_than_s);
-	snprintf(out, bytes, "%s%s%s", tracks, older, modes[options->invalid]);
+	if (max_lag_ms > 0)
+		snprintf(lag, sizeof(lag), " --max-lag %lldms", (long long)max_lag_ms);
+	snprintf(out, bytes, "%s%s%s%s%s", tracks, older, modes[options->invalid],
+		options->settle_rounds == 0 ? " --settle 0" : "", lag);
 	if (out[0] == ' ')
 		memmove(out, out + 1, strlen(out));
 }

@@ -495,7 +495,7 @@ static const char *words_of(const char *first, const char *second, const char *t
 	static char words[512];
 
 	assert_int_equal(PARSE("web1", first, second, third), OPTIONS_RUN);
-	options_words(&options, words, sizeof(words));
+	options_words(&options, options.max_lag_ms, words, sizeof(words));
 	return words;
 }
 
@@ -508,6 +508,7 @@ static void options_that_matter_to_a_ledger_have_their_words(void **state)
 	assert_string_equal(words_of("--tracks=5-", "--invalid=check", NULL), "--tracks 5- --invalid check");
 	assert_string_equal(words_of("--invalid=refuse", "--older-than=1h", NULL), "--older-than 3600s --invalid refuse");
 	assert_string_equal(words_of("--invalid=skip", NULL, NULL), "");
+	assert_string_equal(words_of("--settle=0", "--max-lag=3s", NULL), "--settle 0 --max-lag 3000ms");
 	assert_string_equal(words_of("--tracks=0-18446744073709551614", "--older-than=36600d", "--invalid=refuse"),
 		"--tracks 0-18446744073709551614 --older-than 3162240000s --invalid refuse");
 }
