@@ -370,6 +370,40 @@ static void a_run_that_began_with_other_options_is_not_gone_on_with(void **state
 	assert_int_equal(f->client->reads[0].request.first_track, 0);
 }
 
+/* As somebody else may write one. */
+static void a_run_with_tracks_that_are_not_asked_for_is_not_gone_on_with(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger *ledger;
+	size_t bytes;
+
+	f->options.has_tracks = true;
+	f->options.first_track = 8;
+	f->options.last_track = 31;
+	begin(f);
+	answer_run(f);
+	engine_interrupt(f->engine);
+	serve(f);
+	for (uint64_t track = 7; track <= 32; track += 25) {
+		ledger = kept_ledger();
+		ledger_begin_run(ledger, "--tracks 8-31", 1000);
+		ledger_identical(ledger, track, 1, 1000);
+		free(kept.ledger);
+		kept.ledger = ledger_encode(ledger, &bytes);
+		kept.ledger_bytes = (uint32_t)bytes;
+		ledger_free(ledger);
+		begin_program(f);
+		fake_answer_open(f->client, STATUS_OK);
+		serve(f);
+		assert_int_equal(f->done, 1);
+		assert_int_equal(engine_exit_code(f->engine), 2);
+		assert_non_null(strstr(engine_error(f->engine), "--restart"));
+	}
+	f->options.restart = true;
+	begin(f);
+	assert_int_equal(figures_now(f)->resumed_tracks, 0);
+}
+
 static void each_pass_is_a_run_of_its_own(void **state)
 {
 	struct fixture *f = *state;
@@ -1124,6 +1158,7 @@ int main(void)
 		TEST(a_loss_of_the_link_keeps_the_place),
 		TEST(without_the_primary_nothing_can_be_kept),
 		TEST(a_run_that_began_with_other_options_is_not_gone_on_with),
+		TEST(a_run_with_tracks_that_are_not_asked_for_is_not_gone_on_with),
 		TEST(each_pass_is_a_run_of_its_own),
 		TEST(a_run_whose_streams_have_all_stopped_is_not_over),
 		TEST(any_interruptions_leave_the_outcome_as_it_is),

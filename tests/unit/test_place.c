@@ -385,6 +385,25 @@ static void a_ledger_of_other_volumes_is_refused_with_both(void **state)
 	assert_int_equal(tracks_of_run(f), 0);
 }
 
+static void a_ledger_of_another_number_of_tracks_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger *ledger = ledger_new(&f->binding, TRACKS - 1);
+	size_t bytes;
+	uint8_t *file = ledger_encode(ledger, &bytes);
+
+	use_file(f);
+	write_file(f, file, bytes);
+	open_place(f);
+	assert_refused(f, 2, "it is of 99 tracks, and there are 100");
+	f->options.restart = true;
+	open_place(f);
+	assert_opened(f);
+	assert_int_equal(ledger_total_tracks(place_ledger(f->place)), TRACKS);
+	ledger_free(ledger);
+	free(file);
+}
+
 static void two_runs_with_one_file_are_one_too_many(void **state)
 {
 	struct fixture *f = *state;
@@ -628,6 +647,7 @@ int main(void)
 		TEST(restart_replaces_what_cannot_be_used),
 		TEST(a_file_that_is_too_large_is_none_of_ours),
 		TEST(a_ledger_of_other_volumes_is_refused_with_both),
+		TEST(a_ledger_of_another_number_of_tracks_is_refused),
 		TEST(two_runs_with_one_file_are_one_too_many),
 		TEST(a_place_that_cannot_be_is_exit_2),
 		TEST(a_save_that_fails_is_told_once_and_at_the_end),
