@@ -220,7 +220,8 @@ static bool is_run_inside(const struct engine *engine)
 	if (engine->options->has_tracks && engine->options->last_track < end)
 		end = engine->options->last_track + 1;
 	count = end > first ? end - first : 0;
-	return is_inside(ledger_run_identical(ledger), first, count) && is_inside(ledger_run_different(ledger), first, count);
+	return is_inside(ledger_run_identical(ledger), first, count) &&
+		is_inside(ledger_run_different(ledger), first, count);
 }
 
 static void on_place_opened(void *arg, int exit_code, const char *why)
@@ -233,8 +234,8 @@ static void on_place_opened(void *arg, int exit_code, const char *why)
 	if (exit_code != 0)
 		engine_refuse(engine, exit_code, "%s", why);
 	else if (!is_run_inside(engine))
-		engine_refuse(engine, 2, "the ledger is not used: its unfinished run has tracks that this one does not compare; "
-			"--restart starts over");
+		engine_refuse(engine, 2, "the ledger is not used: its unfinished run has tracks that this one does not "
+			"compare; --restart starts over");
 	else
 		load_marks(engine);
 }

@@ -45,6 +45,7 @@ static int set_up(void **state)
 	const char *parent = getenv("TMPDIR");
 
 	f->clock = clock_new_virtual();
+	f->options.settle_rounds = 3;
 	f->client = client_new(NULL, NULL, -1, NULL, -1, NULL, NULL);
 	f->binding = (struct ledger_binding){ .device = "a and b", .local_identity = "file 1:2",
 		.remote_identity = "file 1:3", .local_bytes = TRACKS * 4096, .remote_bytes = TRACKS * 4096,
