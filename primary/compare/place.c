@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,16 @@ static void start_over(struct place *place)
 	end_open(place, 0, "%s", "");
 }
 
+/* As many as volumes of these sizes have. */
+static bool has_all_tracks(const struct place *place, const struct ledger *ledger, char why[STATE_WHY_BYTES])
+{
+	if (ledger_total_tracks(ledger) == place->total_tracks)
+		return true;
+	snprintf(why, STATE_WHY_BYTES, "it is of %" PRIu64 " tracks, and there are %" PRIu64, ledger_total_tracks(ledger),
+		place->total_tracks);
+	return false;
+}
+
 /* What is kept there, NULL when nothing is. */
 static void judge(struct place *place, const uint8_t *file, size_t bytes)
 {
@@ -108,7 +119,8 @@ static void judge(struct place *place, const uint8_t *file, size_t bytes)
 		start_over(place);
 		return;
 	}
-	is_good = ledger_decode(file, bytes, &ledger, why) == 0 && ledger_fits(ledger, &place->binding, why);
+	is_good = ledger_decode(file, bytes, &ledger, why) == 0 && ledger_fits(ledger, &place->binding, why) &&
+		has_all_tracks(place, ledger, why);
 	if (is_good) {
 		accept(place, ledger);
 		return;

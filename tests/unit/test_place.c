@@ -458,6 +458,25 @@ static void another_pass_keeps_the_ledger_unless_a_size_changed(void **state)
 	assert_null(place_ledger(f->place));
 }
 
+static void a_ledger_of_another_number_of_tracks_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger *ledger = ledger_new(&f->binding, TRACKS - 1);
+	size_t bytes;
+	uint8_t *file = ledger_encode(ledger, &bytes);
+
+	use_file(f);
+	write_file(f, file, bytes);
+	open_place(f);
+	assert_refused(f, 2, "it is of 99 tracks, and there are 100");
+	f->options.restart = true;
+	open_place(f);
+	assert_opened(f);
+	assert_int_equal(ledger_total_tracks(place_ledger(f->place)), TRACKS);
+	ledger_free(ledger);
+	free(file);
+}
+
 static void two_runs_with_one_file_are_one_too_many(void **state)
 {
 	struct fixture *f = *state;
@@ -704,6 +723,7 @@ int main(void)
 		TEST(a_run_that_was_to_wait_less_for_the_copy_does_not_go_on),
 		TEST(a_ledger_of_other_volumes_is_refused_with_both),
 		TEST(another_pass_keeps_the_ledger_unless_a_size_changed),
+		TEST(a_ledger_of_another_number_of_tracks_is_refused),
 		TEST(two_runs_with_one_file_are_one_too_many),
 		TEST(a_place_that_cannot_be_is_exit_2),
 		TEST(a_save_that_fails_is_told_once_and_at_the_end),
