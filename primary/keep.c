@@ -304,7 +304,7 @@ static void submit(struct keep *keep, enum call_kind kind)
 	/* Before it is submitted: a thread may have it at once. */
 	call->lock = keep->lock;
 	call->bytes = keep->bytes;
-	call->count = keep->count;
+	call->count = keep->bytes ? keep->count : 0;
 	keep->request = da_submit(keep->da, &spec);
 	timer_set(&keep->timer, keep->request ? DA_TIMEOUT_MS : RETRY_DELAY_MS);
 	if (!keep->request) {

@@ -271,6 +271,19 @@ static void what_was_saved_is_loaded_by_the_next(void **state)
 	free(expected);
 }
 
+static void what_was_removed_after_it_was_saved_is_not_there(void **state)
+{
+	(void)state;
+	load_well(&one);
+	assert_int_equal(save_ledger(&one, "web1", 7), STATUS_OK);
+	wait_answer(&one, STATUS_OK);
+	keep_leave(keep, &one);
+	assert_int_equal(unlink(file), 0);
+	load_well(&two);
+	assert_null(two.bytes);
+	assert_int_equal(two.count, 0);
+}
+
 static void another_user_is_told_who_has_it(void **state)
 {
 	(void)state;
@@ -644,6 +657,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_load_makes_private_folders_and_finds_nothing),
 		TEST(what_was_saved_is_loaded_by_the_next),
+		TEST(what_was_removed_after_it_was_saved_is_not_there),
 		TEST(another_user_is_told_who_has_it),
 		TEST(nothing_is_saved_that_was_not_loaded),
 		TEST(only_a_ledger_of_this_device_is_written),
