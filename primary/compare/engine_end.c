@@ -31,10 +31,12 @@ static void keep_worst(struct engine *engine)
 
 void engine_end_pass(struct engine *engine, const struct msg_host_open_reply *sizes, enum report_reason why)
 {
+	const struct report_setup *setup = &report_figures(engine->report)->setup;
+	const int64_t now_wall_s = time(NULL);
 	struct report_end end = {
-		.ended_wall_s = time(NULL),
-		.took_ms = clock_now_ms(engine->clock) - report_figures(engine->report)->setup.started_ms +
-			(int64_t)engine->resumed_ms,
+		/* Not before its beginning, though the clock was set back meanwhile. */
+		.ended_wall_s = now_wall_s > setup->started_wall_s ? now_wall_s : setup->started_wall_s,
+		.took_ms = clock_now_ms(engine->clock) - setup->started_ms + (int64_t)engine->resumed_ms,
 		.is_lost = why == REASON_LOST,
 		.is_changed = why == REASON_CHANGED,
 		.was_unreserved = engine->was_unreserved || engine->is_resumed, /* nothing held between the parts */
