@@ -33,7 +33,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.
 REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd)
+TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd replicator)
 PRELOAD := $(patsubst tests/support/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/preload/*.c))
 
 OBJECT = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -74,10 +74,11 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call OBJECT,$(SUPPORT)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
-# Programs of functional tests: what stands between two daemons, an honest primary, and strangers.
+# Programs of functional tests: what stands between two daemons, an honest primary, strangers, and a replication.
 $(BUILD)/tests/relay: $(call OBJECT,tests/support/relay/relay.c) $(BUILD)/libra.a
 $(BUILD)/tests/reader: $(call OBJECT,tests/support/peers/reader.c) $(BUILD)/libra.a
 $(BUILD)/tests/crowd: $(call OBJECT,tests/support/peers/crowd.c) $(BUILD)/libra.a
+$(BUILD)/tests/replicator: $(call OBJECT,tests/support/replicator/replicator.c) $(BUILD)/libra.a
 $(TOOLS):
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -26,16 +26,18 @@ expect()
 	[ "$got" = "$want" ] || die "ra-compare $*: exit $got, not $want"
 }
 
-# Sets $preload to the library that makes volumes fail (RA_FAULT, RA_FAULT_FILE); a sanitizer must come before it.
-preload_faults()
+# preload_library NAME: $preload becomes that library of tests/support/preload; a sanitizer must come before it.
+preload_library()
 {
 	local runtime=
 	case $SAN in
 	*address*) runtime=$(gcc -print-file-name=libasan.so) ;;
 	*thread*) runtime=$(gcc -print-file-name=libtsan.so) ;;
 	esac
-	preload="$runtime $BUILD/tests/faulty_pread.so"
+	preload="$runtime $BUILD/tests/$1.so"
 }
+# The one that makes volumes fail (RA_FAULT, RA_FAULT_FILE).
+preload_faults() { preload_library faulty_pread; }
 
 # json FILTER WANTED: what jq makes of the document in $T/out.
 json()
