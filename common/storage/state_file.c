@@ -98,6 +98,11 @@ int state_unwrap(enum state_kind kind, uint32_t version, const uint8_t *file, si
 	return 0;
 }
 
+bool state_is_one(const uint8_t *file, size_t file_bytes)
+{
+	return memcmp(file, MAGIC, file_bytes < sizeof(MAGIC) ? file_bytes : sizeof(MAGIC)) == 0;
+}
+
 /* The folder that PATH is in, as a descriptor, or -errno. */
 static int open_folder(const char *path)
 {

@@ -10,6 +10,7 @@
 #ifndef RA_STORAGE_STATE_FILE_H
 #define RA_STORAGE_STATE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ uint8_t *state_wrap(enum state_kind kind, uint32_t version, const uint8_t *conte
  * magic, kind, version or checksum. */
 int state_unwrap(enum state_kind kind, uint32_t version, const uint8_t *file, size_t file_bytes,
 	const uint8_t **content, size_t *bytes, char why[STATE_WHY_BYTES]);
+
+/* Bytes that begin as a state file does, damaged or not; others are somebody's own file, not to be replaced. */
+bool state_is_one(const uint8_t *file, size_t file_bytes);
 
 /* The file is now these bytes, mode 0600; else -errno, and it is what it was (it may be these bytes where only the
  * folder could not be synced). */

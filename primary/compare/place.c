@@ -113,7 +113,7 @@ static void judge(struct place *place, const uint8_t *file, size_t bytes)
 {
 	char why[STATE_WHY_BYTES] = "";
 	struct ledger *ledger = NULL;
-	bool is_good;
+	bool is_good, is_ours;
 
 	if (!file) {
 		start_over(place);
@@ -126,10 +126,13 @@ static void judge(struct place *place, const uint8_t *file, size_t bytes)
 		return;
 	}
 	ledger_free(ledger);
-	if (place->options->restart)
+	/* What somebody named by mistake, a volume perhaps, is never replaced. */
+	is_ours = is_at_primary(place) || state_is_one(file, bytes);
+	if (place->options->restart && is_ours)
 		start_over(place);
 	else
-		end_open(place, 2, "the ledger of %s is not used: %s; --restart starts over", name_of(place), why);
+		end_open(place, 2, "the ledger of %s is not used: %s; %s", name_of(place), why,
+			is_ours ? "--restart starts over" : "it is left as it is");
 }
 
 static bool is_same_file(const char *path, const char *volume)

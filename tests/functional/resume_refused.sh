@@ -87,7 +87,8 @@ done
 noise place 5000
 stays 'no state file' --restart v.a v.b
 cp v.b place
-stays 'too large' --restart v.a place
+stays 'too large' --restart v.a v.b
+stays 'one of the volumes' --restart v.a place
 rm place
 ln -s v.b place
 stays 'symbolic' --restart v.a v.b

@@ -323,7 +323,8 @@ static void other_options_begin_a_run_when_none_is_unfinished(void **state)
 static void a_damaged_file_is_refused_and_left_alone(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const contents[] = { "", "x", "RASTATE", "this is somebody's letter, and no ledger at all" };
+	static const char *const contents[] = { "", "R", "RASTATE", "x",
+		"this is somebody's letter, and no ledger at all" };
 	char content[64] = "";
 	int fd;
 
@@ -332,13 +333,16 @@ static void a_damaged_file_is_refused_and_left_alone(void **state)
 		write_file(f, contents[i], strlen(contents[i]));
 		open_place(f);
 		assert_refused(f, 2, "is not used: ");
-		assert_refused(f, 2, "--restart starts over");
+		assert_refused(f, 2, i < 3 ? "; --restart starts over" : "; it is left as it is");
 		assert_null(place_ledger(f->place));
 	}
+	f->options.restart = true;
+	open_place(f);
+	assert_refused(f, 2, "; it is left as it is");
 	fd = open(f->path, O_RDONLY);
-	assert_int_equal(read(fd, content, sizeof(content) - 1), strlen(contents[3]));
+	assert_int_equal(read(fd, content, sizeof(content) - 1), strlen(contents[4]));
 	close(fd);
-	assert_string_equal(content, contents[3]);
+	assert_string_equal(content, contents[4]);
 }
 
 static void restart_replaces_what_cannot_be_used(void **state)
@@ -346,7 +350,7 @@ static void restart_replaces_what_cannot_be_used(void **state)
 	struct fixture *f = *state;
 
 	make_file(f);
-	write_file(f, "damaged", 7);
+	write_file(f, "RASTATE", 7);
 	f->options.restart = true;
 	open_place(f);
 	assert_opened(f);
@@ -380,7 +384,7 @@ static void a_volume_is_never_taken_for_a_ledger(void **state)
 	snprintf(other, sizeof(other), "%s/other", f->folder);
 	f->options.state_path = f->path;
 	f->options.restart = true;
-	write_file(f, "data", 4);
+	write_file(f, "RASTATE", 7);
 	assert_int_equal(link(f->path, other), 0);
 	f->options.path_local = other;
 	open_place(f);

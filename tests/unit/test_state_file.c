@@ -388,6 +388,16 @@ static void every_length_but_its_own_is_refused(void **state)
 	free(file);
 }
 
+static void what_begins_otherwise_is_somebody_elses(void **state)
+{
+	(void)state;
+	assert_true(state_is_one((const uint8_t *)"", 0));
+	assert_true(state_is_one((const uint8_t *)"RAS", 3));
+	assert_true(state_is_one((const uint8_t *)"RASTATE\0and damaged", 19));
+	assert_false(state_is_one((const uint8_t *)"RASTATE ", 8));
+	assert_false(state_is_one((const uint8_t *)"S", 1));
+}
+
 static void every_bit_that_flips_is_seen(void **state)
 {
 	size_t bytes;
@@ -448,6 +458,7 @@ int main(void)
 		TEST(one_has_the_lock_until_it_is_closed),
 		cmocka_unit_test(what_was_wrapped_is_unwrapped),
 		cmocka_unit_test(every_length_but_its_own_is_refused),
+		cmocka_unit_test(what_begins_otherwise_is_somebody_elses),
 		cmocka_unit_test(every_bit_that_flips_is_seen),
 		cmocka_unit_test(another_kind_or_version_is_named),
 	};
