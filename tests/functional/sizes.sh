@@ -15,7 +15,7 @@ json .tracks.total 1
 expect 1 --json tiny empty
 json '.ranges[0] | "\(.offset)+\(.length)"' 0+1000
 change tiny2 999
-expect 1 --json tiny tiny2
+expect 1 --settle 0 --json tiny tiny2
 json '.ranges[0] | "\(.offset)+\(.length)"' 999+1
 
 noise short $((65536 * 3 + 100))
@@ -45,7 +45,7 @@ done
 expect 0 --common-size short longer
 says '^IDENTICAL: 196708 bytes .* outside what is compared: the last 200000 bytes of longer \(from offset 196708\)'
 poke longer 196000 x!
-expect 1 --common-size short longer
+expect 1 --settle 0 --common-size short longer
 says 'the last 200000 bytes of longer'
 expect 2 --common-size short empty
 says 'nothing in common'
@@ -57,7 +57,7 @@ truncate -s 1G sparse3
 expect 0 --json sparse sparse2
 json '.hole_bytes > 1000000000' true
 json '.wire_bytes < 10000000' true
-expect 1 --json sparse sparse3
+expect 1 --settle 0 --json sparse sparse3
 json '.ranges[0] | "\(.offset)+\(.length)"' 500000000+4
 head -c 1048576 /dev/zero >zeros
 truncate -s 1048576 hole

@@ -40,7 +40,7 @@ poke b 77 RA..
 expect 1 --json a good:b
 json .remote.path good:b
 expect 0 --common-size --limit 1G --io buffered --track-size 16K --cache 32M a good:a
-for delivery in disconnect poll hold; do expect 1 --delivery $delivery a good:b; done
+for delivery in disconnect poll hold; do expect 1 --settle 0 --delivery $delivery a good:b; done
 
 export RA_STATUS
 for RA_STATUS in 0 7 127 255; do

@@ -21,7 +21,7 @@ start_both
 for delivery in disconnect poll hold; do
 	compare 0 --delivery "$delivery" web1
 	says '^IDENTICAL: 20000000 bytes'
-	compare 1 --json --delivery "$delivery" web2
+	compare 1 --json --settle-delay 1ms --delivery "$delivery" web2
 	json .device web2
 	json '.ranges[0].offset' 1500000
 	json_sums

@@ -135,7 +135,7 @@ with_relay()
 done
 with_relay
 
-# It came back as another one.
+# It came back as another one, which the ledger does not know either.
 run --limit 10M v
 until_true has_begun
 stop b KILL
@@ -145,6 +145,9 @@ start b
 finish 3
 says 'another|changed'
 all_is_idle
+compare 2 v
+says 'the ledger of v is not used: the remote volume is .*; --restart starts over'
+compare 1 --restart --settle 0 v
 
 # What was kept of the one before is not used.
 compare 2 v

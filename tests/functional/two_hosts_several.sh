@@ -31,7 +31,7 @@ until_true all_are_up
 compare 0 near
 compare 0 far
 change far.b2 7000000
-compare 1 --json far
+compare 1 --settle 0 --json far
 json '.ranges[0].offset' 7000000
 compare 0 near
 ctl a check >out 2>err || die "check"
@@ -42,7 +42,7 @@ says '^ok      far: the link to here at '
 throttled() { jq -r '.throttled_seconds > 0' out; }
 ctl a limit peer here 4M >/dev/null || die "limit"
 begun=$(date +%s)
-compare 1 --json far
+compare 1 --settle 0 --json far
 [ $(($(date +%s) - begun)) -ge 2 ] && [ "$(throttled)" = true ] || die "the limit of a peer holds nothing back"
 compare 0 --json near
 [ "$(throttled)" = false ] || die "the limit of a peer holds another one back"
@@ -52,7 +52,7 @@ compare 4 --link-timeout 1s far
 says 'the link is down: .*refused; waiting for it, at most 1 s$' # at once, not after the second
 says 'no link to here for 1 s: '
 compare 0 near
-"$RA" --socket "$T/a.sock" --json far >out 2>err &
+"$RA" --socket "$T/a.sock" --settle 0 --json far >out 2>err &
 run=$!
 until_true grep -q 'the link is down' err
 start b2

@@ -32,9 +32,9 @@ for delivery in disconnect poll hold; do
 	hold) json '.link.disconnects == 0 and .link.reconnects == 0 and .link.data_not_found == 0' true ;;
 	esac
 	json '.wire_bytes > 20000000' true
-	expect 1 --delivery "$delivery" a c
+	expect 1 --settle 0 --delivery "$delivery" a c
 	says '^DIFFERENT: '
-	expect 1 --json --delivery "$delivery" a c
+	expect 1 --json --settle-delay 1ms --delivery "$delivery" a c
 	json .result different
 	json .tracks.different 3
 	json '[.ranges[] | "\(.state) \(.offset)+\(.length) \(.exact)"] | join(", ")' \
@@ -43,6 +43,6 @@ for delivery in disconnect poll hold; do
 done
 expect 0 --jobs 1 --run 1 a b
 expect 0 --jobs 64 --run 4 a b
-expect 1 --exact 1 --json a c
+expect 1 --settle 0 --exact 1 --json a c
 json '[.ranges[] | .exact] | join(",")' true,false,false
 json '.ranges[1].offset' $((9999999 / 65536 * 65536))
