@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The ledger of one device and who has it. Loop thread only, but for what begins with run_, which a DA thread does. The
- * hard thing is a user that goes while a call is under way: the call goes on with what is its own, the lock included,
- * and only when it is back the next user's request is begun, or the lock given up.
+ * hard thing is a user that goes while a call is under way, or has waited long enough for a disk that hangs: the call
+ * goes on with what is its own, the lock included, and only when it is back the next request is begun, or the lock given
+ * up.
  */
 #include "primary/keep.h"
 
@@ -35,7 +36,7 @@ struct keep_call {
 	enum call_kind kind;
 	struct keep *keep; /* NULL: it was freed meanwhile. Loop thread */
 	struct da *da;
-	bool is_orphan; /* its user has gone. Loop thread */
+	bool is_orphan; /* its user waits no more. Loop thread */
 	char *folder, *device_folder, *path;
 	char device[DEVICE_NAME_MAX + 1];
 	int lock; /* -1: not held */
@@ -62,6 +63,7 @@ struct keep {
 	size_t count;
 	struct keep_call *call; /* under way; NULL: none */
 	struct timer retry;     /* the DA queue was full */
+	struct timer patience;  /* with fn */
 };
 
 static struct keep_call *call_of(void *arg)
@@ -200,6 +202,7 @@ static void tell(struct keep *keep, struct keep_call *call)
 	if (call->is_orphan || call->kind == CALL_RELEASE)
 		return;
 	keep->fn = NULL;
+	timer_cancel(&keep->patience);
 	if (call->kind == CALL_LOAD && call->status != STATUS_OK)
 		keep->user = NULL;
 	call->bytes = NULL;
@@ -286,6 +289,34 @@ static void on_retry(void *arg)
 
 /* ---- Users ---- */
 
+/* A request that no call has begun is dropped; a call that goes on is nobody's. */
+static void drop_request(struct keep *keep)
+{
+	timer_cancel(&keep->patience);
+	if (keep->call)
+		keep->call->is_orphan = true;
+	keep->fn = NULL;
+	free(keep->bytes);
+	keep->bytes = NULL;
+}
+
+static void on_patience(void *arg)
+{
+	struct keep *keep = arg;
+	struct post_where where = { .device = keep->device };
+	char detail[DETAIL_MAX + 1];
+	keep_fn *fn = keep->fn;
+	assert(keep->magic == KEEP_MAGIC && fn);
+	snprintf(detail, sizeof(detail), "the disk of %.150s does not answer within %d s%s", keep->path,
+		REQUEST_TIMEOUT_MS / 1000, keep->wanted == CALL_SAVE ? "; whether it was written is not known" : "");
+	post_error(keep->post, STATUS_TIMEOUT, &where, "%s", detail);
+	drop_request(keep);
+	if (keep->wanted == CALL_LOAD)
+		keep->user = NULL;
+	fn(keep->arg, STATUS_TIMEOUT, detail, NULL, 0);
+	step(keep);
+}
+
 struct keep *keep_new(const struct keep_config *config)
 {
 	struct keep *keep = xcalloc(1, sizeof(*keep));
@@ -299,6 +330,7 @@ struct keep *keep_new(const struct keep_config *config)
 	snprintf(keep->device, sizeof(keep->device), "%s", config->device);
 	keep->lock = -1;
 	timer_init(&keep->retry, config->clock, on_retry, keep);
+	timer_init(&keep->patience, config->clock, on_patience, keep);
 	return keep;
 }
 
@@ -330,6 +362,7 @@ static enum status begin(struct keep *keep, enum call_kind wanted, keep_fn *fn, 
 	keep->fn = fn;
 	keep->arg = arg;
 	keep->wanted = wanted;
+	timer_set(&keep->patience, REQUEST_TIMEOUT_MS);
 	step(keep);
 	return STATUS_OK;
 }
@@ -364,11 +397,6 @@ void keep_leave(struct keep *keep, const void *arg)
 	if (keep->user != arg)
 		return;
 	keep->user = NULL;
-	/* A request that no call has begun is dropped; a call that goes on is nobody's. */
-	if (keep->call)
-		keep->call->is_orphan = true;
-	keep->fn = NULL;
-	free(keep->bytes);
-	keep->bytes = NULL;
+	drop_request(keep);
 	step(keep);
 }

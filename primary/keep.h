@@ -36,7 +36,7 @@ const char *keep_path(const struct keep *keep);
 
 /* Takes the ledger for this user, which is known by arg, until keep_leave, unless it fails. OK: fn comes later with
  * the bytes as they are. BUSY, with words: another one has it. owner: for words, copied. One request of a user at a
- * time. */
+ * time; one that the disk does not answer within REQUEST_TIMEOUT_MS ends with TIMEOUT. */
 enum status keep_load(struct keep *keep, const char *owner, keep_fn *fn, void *arg, char detail[DETAIL_MAX + 1]);
 /* OK: fn comes later. BAD_REQUEST, with words: arg has not loaded it. Takes bytes over in either case. What is no
  * ledger of this device is BAD_REQUEST for fn. */

@@ -502,6 +502,48 @@ static void who_goes_before_it_is_begun_leaves_nothing(void **state)
 	keep_free(other);
 }
 
+static void a_disk_that_hangs_in_a_save_is_waited_for_so_long_and_the_user_keeps_it(void **state)
+{
+	(void)state;
+	load_well(&one);
+	begin_hang();
+	assert_int_equal(save_ledger(&one, "web1", 7), STATUS_OK);
+	wait_until_hung();
+	clock_advance(world->clock, REQUEST_TIMEOUT_MS - 1);
+	assert_int_equal(one.answers, 1);
+	clock_advance(world->clock, 1);
+	assert_int_equal(one.answers, 2);
+	assert_int_equal(one.status, STATUS_TIMEOUT);
+	assert_non_null(strstr(one.detail, "whether it was written is not known"));
+	assert_int_equal(post_count(world->post, STATUS_TIMEOUT), 1);
+	assert_int_equal(load(&two), STATUS_BUSY);
+	assert_int_equal(save_ledger(&one, "web1", 8), STATUS_OK); /* waits until the thread is back */
+	clock_advance(world->clock, REQUEST_TIMEOUT_MS);
+	assert_int_equal(one.answers, 3);
+	assert_int_equal(one.status, STATUS_TIMEOUT);
+	assert_int_equal(save_ledger(&one, "web1", 9), STATUS_OK);
+	end_hang();
+	wait_answer(&one, STATUS_OK);
+	assert_int_equal(one.answers, 4);
+	assert_file_is(9);
+}
+
+static void a_disk_that_hangs_in_a_load_leaves_it_to_others(void **state)
+{
+	(void)state;
+	begin_hang();
+	assert_int_equal(load(&one), STATUS_OK);
+	wait_until_hung();
+	clock_advance(world->clock, REQUEST_TIMEOUT_MS);
+	assert_int_equal(one.answers, 1);
+	assert_int_equal(one.status, STATUS_TIMEOUT);
+	assert_int_equal(load(&two), STATUS_OK);
+	end_hang();
+	wait_answer(&two, STATUS_OK);
+	clock_advance(world->clock, REQUEST_TIMEOUT_MS); /* it is answered: nobody waits */
+	assert_int_equal(one.answers + two.answers, 2);
+}
+
 static void what_is_kept_may_be_freed_while_a_call_is_under_way(void **state)
 {
 	(void)state;
@@ -539,6 +581,8 @@ int main(void)
 		TEST(an_answer_that_nobody_waits_for_is_not_given_to_the_same_user_of_later),
 		TEST_OF_ONE_ELEMENT(a_full_queue_is_waited_for),
 		TEST_OF_ONE_ELEMENT(who_goes_before_it_is_begun_leaves_nothing),
+		TEST(a_disk_that_hangs_in_a_save_is_waited_for_so_long_and_the_user_keeps_it),
+		TEST(a_disk_that_hangs_in_a_load_leaves_it_to_others),
 		TEST(what_is_kept_may_be_freed_while_a_call_is_under_way),
 	};
 
