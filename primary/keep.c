@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The ledger of one device and who has it. Loop thread only, but for what begins with run_, which a DA thread does. The
- * hard thing is a user that goes while a call is under way, or has waited long enough for a disk that hangs: the call
- * goes on with what is its own, the lock included, and only when it is back the next request is begun, or the lock given
- * up.
+ * hard thing is a user that goes, or has waited long enough, while a call is under way: the call goes on with what is
+ * its own, the lock included, and only when it is back the next request is begun, or the lock given up.
  */
 #include "primary/keep.h"
 
