@@ -216,6 +216,8 @@ static struct host *new_session(const struct host_config *config, const struct h
 	struct host *host = xcalloc(1, sizeof(*host));
 	host->magic = HOST_MAGIC;
 	host->config = *config;
+	if (!config->payloads)
+		host->config.payloads = &host->record.own_room;
 	host->ops = ops;
 	host->arg = arg;
 	for (unsigned i = 0; i < STREAMS_MAX; i++)
@@ -252,6 +254,7 @@ void host_free(struct host *host)
 		return;
 	conn_free(host->conn);
 	host_detach(host);
+	payload_room_end(&host->record.own_room);
 	shm_unref(host->shm);
 	free(host->slots);
 	host->magic = 0;

@@ -19,6 +19,7 @@ struct local;
 struct log_quota;
 struct msg_host_hello;
 struct msg_host_progress;
+struct payload_room;
 struct rate;
 struct remote;
 struct remote_job;
@@ -42,6 +43,7 @@ struct host_config {
 	struct throttle *throttle; /* of the limits that hosts ask for */
 	const struct primary_device *devices;
 	unsigned device_count;
+	struct payload_room *payloads; /* of all hosts together; NULL: each has its own */
 	struct log_quota *refused; /* of lines about hosts that are not accepted; NULL: none */
 };
 

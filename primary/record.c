@@ -127,16 +127,13 @@ static bool has_keep(struct host *host, uint32_t tag)
 
 void *record_payload(struct host *host, const struct message *message, uint32_t payload_bytes)
 {
-	struct host_record *record = &host->record;
 	if (message->type != MESSAGE_HOST_SAVE || host->state != HOST_OPEN) {
 		log_warning("%s with payload from the host, which has %s", message_name(message->type),
 			host->state == HOST_OPEN ? "none to send with it" : "no device open");
 		return NULL;
 	}
-	assert(!record->incoming);
-	record->incoming = xcalloc(1, payload_bytes); /* at most what the type may carry */
-	record->incoming_bytes = payload_bytes;
-	return record->incoming;
+	host->record.announced = payload_bytes;
+	return payload_place(host->config.payloads, true, payload_bytes, &host->record.incoming);
 }
 
 void record_on_load(struct host *host, const struct msg_host_load *load)
@@ -162,11 +159,13 @@ void record_on_load(struct host *host, const struct msg_host_load *load)
 
 void record_on_save(struct host *host, const struct msg_host_save *save)
 {
-	uint8_t *bytes = host->record.incoming; /* NULL: it came without payload */
-	size_t count = bytes ? host->record.incoming_bytes : 0;
-	bool is_taken = false;
-	host->record.incoming = NULL;
-	if (!may_ask(host, save->tag)) {
+	size_t count = host->record.incoming.count;
+	bool has_all = count == host->record.announced, is_taken = false;
+	uint8_t *bytes = payload_take(host->config.payloads, &host->record.incoming); /* NULL: it came without payload */
+	host->record.announced = 0;
+	if (!has_all)
+		refuse(host, save->tag, STATUS_BUSY, "too many records of other hosts are on their way");
+	if (!has_all || !may_ask(host, save->tag)) {
 		free(bytes);
 		return;
 	}
@@ -193,6 +192,5 @@ void record_detach(struct host *host)
 		keep_leave(host->device->keep, host);
 	record_forget_invalid(host);
 	host->record.is_pending = false;
-	free(host->record.incoming);
-	host->record.incoming = NULL;
+	payload_drop(host->config.payloads, &host->record.incoming);
 }

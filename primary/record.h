@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/status.h"
+#include "local/payload.h"
 
 struct host;
 struct message;
@@ -31,8 +32,9 @@ struct record_invalid {
 struct host_record {
 	bool is_pending; /* a request has no answer yet */
 	uint32_t tag;    /* its */
-	uint8_t *incoming; /* the payload that comes, or came with the frame that is being served */
-	uint32_t incoming_bytes;
+	struct payload incoming; /* that comes, or came with the frame that is being served */
+	uint32_t announced;      /* its bytes; more than it has: there was no room for them */
+	struct payload_room own_room; /* where hosts have none together */
 	struct record_invalid invalid;
 };
 

@@ -65,6 +65,7 @@ static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_hos
 		.throttle = service->core.throttle,
 		.devices = service->devices,
 		.device_count = service->settings->daemon.device_count,
+		.payloads = &service->host_payloads,
 		.refused = &service->refused,
 	};
 	struct service_host *host = xcalloc(1, sizeof(*host));
@@ -309,6 +310,7 @@ static bool take_down(struct service *service)
 		limit_free(&service->device_limits[i]);
 		keep_free(service->devices[i].keep);
 	}
+	payload_room_end(&service->host_payloads);
 	limit_free(&service->limit);
 	return core_free(&service->core);
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/log.h"
+#include "local/payload.h"
 #include "primary/core.h"
 #include "primary/host.h"
 #include "primary/service.h"
@@ -54,6 +55,7 @@ struct service {
 	struct primary_device *devices; /* likewise */
 	struct limit_pair *device_limits; /* likewise */
 	struct service_host *hosts;
+	struct payload_room host_payloads;
 	struct log_quota refused; /* hosts that were not accepted */
 	struct server *server;
 	struct proofs *proofs; /* that ra-ctl asked for; NULL when it ends */

@@ -11,22 +11,29 @@
 
 void *payload_place(struct payload_room *room, bool is_wanted, uint32_t count, struct payload *payload)
 {
-	assert(count <= CONTROL_PAYLOAD_BYTES_MAX && !payload->bytes);
+	assert(count <= FRAME_PAYLOAD_BYTES_MAX && !payload->bytes);
 	if (is_wanted && room->used_bytes + count <= PAYLOAD_ROOM_BYTES) {
 		*payload = (struct payload){ xcalloc(count, 1), count };
 		room->used_bytes += count;
 		return payload->bytes;
 	}
 	if (!room->sink)
-		room->sink = xcalloc(CONTROL_PAYLOAD_BYTES_MAX, 1);
+		room->sink = xcalloc(FRAME_PAYLOAD_BYTES_MAX, 1);
 	return room->sink;
+}
+
+uint8_t *payload_take(struct payload_room *room, struct payload *payload)
+{
+	uint8_t *bytes = payload->bytes;
+
+	room->used_bytes -= payload->count;
+	*payload = (struct payload){ 0 };
+	return bytes;
 }
 
 void payload_drop(struct payload_room *room, struct payload *payload)
 {
-	room->used_bytes -= payload->count;
-	free(payload->bytes);
-	*payload = (struct payload){ 0 };
+	free(payload_take(room, payload));
 }
 
 void payload_room_end(struct payload_room *room)

@@ -25,8 +25,10 @@ struct payload_room {
 	uint8_t *sink; /* NULL until something was thrown away */
 };
 
-/* Where count bytes go, at most CONTROL_PAYLOAD_BYTES_MAX. *payload has them only if is_wanted and there is room. */
+/* Where count bytes go, at most FRAME_PAYLOAD_BYTES_MAX. *payload has them only if is_wanted and there is room. */
 void *payload_place(struct payload_room *room, bool is_wanted, uint32_t count, struct payload *payload);
+/* The bytes, NULL when there are none: the caller's from now on, to be freed. */
+uint8_t *payload_take(struct payload_room *room, struct payload *payload);
 void payload_drop(struct payload_room *room, struct payload *payload); /* harmless when there is none */
 void payload_room_end(struct payload_room *room);                      /* all must have been dropped */
 

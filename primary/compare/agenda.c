@@ -222,7 +222,7 @@ static void tell_identical(struct agenda *agenda, const struct stream_run *run, 
 		report_settled(agenda->config.report, track->track, track->is_hole);
 	else
 		report_identical(agenda->config.report, track->track, track->is_hole);
-	if (agenda->config.ledger)
+	if (agenda->config.ledger && report_is_in_both(agenda->config.report, track->track))
 		ledger_identical(agenda->config.ledger, track->track, 1, run->asked_wall_s);
 }
 

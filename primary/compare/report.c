@@ -191,6 +191,11 @@ uint32_t report_common_bytes(const struct report *report, uint64_t track)
 	return (uint32_t)min_u64(report->figures.setup.track_bytes, report->smaller_bytes - start);
 }
 
+bool report_is_in_both(const struct report *report, uint64_t track)
+{
+	return track < report->tail_track;
+}
+
 static void count_compared(struct report *report, uint64_t track, bool is_hole)
 {
 	uint32_t bytes = report_common_bytes(report, track);

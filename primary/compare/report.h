@@ -167,6 +167,8 @@ uint64_t report_first_track(const struct report *report);
 uint64_t report_end_track(const struct report *report);
 /* Bytes of the track that both volumes have. */
 uint32_t report_common_bytes(const struct report *report, uint64_t track);
+/* All that is compared of it is in both; else it differs, whatever its common bytes are. */
+bool report_is_in_both(const struct report *report, uint64_t track);
 
 /* Each of the tracks above is told exactly once, before report_finish. */
 void report_identical(struct report *report, uint64_t track, bool is_hole);

@@ -199,6 +199,7 @@ static struct host_config config_of(const struct host_end *end)
 		.throttle = end->world->throttle,
 		.devices = end->device,
 		.device_count = 1,
+		.payloads = end->payloads,
 	};
 }
 
@@ -247,6 +248,7 @@ struct host_end *host_end_new(struct host_end *first, bool is_adopted)
 	end->world = first->world;
 	end->secondary = first->secondary;
 	end->device = first->device;
+	end->payloads = first->payloads;
 	connect_end(end, is_adopted);
 	return end;
 }

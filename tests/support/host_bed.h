@@ -35,6 +35,7 @@ struct host_end {
 	int memory_fd;
 	struct message *replies[HOST_KEPT];
 	unsigned reply_count, taken_count;
+	struct payload_room *payloads; /* of the daemon's hosts; NULL: each has its own */
 	uint8_t *payload; /* of the last reply that had one */
 	uint32_t payload_bytes;
 	struct message out;

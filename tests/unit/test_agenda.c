@@ -705,6 +705,31 @@ static void what_is_final_is_kept_in_the_ledger(void **state)
 	finish(f);
 }
 
+/* Its first bytes are equal, but the larger volume has more of it. */
+static void a_track_whose_tail_only_one_has_is_never_proven(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	add_ledger(f, 5);
+	f->setup.local.size_bytes = 4 * TRACK + 1;
+	f->setup.remote.size_bytes = 5 * TRACK;
+	f->report = report_new(&f->setup);
+	f->config.report = f->report;
+	f->config.ledger = f->ledger;
+	f->agenda = agenda_new(&f->config);
+	run = expect(f, RUN_PASS, 0, RUN);
+	compared_all(f, &run, true);
+	run = expect(f, RUN_PASS, 4, 1);
+	compared_all(f, &run, true);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 4);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
+	assert_true(ledger_group_proven(f->ledger, 3) > 0);
+	assert_int_equal(ledger_group_proven(f->ledger, 4), 0);
+	assert_int_equal(track_set_tracks(ledger_run_identical(f->ledger)), 4);
+}
+
 static void differences_are_listed_only_to_be_marked_and_within_bounds(void **state)
 {
 	enum { TRACKS = 2 * TRACK_SET_RANGES_MAX + 20 };
@@ -775,6 +800,7 @@ int main(void)
 		TEST(what_cannot_be_read_while_settling_is_unreadable),
 		TEST(reads_that_never_come_while_settling_are_unsettled),
 		TEST(what_is_final_is_kept_in_the_ledger),
+		TEST(a_track_whose_tail_only_one_has_is_never_proven),
 		TEST(what_is_not_final_is_not_kept),
 		TEST(differences_are_listed_only_to_be_marked_and_within_bounds),
 	};

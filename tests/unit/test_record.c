@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <event2/event.h>
 
 #include "base/clock.h"
 #include "primary/keep.h"
@@ -364,19 +365,46 @@ static void a_host_that_goes_before_the_answer_is_not_told(void **state)
 	host_end_free(second);
 }
 
+static void payloads_on_their_way_are_bounded_together(void **state)
+{
+	struct host_end *f = *state, *second;
+	struct payload_room room = { 0 };
+
+	f->payloads = &room;
+	second = second_host(f);
+	room.used_bytes = PAYLOAD_ROOM_BYTES - 4; /* of others */
+	send_save(second, 8, RECORD_LEDGER, "bytes", 5);
+	expect(second, 8, STATUS_BUSY, "too many records of other hosts are on their way");
+	room.used_bytes--;
+	send_save(second, 9, RECORD_LEDGER, "bytes", 5);
+	expect(second, 9, STATUS_BAD_REQUEST, "the ledger was not loaded");
+	assert_int_equal(room.used_bytes, PAYLOAD_ROOM_BYTES - 5);
+	host_end_free(second);
+	room.used_bytes = 0;
+	payload_room_end(&room);
+}
+
 static void a_host_that_goes_in_the_middle_of_its_payload_leaves_nothing(void **state)
 {
-	struct host_end *f = *state;
+	struct host_end *f = *state, *second;
 	size_t count = message_payload_bytes_max(MESSAGE_HOST_SAVE);
 	uint8_t *bytes = calloc(1, count);
+	struct payload_room room = { 0 };
 
-	host_end_out(f, MESSAGE_HOST_SAVE)->host_save.tag = 8;
-	f->out.host_save.record = RECORD_LEDGER;
-	conn_send(f->conn, &f->out, &(struct conn_piece){ bytes, count }, 1, NULL, NULL);
-	world_pass(f->world); /* no socket takes all of it at once */
-	assert_non_null(f->host);
-	host_end_hang_up(f);
-	assert_true(WORLD_UNTIL(f->world, f->gone == 1));
+	f->payloads = &room;
+	second = second_host(f);
+	host_end_out(second, MESSAGE_HOST_SAVE)->host_save.tag = 8;
+	second->out.host_save.record = RECORD_LEDGER;
+	conn_send(second->conn, &second->out, &(struct conn_piece){ bytes, count }, 1, NULL, NULL);
+	for (int i = 0; i < 100 && room.used_bytes == 0; i++) /* a pass of the world would take all of it */
+		event_base_loop(f->world->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	assert_int_equal(room.used_bytes, count);
+	assert_non_null(second->host);
+	host_end_hang_up(second);
+	assert_true(WORLD_UNTIL(f->world, second->gone == 1));
+	assert_int_equal(room.used_bytes, 0);
+	host_end_free(second);
+	payload_room_end(&room);
 	free(bytes);
 }
 
@@ -398,6 +426,7 @@ int main(void)
 		TEST(one_request_waits_at_a_time),
 		TEST(one_host_has_the_ledger_until_it_closes_the_socket),
 		TEST(a_host_that_goes_before_the_answer_is_not_told),
+		TEST(payloads_on_their_way_are_bounded_together),
 		TEST(a_host_that_goes_in_the_middle_of_its_payload_leaves_nothing),
 	};
 
