@@ -2,7 +2,8 @@
  *
  * The ledger of one device and who has it. Loop thread only, but for what begins with run_, which a DA thread does. The
  * hard thing is a user that goes while a call is under way: the call goes on with what is its own, the lock included,
- * and only when it is back the next user's request is begun, or the lock given up.
+ * and only when it is back the next user's request is begun, or the lock given up. The same when the disk does not
+ * answer in time; until it does, nobody's request is begun.
  */
 #include "primary/keep.h"
 
@@ -52,7 +53,7 @@ struct keep {
 	struct post *post;
 	char *folder, *device_folder, *path;
 	char device[DEVICE_NAME_MAX + 1];
-	int lock; /* -1: not held, or a call has it */
+	int lock; /* -1: not held, or call or stuck has it */
 	const void *user; /* NULL: nobody */
 	char owner[OWNER_MAX + 1];
 	keep_fn *fn; /* of the user's request that has no answer; NULL: there is none */
@@ -61,7 +62,9 @@ struct keep {
 	uint8_t *bytes; /* to be saved, until a call has them */
 	size_t count;
 	struct keep_call *call; /* under way; NULL: none */
-	struct timer retry;     /* the DA queue was full */
+	struct da_request *request;
+	struct keep_call *stuck; /* given up, and not back yet; NULL: none */
+	struct timer timer;      /* with call: its end is late. Else: the DA queue was full */
 };
 
 static struct keep_call *call_of(void *arg)
@@ -171,10 +174,13 @@ static int run_call(void *arg)
 
 /* ---- Calls ---- */
 
+/* Its keep, if that is still there, gets the lock back. */
 static void call_free(void *arg)
 {
 	struct keep_call *call = call_of(arg);
-	if (call->lock >= 0)
+	if (call->lock >= 0 && call->keep)
+		call->keep->lock = call->lock;
+	else if (call->lock >= 0)
 		close(call->lock);
 	free(call->folder);
 	free(call->device_folder);
@@ -188,22 +194,32 @@ static const struct da_sink sink = { .finished = call_free };
 
 static void step(struct keep *keep);
 
-/* The user, if it is still there, has its answer. */
-static void tell(struct keep *keep, struct keep_call *call)
+static void post_failure(struct keep *keep, enum status status, const char *detail)
+{
+	struct post_where where = { .device = keep->device };
+	post_error(keep->post, status, &where, "%s", detail);
+}
+
+/* The user's request is answered. */
+static void tell(struct keep *keep, enum status status, const char *detail, uint8_t *bytes, size_t count)
 {
 	keep_fn *fn = keep->fn;
+	keep->fn = NULL;
+	if (keep->wanted == CALL_LOAD && status != STATUS_OK)
+		keep->user = NULL;
+	fn(keep->arg, status, detail, bytes, count);
+}
+
+/* The user, if it is still there, has its answer. */
+static void tell_end(struct keep *keep, struct keep_call *call)
+{
 	uint8_t *bytes = call->bytes;
-	if (call->status == STATUS_VOLUME_ERROR) {
-		struct post_where where = { .device = keep->device };
-		post_error(keep->post, call->status, &where, "%s", call->detail);
-	}
+	if (call->status == STATUS_VOLUME_ERROR)
+		post_failure(keep, call->status, call->detail);
 	if (call->is_orphan || call->kind == CALL_RELEASE)
 		return;
-	keep->fn = NULL;
-	if (call->kind == CALL_LOAD && call->status != STATUS_OK)
-		keep->user = NULL;
 	call->bytes = NULL;
-	fn(keep->arg, call->status, call->detail, bytes, call->count);
+	tell(keep, call->status, call->detail, bytes, call->count);
 }
 
 static void on_done(void *arg, struct da_request *request, const struct da_result *result)
@@ -213,14 +229,46 @@ static void on_done(void *arg, struct da_request *request, const struct da_resul
 	(void)result;
 	if (keep) {
 		assert(keep->magic == KEEP_MAGIC && keep->call == call);
+		timer_cancel(&keep->timer);
 		keep->call = NULL;
 		keep->lock = call->lock;
 		call->lock = -1;
-		tell(keep, call);
+		tell_end(keep, call);
 	}
 	da_release(call->da, request);
 	if (keep)
 		step(keep);
+}
+
+/* The thread of a call that was given up came back. */
+static void on_returned(void *arg)
+{
+	struct keep_call *call = call_of(arg);
+	struct keep *keep = call->keep;
+	if (!keep)
+		return;
+	assert(keep->magic == KEEP_MAGIC && keep->stuck == call);
+	keep->stuck = NULL;
+	keep->lock = call->lock;
+	call->lock = -1;
+	step(keep);
+}
+
+/* The disk has not answered in time. Who waits is told, also one that came after the call's own user has gone. */
+static void give_up(struct keep *keep)
+{
+	struct keep_call *call = keep->call;
+	bool is_write = call->kind == CALL_SAVE;
+	char detail[DETAIL_MAX + 1];
+	snprintf(detail, sizeof(detail), "%.150s: the disk does not answer within %d s%s", keep->path,
+		DA_TIMEOUT_MS / 1000, is_write ? "; whether it was written is not known" : "");
+	post_failure(keep, STATUS_TIMEOUT, detail);
+	keep->call = NULL;
+	keep->stuck = call;
+	if (!da_abandon(keep->da, keep->request)) /* the call is freed */
+		keep->stuck = NULL;
+	if (keep->fn)
+		tell(keep, STATUS_TIMEOUT, detail, NULL, 0);
 }
 
 static struct keep_call *new_call(struct keep *keep, enum call_kind kind)
@@ -250,16 +298,19 @@ static void submit(struct keep *keep, enum call_kind kind)
 		.sink_arg = call,
 		.done = on_done,
 		.arg = call,
+		.returned = on_returned,
+		.returned_arg = call,
 	};
 	/* Before it is submitted: a thread may have it at once. */
 	call->lock = keep->lock;
 	call->bytes = keep->bytes;
 	call->count = keep->count;
-	if (!da_submit(keep->da, &spec)) {
+	keep->request = da_submit(keep->da, &spec);
+	timer_set(&keep->timer, keep->request ? DA_TIMEOUT_MS : RETRY_DELAY_MS);
+	if (!keep->request) {
 		call->lock = -1;
 		call->bytes = NULL;
 		call_free(call);
-		timer_set(&keep->retry, RETRY_DELAY_MS);
 		return;
 	}
 	keep->lock = -1;
@@ -269,7 +320,7 @@ static void submit(struct keep *keep, enum call_kind kind)
 
 static void step(struct keep *keep)
 {
-	if (keep->call || keep->retry.is_set)
+	if (keep->call || keep->stuck || keep->timer.is_set)
 		return;
 	if (keep->fn)
 		submit(keep, keep->wanted);
@@ -277,10 +328,12 @@ static void step(struct keep *keep)
 		submit(keep, CALL_RELEASE);
 }
 
-static void on_retry(void *arg)
+static void on_timer(void *arg)
 {
 	struct keep *keep = arg;
 	assert(keep->magic == KEEP_MAGIC);
+	if (keep->call)
+		give_up(keep);
 	step(keep);
 }
 
@@ -298,7 +351,7 @@ struct keep *keep_new(const struct keep_config *config)
 	keep->path = xasprintf("%s/ledger", keep->device_folder);
 	snprintf(keep->device, sizeof(keep->device), "%s", config->device);
 	keep->lock = -1;
-	timer_init(&keep->retry, config->clock, on_retry, keep);
+	timer_init(&keep->timer, config->clock, on_timer, keep);
 	return keep;
 }
 
@@ -307,9 +360,11 @@ void keep_free(struct keep *keep)
 	if (!keep)
 		return;
 	assert(!keep->user);
-	timer_cancel(&keep->retry);
+	timer_cancel(&keep->timer);
 	if (keep->call)
 		keep->call->keep = NULL;
+	if (keep->stuck)
+		keep->stuck->keep = NULL;
 	if (keep->lock >= 0)
 		close(keep->lock);
 	free(keep->folder);
@@ -322,6 +377,14 @@ void keep_free(struct keep *keep)
 const char *keep_path(const struct keep *keep)
 {
 	return keep->path;
+}
+
+/* False, with words: an earlier request hangs. */
+static bool may_begin(const struct keep *keep, char detail[DETAIL_MAX + 1])
+{
+	if (keep->stuck)
+		snprintf(detail, DETAIL_MAX + 1, "%.180s: an earlier request to the disk hangs", keep->path);
+	return !keep->stuck;
 }
 
 static enum status begin(struct keep *keep, enum call_kind wanted, keep_fn *fn, void *arg)
@@ -340,6 +403,8 @@ enum status keep_load(struct keep *keep, const char *owner, keep_fn *fn, void *a
 		snprintf(detail, DETAIL_MAX + 1, "the ledger of %s is in use by %s", keep->device, keep->owner);
 		return STATUS_BUSY;
 	}
+	if (!may_begin(keep, detail))
+		return STATUS_NOT_READY;
 	keep->user = arg;
 	snprintf(keep->owner, sizeof(keep->owner), "%s", owner);
 	return begin(keep, CALL_LOAD, fn, arg);
@@ -352,6 +417,10 @@ enum status keep_save(struct keep *keep, uint8_t *bytes, size_t count, keep_fn *
 		free(bytes);
 		snprintf(detail, DETAIL_MAX + 1, "the ledger was not loaded");
 		return STATUS_BAD_REQUEST;
+	}
+	if (!may_begin(keep, detail)) {
+		free(bytes);
+		return STATUS_NOT_READY;
 	}
 	assert(!keep->fn);
 	keep->bytes = bytes;

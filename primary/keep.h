@@ -26,7 +26,8 @@ struct keep_config {
 	const char *device;
 };
 
-/* bytes: the callee's, to be freed; NULL where there is nothing. detail: words when the status is not OK. */
+/* bytes: the callee's, to be freed; NULL where there is nothing. detail: words when the status is not OK. TIMEOUT: the
+ * disk did not answer; a save may still come about. */
 typedef void keep_fn(void *arg, enum status status, const char *detail, uint8_t *bytes, size_t count);
 
 struct keep *keep_new(const struct keep_config *config);
@@ -35,11 +36,11 @@ void keep_free(struct keep *keep);
 const char *keep_path(const struct keep *keep);
 
 /* Takes the ledger for this user, which is known by arg, until keep_leave, unless it fails. OK: fn comes later with
- * the bytes as they are. BUSY, with words: another one has it. owner: for words, copied. One request of a user at a
- * time. */
+ * the bytes as they are. BUSY, with words: another one has it; NOT_READY: an earlier request hangs. owner: for words,
+ * copied. One request of a user at a time. */
 enum status keep_load(struct keep *keep, const char *owner, keep_fn *fn, void *arg, char detail[DETAIL_MAX + 1]);
-/* OK: fn comes later. BAD_REQUEST, with words: arg has not loaded it. Takes bytes over in either case. What is no
- * ledger of this device is BAD_REQUEST for fn. */
+/* OK: fn comes later. BAD_REQUEST, with words: arg has not loaded it; NOT_READY as above. Takes bytes over in any
+ * case. What is no ledger of this device is BAD_REQUEST for fn. */
 enum status keep_save(struct keep *keep, uint8_t *bytes, size_t count, keep_fn *fn, void *arg,
 	char detail[DETAIL_MAX + 1]);
 /* arg has gone: fn comes no more. What is being written is written. Harmless when arg does not have it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Invalid: see invalid.h. What a peer may let wait is limited in number, what it lets lie unread by its queue.
+ * Invalid: see invalid.h. What a peer may let wait is limited in number, the sets that it lets lie unread in bytes;
+ * data of Reads that lies before them counts nothing here.
  */
 #include "secondary/invalid.h"
 
@@ -18,7 +19,7 @@
 #include "storage/invalid_table.h"
 #include "wire/conn.h"
 
-#define QUEUED_BYTES_MAX (4u * MIB) /* of the link, when one more set is sent */
+#define UNSENT_BYTES_MAX (4u * MIB) /* sets of a link */
 
 /* An Invalid whose table is being read. */
 struct invalid_question {
@@ -36,10 +37,20 @@ static void refuse(struct session *session, uint32_t tag, enum status status, co
 	conn_send(session->conn, &message, NULL, 0, NULL, NULL);
 }
 
-static void on_sent(void *arg, bool sent)
+/* A set on its way. */
+struct invalid_sent {
+	struct session *session;
+	size_t bytes;
+	uint8_t packed[];
+};
+
+static void on_sent(void *arg, bool is_sent)
 {
-	(void)sent;
-	free(arg);
+	struct invalid_sent *sent = arg;
+
+	(void)is_sent;
+	sent->session->invalid_unsent_bytes -= sent->bytes;
+	free(sent);
 }
 
 /* set NULL: there are none. */
@@ -48,15 +59,22 @@ static void reply(struct session *session, uint32_t tag, const struct track_set 
 	const struct message message = { .type = MESSAGE_INVALID_REPLY,
 		.invalid_reply = { .tag = tag, .status = STATUS_OK } };
 	size_t bytes = set != NULL ? track_set_ranges(set) * TRACK_SET_PACKED_BYTES : 0;
-	uint8_t *packed;
+	struct invalid_sent *sent;
 
 	if (bytes == 0) {
 		conn_send(session->conn, &message, NULL, 0, NULL, NULL);
 		return;
 	}
-	packed = xcalloc(bytes, 1);
-	track_set_pack(set, packed);
-	conn_send(session->conn, &message, &(struct conn_piece){ packed, bytes }, 1, on_sent, packed);
+	if (session->invalid_unsent_bytes + bytes > UNSENT_BYTES_MAX) {
+		refuse(session, tag, STATUS_QUEUE_FULL, "too much waits to be sent");
+		return;
+	}
+	sent = xcalloc(1, sizeof(*sent) + bytes);
+	sent->session = session;
+	sent->bytes = bytes;
+	track_set_pack(set, sent->packed);
+	session->invalid_unsent_bytes += bytes;
+	conn_send(session->conn, &message, &(struct conn_piece){ sent->packed, bytes }, 1, on_sent, sent);
 }
 
 static void question_free(struct invalid_question *question)
@@ -72,8 +90,6 @@ static void on_answer(void *arg, enum status status, const struct track_set *set
 
 	if (status != STATUS_OK)
 		refuse(question->session, question->tag, status, detail);
-	else if (conn_queued_bytes(question->session->conn) > QUEUED_BYTES_MAX)
-		refuse(question->session, question->tag, STATUS_QUEUE_FULL, "too much waits to be sent");
 	else
 		reply(question->session, question->tag, set);
 	question_free(question);

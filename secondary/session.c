@@ -209,6 +209,7 @@ void session_free(struct session *session)
 	fetch_forget_session(session->ra, session);
 	assert(session->locked_tracks == 0 && session->connected_reads == 0 && session->reconnected_reads == 0);
 	assert(session->jobs == 0 && session->queries == NULL && session->invalid_questions == NULL);
+	assert(session->invalid_unsent_bytes == 0);
 	if (session->state != SESSION_HANDSHAKE)
 		count_links(session->ra, session->peer, -1);
 	DL_DELETE(session->ra->sessions, session);

@@ -9,6 +9,7 @@
 #define RA_SECONDARY_SESSION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/limits.h"
@@ -34,6 +35,7 @@ struct session {
 	bool has_device[DEVICES_MAX];
 	struct query *queries; /* DeviceQuery in progress */
 	struct invalid_question *invalid_questions; /* Invalid in progress */
+	size_t invalid_unsent_bytes; /* of sets that the peer has not taken */
 	/* Window: Reads received and neither answered nor disconnected; answers after RECONNECT being sent. */
 	uint32_t connected_reads;
 	uint32_t reconnected_reads;

@@ -25,6 +25,7 @@
 #define LEDGER_HISTORY_RANGES 1024u /* of each remembered run */
 #define LEDGER_BYTES_MAX (4u * MIB - 64u * KIB)
 #define LEDGER_TEXT_BYTES 512u
+#define LEDGER_SHAPE_MAX 2u /* of a range: enum report_shape without what is never kept */
 
 struct ledger;
 struct track_set;

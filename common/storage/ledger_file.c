@@ -314,7 +314,7 @@ static struct ledger_range take_range(struct in *in)
 	range.length_bytes = take_number(in, 8);
 	range.confirmed_ms = (uint32_t)take_number(in, 4);
 	range.confirmed = (uint16_t)take_number(in, 2);
-	range.shape = (uint8_t)take_number(in, 1);
+	range.shape = (uint8_t)take_most(in, 1, LEDGER_SHAPE_MAX, "the shape of a difference");
 	range.is_exact = take_most(in, 1, 1, "a flag") == 1;
 	return range;
 }

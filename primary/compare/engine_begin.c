@@ -222,6 +222,30 @@ static void begin_marks(struct engine *engine)
 	engine_load_marks(engine);
 }
 
+static bool is_inside(const struct track_set *set, uint64_t first, uint64_t count)
+{
+	return track_set_tracks_in(set, first, count) == track_set_tracks(set);
+}
+
+/* The options and sizes are those of its run, but who wrote it is not known: tracks that this run does not compare
+ * would count as compared. */
+static bool is_run_inside(const struct engine *engine)
+{
+	const struct ledger *ledger = place_ledger(engine->place);
+	const struct msg_host_open_reply *volumes = &engine->volumes;
+	uint64_t bytes = volume_info_common_bytes(&volumes->local, &volumes->remote);
+	uint64_t first = engine->options->has_tracks ? engine->options->first_track : 0;
+	uint64_t end = bytes / volumes->track_bytes + (bytes % volumes->track_bytes != 0), count;
+
+	if (!ledger || !ledger_run_options(ledger) || engine->options->restart)
+		return true;
+	if (engine->options->has_tracks && engine->options->last_track < end)
+		end = engine->options->last_track + 1;
+	count = end > first ? end - first : 0;
+	return is_inside(ledger_run_identical(ledger), first, count) &&
+		is_inside(ledger_run_different(ledger), first, count);
+}
+
 static void on_place_opened(void *arg, int exit_code, const char *why)
 {
 	struct engine *engine = engine_of(arg);
@@ -231,6 +255,9 @@ static void on_place_opened(void *arg, int exit_code, const char *why)
 	assert(engine->state == ENGINE_LOADING);
 	if (exit_code != 0)
 		engine_refuse(engine, exit_code, "%s", why);
+	else if (!is_run_inside(engine))
+		engine_refuse(engine, 2, "the ledger is not used: its unfinished run has tracks that this one does not "
+			"compare; --restart starts over");
 	else
 		begin_marks(engine);
 }
@@ -247,7 +274,7 @@ static void open_place(struct engine *engine)
 		return;
 	}
 	engine_set_state(engine, ENGINE_LOADING, "the volumes are open");
-	place_open(engine->place, &binding, total_tracks(engine), on_place_opened, engine);
+	place_open(engine->place, &binding, total_tracks(engine), max_lag_ms(engine), on_place_opened, engine);
 }
 
 /* ---- The volumes ---- */

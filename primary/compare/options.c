@@ -82,6 +82,7 @@ static const struct rule {
 };
 
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
+#define SETTLE_ROUNDS_DEFAULT 3u
 #define OPTION_HELP 256
 #define OPTION_VERSION 257
 #define OPTION_FIRST 258 /* of the first rule without a letter */
@@ -269,7 +270,7 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 		.io = IO_MODE_AUTO,
 		.socket_path = OPTIONS_SOCKET_DEFAULT,
 		.link_timeout_ms = 30000,
-		.settle_rounds = 3,
+		.settle_rounds = SETTLE_ROUNDS_DEFAULT,
 		.settle_delay_ms = 200,
 		.exact_tracks = 1024,
 		.status_fd = -1,
@@ -290,11 +291,11 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 	return parser.is_bad ? OPTIONS_BAD : OPTIONS_RUN;
 }
 
-void options_words(const struct options *options, char *out, size_t bytes)
+void options_words(const struct options *options, int64_t max_lag_ms, char *out, size_t bytes)
 {
 	static const char *const modes[] = { [INVALID_SKIP] = "", [INVALID_REFUSE] = " --invalid refuse",
 		[INVALID_CHECK] = " --invalid check" };
-	char tracks[64] = "", older[64] = "";
+	char tracks[64] = "", older[64] = "", settle[64] = "", lag[64] = "";
 
 	if (options->has_tracks && options->last_track == UINT64_MAX)
 		snprintf(tracks, sizeof(tracks), " --tracks %llu-", (unsigned long long)options->first_track);
@@ -303,7 +304,12 @@ void options_words(const struct options *options, char *out, size_t bytes)
 			(unsigned long long)options->last_track);
 	if (options->older_than_s > 0)
 		snprintf(older, sizeof(older), " --older-than %llds", (long long)options->older_than_s);
-	snprintf(out, bytes, "%s%s%s", tracks, older, modes[options->invalid]);
+	/* What is called different after a shorter look is not so for a run that was to look longer. */
+	if (options->settle_rounds != SETTLE_ROUNDS_DEFAULT)
+		snprintf(settle, sizeof(settle), " --settle %u", options->settle_rounds);
+	if (max_lag_ms > 0)
+		snprintf(lag, sizeof(lag), " --max-lag %lldms", (long long)max_lag_ms);
+	snprintf(out, bytes, "%s%s%s%s%s", tracks, older, modes[options->invalid], settle, lag);
 	if (out[0] == ' ')
 		memmove(out, out + 1, strlen(out));
 }

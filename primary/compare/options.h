@@ -86,8 +86,9 @@ uint32_t options_slot_count(const struct options *options);
 /* Tracks of a run, when the track size is known; 0: such a run does not fit into a slot. */
 uint32_t options_run_tracks(const struct options *options, uint32_t track_bytes);
 
-/* Those options that say what is compared and how its outcome counts, as words: both parts of a run have the same. */
-void options_words(const struct options *options, char *out, size_t bytes);
+/* Those options that say what is compared and how its outcome counts, as words: both parts of a run have the same.
+ * max_lag_ms: that in force. */
+void options_words(const struct options *options, int64_t max_lag_ms, char *out, size_t bytes);
 
 extern const char options_help[];
 

@@ -7,10 +7,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -96,6 +98,16 @@ static void start_over(struct place *place)
 	end_open(place, 0, "%s", "");
 }
 
+/* As many as volumes of these sizes have. */
+static bool has_all_tracks(const struct place *place, const struct ledger *ledger, char why[STATE_WHY_BYTES])
+{
+	if (ledger_total_tracks(ledger) == place->total_tracks)
+		return true;
+	snprintf(why, STATE_WHY_BYTES, "it is of %" PRIu64 " tracks, and there are %" PRIu64, ledger_total_tracks(ledger),
+		place->total_tracks);
+	return false;
+}
+
 /* What is kept there, NULL when nothing is. */
 static void judge(struct place *place, const uint8_t *file, size_t bytes)
 {
@@ -107,7 +119,8 @@ static void judge(struct place *place, const uint8_t *file, size_t bytes)
 		start_over(place);
 		return;
 	}
-	is_good = ledger_decode(file, bytes, &ledger, why) == 0 && ledger_fits(ledger, &place->binding, why);
+	is_good = ledger_decode(file, bytes, &ledger, why) == 0 && ledger_fits(ledger, &place->binding, why) &&
+		has_all_tracks(place, ledger, why);
 	if (is_good) {
 		accept(place, ledger);
 		return;
@@ -119,6 +132,21 @@ static void judge(struct place *place, const uint8_t *file, size_t bytes)
 		end_open(place, 2, "the ledger of %s is not used: %s; --restart starts over", name_of(place), why);
 }
 
+static bool is_same_file(const char *path, const char *volume)
+{
+	struct stat one, other;
+
+	return volume && stat(path, &one) == 0 && stat(volume, &other) == 0 && one.st_dev == other.st_dev &&
+		one.st_ino == other.st_ino;
+}
+
+/* The ledger would replace it. */
+static bool is_volume(const struct options *options)
+{
+	return is_same_file(options->state_path, options->path_local) ||
+		(options->form == FORM_PAIR && is_same_file(options->state_path, options->path_remote));
+}
+
 static void open_file(struct place *place)
 {
 	const char *path = place->options->state_path;
@@ -126,6 +154,10 @@ static void open_file(struct place *place)
 	size_t bytes = 0;
 	int rc;
 
+	if (is_volume(place->options)) {
+		end_open(place, 2, "--state %s: this is one of the volumes, and those are never written to", path);
+		return;
+	}
 	place->lock_fd = state_lock(path);
 	if (place->lock_fd == -EBUSY) {
 		end_open(place, 6, "busy: another run has %s", path);
@@ -136,12 +168,11 @@ static void open_file(struct place *place)
 		return;
 	}
 	rc = state_read(path, LEDGER_BYTES_MAX, &file, &bytes);
-	if (rc == -EFBIG && place->options->restart)
-		rc = -ENOENT;
 	if (rc == 0 || rc == -ENOENT)
 		judge(place, file, bytes);
 	else
-		end_open(place, 2, "%s cannot be read: %s", path, strerror(-rc));
+		end_open(place, 2, rc == -EFBIG ? "%s is no ledger: it is too large" : "%s cannot be read: %s", path,
+			strerror(-rc));
 	free(file);
 }
 
@@ -164,10 +195,11 @@ static void on_loaded(void *arg, const struct msg_host_record_reply *reply, cons
 			reply->status == STATUS_BUSY ? "" : "; --state none goes without a ledger");
 }
 
-void place_open(struct place *place, const struct ledger_binding *binding, uint64_t total_tracks,
+void place_open(struct place *place, const struct ledger_binding *binding, uint64_t total_tracks, int64_t max_lag_ms,
 	void (*done)(void *arg, int exit_code, const char *why), void *arg)
 {
 	assert(!place->ledger);
+	options_words(place->options, max_lag_ms, place->run_options, sizeof(place->run_options));
 	place->binding = *binding;
 	place->total_tracks = total_tracks;
 	place->opened = done;
@@ -313,7 +345,6 @@ struct place *place_new(const struct options *options, struct client *client, st
 	place->client = client;
 	place->lock_fd = -1;
 	timer_init(&place->timer, clock, on_timer, place);
-	options_words(options, place->run_options, sizeof(place->run_options));
 	return place;
 }
 

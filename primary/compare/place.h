@@ -23,7 +23,7 @@ void place_free(struct place *place); /* NULL is fine */
 
 /* Takes the ledger, once. done: exit_code 0, and place_ledger from then on; or the code that the program ends with (6:
  * another run has it, 2: it does not fit or is damaged, 4), and why. It may come from inside the call. */
-void place_open(struct place *place, const struct ledger_binding *binding, uint64_t total_tracks,
+void place_open(struct place *place, const struct ledger_binding *binding, uint64_t total_tracks, int64_t max_lag_ms,
 	void (*done)(void *arg, int exit_code, const char *why), void *arg);
 /* Another pass, of what was opened then: a ledger that does not fit any more, because a size changed, starts over.
  * Nothing may be under way. */

@@ -310,6 +310,8 @@ static void resume_identical(struct report *report, const struct track_set *iden
 	}
 }
 
+_Static_assert(SHAPE_REMOTE_ZERO == LEDGER_SHAPE_MAX, "a ledger has all shapes but that of the tail");
+
 /* The ranges of the track from *index on; *index is then the first of the next track. */
 static void resume_different(struct report *report, const struct ledger *ledger, uint64_t track, size_t *index)
 {

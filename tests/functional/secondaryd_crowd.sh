@@ -20,6 +20,9 @@ start_both
 pid=${daemon[b]}
 status() { ctl_json b "$1" status; }
 descriptors() { find "/proc/$pid/fd" -type l | wc -l; }
+compare 0 v
+compare 0 w # from now on the locks of their invalid tracks are held
+all_is_idle
 before=$(descriptors)
 
 # crowd KIND COUNT: returns when all of them were connected once.

@@ -37,8 +37,7 @@ alone=$median
 
 greedy=()
 for i in {0..7}; do
-	"$RA" --socket a.sock --state none --jobs 32 --run 1 --repeat forever \
-		--tracks $((40 + i * 64))-$((103 + i * 64)) v >"out.$i" 2>&1 &
+	"$RA" --socket a.sock --state none --jobs 32 --run 1 --repeat forever --tracks $((40 + i * 64))-$((103 + i * 64)) v >"out.$i" 2>&1 &
 	greedy+=($!)
 done
 has_many_jobs() { [ "$(ctl_json b .jobs.link status)" = 256 ]; }

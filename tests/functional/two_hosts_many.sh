@@ -17,7 +17,8 @@ poke v7.a 100000 Y
 two_hosts "${names[@]}"
 start_both
 
-# at_once DEVICE...: one compare for each, in $delivery; statuses in $T/status.N, reports in $T/out.N.
+# at_once DEVICE...: one compare for each, in $delivery, without a ledger, which only one of a device can have; statuses
+# in $T/status.N, reports in $T/out.N.
 at_once()
 {
 	local n=0 pids=()
@@ -60,7 +61,7 @@ says 'NO_FREE_JOB'
 [ "$(ctl_json b '.peers[0].jobs_max' links)" = 4 ] || die "jobs_max"
 
 # A second link of the same peer is refused, and the first goes on.
-sed "s|$T/a.sock|$T/a2.sock|" a.conf >a2.conf
+sed "s|$T/a\.s|$T/a2.s|" a.conf >a2.conf
 start a2
 is_refused() { [ "$(ctl_json b '.peers[0].links_refused' links)" -ge 1 ]; }
 until_true is_refused

@@ -10,7 +10,7 @@ noise v.a 8000000
 cp v.a v.b
 two_hosts v
 sed -i 's/^devices = .*/&\nmax-links = 2/' b.conf
-sed "s|$T/a.sock|$T/a2.sock|; s|$T/a.state|$T/a2.state|" a.conf >a2.conf
+sed "s|$T/a\.s|$T/a2.s|" a.conf >a2.conf # its socket and its state
 start_both
 start a2
 other_is_up() { [ "$(ctl_json a2 '.links[0].state' links)" = up ]; }

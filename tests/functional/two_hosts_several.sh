@@ -16,7 +16,7 @@ poke near.b2 5000000 'nor this one'
 two_hosts near far
 near_port=$(free_port)
 {
-	printf '[secondary]\nidentity = %s\nsocket = %s\nlisten = 127.0.0.1:%s\n' "$T/a.pem" "$T/b2.sock" "$near_port"
+	printf '[secondary]\nidentity = %s\nsocket = %s\nlisten = 127.0.0.1:%s\nstate = %s\n' "$T/a.pem" "$T/b2.sock" "$near_port" "$T/b2.state"
 	printf '[peer a]\nkey = %s\ndevices = near far\n' "${key[a]}"
 	for name in near far; do printf '[device %s]\nvolume = %s\n' $name "$T/$name.b2"; done
 } >b2.conf

@@ -16,7 +16,7 @@ cat >"$T/host" <<'END'
 set -e
 work=$1
 mount -t tmpfs tmpfs /mnt
-mkdir -p /mnt/etc /mnt/work /mnt/ra /mnt/run
+mkdir -p /mnt/etc /mnt/work /mnt/ra /mnt/lib
 mount -t overlay overlay -o lowerdir=/usr/local,upperdir=/mnt/etc,workdir=/mnt/work /usr/local
 mount --bind "$work/hosts" /etc/hosts
 mkdir -p /mnt/dev
@@ -26,6 +26,7 @@ mkdir -p /mnt/dev/vg0 /mnt/dev/shm
 cp "$work/volume" /mnt/dev/vg0/web1
 mount --rbind /mnt/dev /dev
 mount -t tmpfs tmpfs /run
+mount --bind /mnt/lib /var/lib # each host keeps its own state
 mount --bind /mnt/ra "$work/etc"
 touch "$work/ready.$2"
 exec sleep 600

@@ -347,6 +347,16 @@ static void without_the_primary_nothing_can_be_kept(void **state)
 	assert_int_equal(engine_exit_code(f->engine), 4);
 }
 
+static void assert_not_gone_on_with(struct fixture *f)
+{
+	begin_program(f);
+	fake_answer_open(f->client, STATUS_OK);
+	serve(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 2);
+	assert_non_null(strstr(engine_error(f->engine), "--restart"));
+}
+
 static void a_run_that_began_with_other_options_is_not_gone_on_with(void **state)
 {
 	struct fixture *f = *state;
@@ -358,16 +368,55 @@ static void a_run_that_began_with_other_options_is_not_gone_on_with(void **state
 	engine_interrupt(f->engine);
 	serve(f);
 	f->options.has_tracks = false;
-	begin_program(f);
-	fake_answer_open(f->client, STATUS_OK);
-	serve(f);
-	assert_int_equal(f->done, 1);
-	assert_int_equal(engine_exit_code(f->engine), 2);
-	assert_non_null(strstr(engine_error(f->engine), "--restart"));
+	assert_not_gone_on_with(f);
 	f->options.restart = true;
 	begin(f);
 	assert_int_equal(figures_now(f)->resumed_tracks, 0);
 	assert_int_equal(f->client->reads[0].request.first_track, 0);
+}
+
+/* A track that was looked at once is no difference for who wants it settled. */
+static void a_first_look_that_was_final_is_not_gone_on_with_by_a_run_that_settles(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->remote[0] ^= 1;
+	begin(f);
+	answer_run(f);
+	assert_int_equal(figures_now(f)->tracks[REPORT_DIFFERENT], 1);
+	engine_interrupt(f->engine);
+	serve(f);
+	f->options.settle_rounds = 2;
+	assert_not_gone_on_with(f);
+}
+
+/* As somebody else may write one. */
+static void a_run_with_tracks_that_are_not_asked_for_is_not_gone_on_with(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger *ledger;
+	size_t bytes;
+
+	f->options.has_tracks = true;
+	f->options.first_track = 8;
+	f->options.last_track = 31;
+	begin(f);
+	answer_run(f);
+	engine_interrupt(f->engine);
+	serve(f);
+	for (uint64_t track = 7; track <= 32; track += 25) {
+		ledger = kept_ledger();
+		ledger_begin_run(ledger, "--tracks 8-31 --settle 0", 1000);
+		ledger_identical(ledger, track, 1, 1000);
+		free(kept.ledger);
+		kept.ledger = ledger_encode(ledger, &bytes);
+		kept.ledger_bytes = (uint32_t)bytes;
+		ledger_free(ledger);
+		assert_not_gone_on_with(f);
+	}
+	f->options.restart = true;
+	begin(f);
+	assert_int_equal(figures_now(f)->resumed_tracks, 0);
 }
 
 static void each_pass_is_a_run_of_its_own(void **state)
@@ -1220,6 +1269,8 @@ int main(void)
 		TEST(a_loss_of_the_link_keeps_the_place),
 		TEST(without_the_primary_nothing_can_be_kept),
 		TEST(a_run_that_began_with_other_options_is_not_gone_on_with),
+		TEST(a_first_look_that_was_final_is_not_gone_on_with_by_a_run_that_settles),
+		TEST(a_run_with_tracks_that_are_not_asked_for_is_not_gone_on_with),
 		TEST(each_pass_is_a_run_of_its_own),
 		TEST(volumes_that_change_their_size_between_passes_get_a_new_ledger),
 		TEST(a_run_whose_streams_have_all_stopped_is_not_over),

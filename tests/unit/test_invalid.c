@@ -27,6 +27,7 @@
 #include "storage/invalid_table.h"
 #include "tests/support/bed.h"
 #include "tests/support/table_bed.h"
+#include "wire/conn.h"
 #include "wire/message.h"
 
 static struct bed *bed;
@@ -188,6 +189,33 @@ static void sets_that_are_not_taken_do_not_pile_up(void **state)
 	assert_int_equal(primary_invalid(primary, 5, device)->status, STATUS_OK); /* they are taken now */
 }
 
+/* Just before the next one is answered. */
+static void on_marked_send_much(void *arg, enum status status, const struct track_set *set, const char *detail)
+{
+	static uint8_t data[TRACK_SET_PAYLOAD_BYTES_MAX];
+	const struct message other = { .type = MESSAGE_INVALID_REPLY, .invalid_reply = { .tag = 9, .status = STATUS_OK } };
+
+	on_marked(arg, status, set, detail);
+	for (unsigned i = 0; i < 5; i++)
+		conn_send(bed->ra->sessions->conn, &other, &(struct conn_piece){ data, sizeof(data) }, 1, NULL, NULL);
+}
+
+/* What other devices of the link are read meanwhile is no reason to refuse. */
+static void set_goes_out_behind_any_amount_of_other_data(void **state)
+{
+	struct track_set *set = track_set_new();
+	enum status status = STATUS_UNSET;
+
+	(void)state;
+	track_set_add(set, 5, 1);
+	invalid_table_do(table, INVALID_MARK, set, on_marked_send_much, &status);
+	send_invalid(1);
+	pass_without_disk(1);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_OK);
+	assert_int_equal(status, STATUS_OK);
+	assert_int_equal(primary->answers[1].payload_bytes, TRACK_SET_PACKED_BYTES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -201,6 +229,7 @@ int main(void)
 		TEST(primary_that_goes_before_its_answer_leaves_nothing),
 		TEST(peer_has_so_many_questions_at_once),
 		TEST(sets_that_are_not_taken_do_not_pile_up),
+		TEST(set_goes_out_behind_any_amount_of_other_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

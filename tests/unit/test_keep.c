@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/post.h"
+#include "storage/da.h"
 #include "storage/ledger.h"
 #include "storage/state_file.h"
 #include "tests/support/world.h"
@@ -407,6 +408,124 @@ static void a_full_disk_is_told_and_the_user_keeps_it(void **state)
 	assert_file_is(8);
 }
 
+/* ---- A disk that does not answer ---- */
+
+/* The user's load, or its save of 7 tracks, hangs until it is told that it does. */
+static void give_up(struct user *user, bool is_save)
+{
+	unsigned answers = user->answers;
+
+	begin_hang();
+	assert_int_equal(is_save ? save_ledger(user, "web1", 7) : load(user), STATUS_OK);
+	wait_until_hung();
+	clock_advance(world->clock, DA_TIMEOUT_MS - 1);
+	world_settle(world);
+	assert_int_equal(user->answers, answers);
+	clock_advance(world->clock, 1);
+	world_settle(world);
+	assert_int_equal(user->answers, answers + 1);
+	assert_int_equal(user->status, STATUS_TIMEOUT);
+}
+
+static void a_load_that_hangs_is_answered_and_the_lock_is_free_when_it_is_back(void **state)
+{
+	(void)state;
+	give_up(&one, false);
+	assert_non_null(strstr(one.detail, "/web1/ledger: the disk does not answer within 8 s"));
+	assert_null(strstr(one.detail, "written"));
+	assert_int_equal(post_count(world->post, STATUS_TIMEOUT), 1);
+	assert_int_equal(load(&two), STATUS_NOT_READY);
+	assert_non_null(strstr(two.detail, "/web1/ledger: an earlier request to the disk hangs"));
+	assert_false(is_unlocked());
+	end_hang();
+	assert_true(WORLD_UNTIL(world, is_unlocked()));
+	assert_int_equal(one.answers, 1);
+	load_well(&two);
+}
+
+static void a_save_that_hangs_is_answered_and_the_user_may_save_again_when_it_is_back(void **state)
+{
+	(void)state;
+	load_well(&one);
+	give_up(&one, true);
+	assert_non_null(strstr(one.detail, "does not answer within 8 s; whether it was written is not known"));
+	assert_int_equal(save_ledger(&one, "web1", 8), STATUS_NOT_READY);
+	assert_int_equal(load(&two), STATUS_BUSY); /* it still has it */
+	end_hang();
+	assert_true(WORLD_UNTIL(world, save_ledger(&one, "web1", 9) == STATUS_OK));
+	wait_answer(&one, STATUS_OK);
+	assert_file_is(9);
+	assert_int_equal(one.answers, 3);
+}
+
+static void who_waits_for_a_call_that_hangs_is_told_too(void **state)
+{
+	(void)state;
+	begin_hang();
+	assert_int_equal(load(&one), STATUS_OK);
+	wait_until_hung();
+	keep_leave(keep, &one);
+	assert_int_equal(load(&two), STATUS_OK);
+	clock_advance(world->clock, DA_TIMEOUT_MS);
+	world_settle(world);
+	assert_int_equal(two.answers, 1);
+	assert_int_equal(two.status, STATUS_TIMEOUT);
+	end_hang();
+	assert_true(WORLD_UNTIL(world, is_unlocked()));
+	load_well(&two);
+}
+
+static int hang_a_thread(void *arg)
+{
+	(void)arg;
+	wait_if_told();
+	return 0;
+}
+
+static void on_thread_back(void *arg, struct da_request *request, const struct da_result *result)
+{
+	(void)arg, (void)result;
+	da_release(world->da, request);
+}
+
+static void a_save_that_no_thread_began_in_time_leaves_the_lock_with_its_user(void **state)
+{
+	struct da_spec spec = { .kind = DA_CALL, .call = hang_a_thread, .done = on_thread_back };
+
+	(void)state;
+	load_well(&one);
+	begin_hang();
+	for (unsigned i = 0; i < 2; i++) { /* calls get half of the threads */
+		spec.owner = i == 0 ? &one : &two;
+		assert_non_null(da_submit(world->da, &spec));
+		wait_until_hung();
+	}
+	assert_int_equal(save_ledger(&one, "web1", 7), STATUS_OK);
+	clock_advance(world->clock, DA_TIMEOUT_MS);
+	world_settle(world);
+	assert_int_equal(one.answers, 2);
+	assert_int_equal(one.status, STATUS_TIMEOUT);
+	assert_false(is_unlocked());
+	assert_int_equal(save_ledger(&one, "web1", 8), STATUS_OK);
+	end_hang();
+	wait_answer(&one, STATUS_OK);
+	assert_file_is(8);
+	assert_false(is_unlocked());
+}
+
+static void what_is_kept_may_be_freed_while_a_call_hangs(void **state)
+{
+	(void)state;
+	load_well(&one);
+	give_up(&one, true);
+	keep_leave(keep, &one);
+	keep_free(keep);
+	assert_false(is_unlocked());
+	end_hang();
+	assert_true(WORLD_UNTIL(world, is_unlocked()));
+	open_keep();
+}
+
 /* ---- Users who go ---- */
 
 static void who_goes_while_it_is_read_hears_nothing_and_the_next_waits(void **state)
@@ -534,6 +653,11 @@ int main(void)
 		TEST(a_folder_that_is_no_folder_is_named),
 		TEST(a_file_that_cannot_be_read_is_named_and_the_lock_given_up),
 		TEST(a_full_disk_is_told_and_the_user_keeps_it),
+		TEST(a_load_that_hangs_is_answered_and_the_lock_is_free_when_it_is_back),
+		TEST(a_save_that_hangs_is_answered_and_the_user_may_save_again_when_it_is_back),
+		TEST(who_waits_for_a_call_that_hangs_is_told_too),
+		TEST(a_save_that_no_thread_began_in_time_leaves_the_lock_with_its_user),
+		TEST(what_is_kept_may_be_freed_while_a_call_hangs),
 		TEST(who_goes_while_it_is_read_hears_nothing_and_the_next_waits),
 		TEST(who_goes_while_it_is_written_has_it_written_and_the_lock_is_given_up),
 		TEST(an_answer_that_nobody_waits_for_is_not_given_to_the_same_user_of_later),

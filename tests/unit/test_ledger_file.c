@@ -274,6 +274,7 @@ static void each_value_out_of_its_bounds_is_named(void **state)
 		{ RANGES + 12, 8, 1025, "a difference is out of bounds" }, /* laps over the next */
 		{ RANGES + 12, 8, UINT64_MAX, "a difference is out of bounds" },
 		{ RANGES + 4 + 24 + 8, 8, TRACK_BYTES - 1023, "a difference is out of bounds" }, /* ends in the next track */
+		{ RANGES + 4 + 22, 1, 3, "the shape of a difference is out of bounds" },
 		{ RANGES + 4 + 23, 1, 2, "a flag is out of bounds" },
 	};
 	size_t bytes;

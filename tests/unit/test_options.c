@@ -495,7 +495,7 @@ static const char *words_of(const char *first, const char *second, const char *t
 	static char words[512];
 
 	assert_int_equal(PARSE("web1", first, second, third), OPTIONS_RUN);
-	options_words(&options, words, sizeof(words));
+	options_words(&options, options.max_lag_ms, words, sizeof(words));
 	return words;
 }
 
@@ -503,11 +503,14 @@ static const char *words_of(const char *first, const char *second, const char *t
 static void options_that_matter_to_a_ledger_have_their_words(void **state)
 {
 	(void)state;
-	assert_string_equal(words_of("--jobs=3", "--settle=9", "--accept-trimmed"), "");
+	assert_string_equal(words_of("--jobs=3", "--settle=3", "--accept-trimmed"), "");
+	assert_string_equal(words_of("--settle=0", NULL, NULL), "--settle 0");
+	assert_string_equal(words_of("--settle=9", "--max-lag=2s", NULL), "--settle 9 --max-lag 2000ms");
 	assert_string_equal(words_of("--tracks=5-9", NULL, NULL), "--tracks 5-9");
 	assert_string_equal(words_of("--tracks=5-", "--invalid=check", NULL), "--tracks 5- --invalid check");
 	assert_string_equal(words_of("--invalid=refuse", "--older-than=1h", NULL), "--older-than 3600s --invalid refuse");
 	assert_string_equal(words_of("--invalid=skip", NULL, NULL), "");
+	assert_string_equal(words_of("--settle=0", "--max-lag=3s", NULL), "--settle 0 --max-lag 3000ms");
 	assert_string_equal(words_of("--tracks=0-18446744073709551614", "--older-than=36600d", "--invalid=refuse"),
 		"--tracks 0-18446744073709551614 --older-than 3162240000s --invalid refuse");
 }

@@ -35,6 +35,7 @@ struct fixture {
 	struct ledger_binding binding;
 	char folder[256], path[300], lock[320];
 	unsigned opened, before, saved;
+	int64_t max_lag_ms;
 	int exit_code;
 	char why[PLACE_WHY_BYTES];
 };
@@ -45,6 +46,7 @@ static int set_up(void **state)
 	const char *parent = getenv("TMPDIR");
 
 	f->clock = clock_new_virtual();
+	f->options.settle_rounds = 3;
 	f->client = client_new(NULL, NULL, -1, NULL, -1, NULL, NULL);
 	f->binding = (struct ledger_binding){ .device = "a and b", .local_identity = "file 1:2",
 		.remote_identity = "file 1:3", .local_bytes = TRACKS * 4096, .remote_bytes = TRACKS * 4096,
@@ -96,7 +98,7 @@ static void open_place(struct fixture *f)
 	place_free(f->place);
 	f->opened = 0;
 	f->place = place_new(&f->options, f->client, f->clock);
-	place_open(f->place, &f->binding, TRACKS, on_opened, f);
+	place_open(f->place, &f->binding, TRACKS, f->max_lag_ms, on_opened, f);
 }
 
 static void assert_opened(const struct fixture *f)
@@ -363,10 +365,52 @@ static void a_file_that_is_too_large_is_none_of_ours(void **state)
 	make_file(f);
 	assert_int_equal(truncate(f->path, (off_t)LEDGER_BYTES_MAX + 1), 0);
 	open_place(f);
-	assert_refused(f, 2, "cannot be read: ");
+	assert_refused(f, 2, "/state is no ledger: it is too large");
 	f->options.restart = true;
 	open_place(f);
+	assert_refused(f, 2, "it is too large");
+}
+
+/* Under another name, which is not the one that was typed. */
+static void a_volume_is_never_taken_for_a_ledger(void **state)
+{
+	struct fixture *f = *state;
+	char other[300];
+
+	snprintf(other, sizeof(other), "%s/other", f->folder);
+	f->options.state_path = f->path;
+	f->options.restart = true;
+	write_file(f, "data", 4);
+	assert_int_equal(link(f->path, other), 0);
+	f->options.path_local = other;
+	open_place(f);
+	assert_refused(f, 2, "/state: this is one of the volumes");
+	f->options.path_local = "/dev/null";
+	f->options.path_remote = other;
+	open_place(f);
+	assert_refused(f, 2, "/state: this is one of the volumes");
+	assert_int_equal(access(f->lock, F_OK), -1);
+	f->options.form = FORM_SSH; /* then it is another host's */
+	open_place(f);
 	assert_opened(f);
+	assert_int_equal(unlink(other), 0);
+}
+
+/* What differed sooner than the copy may be late was not confirmed. */
+static void a_run_that_was_to_wait_less_for_the_copy_does_not_go_on(void **state)
+{
+	struct fixture *f = *state;
+
+	make_file(f);
+	begin_run(f, 3);
+	place_save(f->place, on_saved, f);
+	f->max_lag_ms = 3000;
+	open_place(f);
+	assert_refused(f, 2, "was asked for without options that matter, this one with --max-lag 3000ms");
+	f->max_lag_ms = 0;
+	open_place(f);
+	assert_opened(f);
+	assert_int_equal(tracks_of_run(f), 3);
 }
 
 static void a_ledger_of_other_volumes_is_refused_with_both(void **state)
@@ -414,6 +458,25 @@ static void another_pass_keeps_the_ledger_unless_a_size_changed(void **state)
 	assert_null(place_ledger(f->place));
 }
 
+static void a_ledger_of_another_number_of_tracks_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger *ledger = ledger_new(&f->binding, TRACKS - 1);
+	size_t bytes;
+	uint8_t *file = ledger_encode(ledger, &bytes);
+
+	use_file(f);
+	write_file(f, file, bytes);
+	open_place(f);
+	assert_refused(f, 2, "it is of 99 tracks, and there are 100");
+	f->options.restart = true;
+	open_place(f);
+	assert_opened(f);
+	assert_int_equal(ledger_total_tracks(place_ledger(f->place)), TRACKS);
+	ledger_free(ledger);
+	free(file);
+}
+
 static void two_runs_with_one_file_are_one_too_many(void **state)
 {
 	struct fixture *f = *state;
@@ -422,7 +485,7 @@ static void two_runs_with_one_file_are_one_too_many(void **state)
 	make_file(f);
 	other = place_new(&f->options, f->client, f->clock);
 	f->opened = 0;
-	place_open(other, &f->binding, TRACKS, on_opened, f);
+	place_open(other, &f->binding, TRACKS, f->max_lag_ms, on_opened, f);
 	assert_refused(f, 6, "busy: another run has ");
 	assert_refused(f, 6, f->path);
 	place_free(other);
@@ -656,8 +719,11 @@ int main(void)
 		TEST(a_damaged_file_is_refused_and_left_alone),
 		TEST(restart_replaces_what_cannot_be_used),
 		TEST(a_file_that_is_too_large_is_none_of_ours),
+		TEST(a_volume_is_never_taken_for_a_ledger),
+		TEST(a_run_that_was_to_wait_less_for_the_copy_does_not_go_on),
 		TEST(a_ledger_of_other_volumes_is_refused_with_both),
 		TEST(another_pass_keeps_the_ledger_unless_a_size_changed),
+		TEST(a_ledger_of_another_number_of_tracks_is_refused),
 		TEST(two_runs_with_one_file_are_one_too_many),
 		TEST(a_place_that_cannot_be_is_exit_2),
 		TEST(a_save_that_fails_is_told_once_and_at_the_end),
