@@ -90,7 +90,7 @@ cp v.b place
 stays 'too large' --restart v.a v.b
 stays 'one of the volumes' --restart v.a place
 rm place
-ln -s v.b place
+ln -s w.b place
 stays 'symbolic' --restart v.a v.b
 rm place
 
