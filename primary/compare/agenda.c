@@ -383,4 +383,5 @@ void agenda_stop(struct agenda *agenda, enum report_reason reason)
 void agenda_unreserve(struct agenda *agenda)
 {
 	agenda->config.is_final = false;
+	report_unreserve(agenda->config.report, agenda->config.options->settle_rounds);
 }

@@ -294,13 +294,14 @@ void engine_lost(struct engine *engine, const char *reason)
 /* Between the loss and the new reservation anybody may have written. */
 static void note_reservation(struct engine *engine, const struct msg_host_link *link)
 {
-	if (engine->options->reserve == RESERVE_NONE || engine->was_unreserved)
+	if (engine->options->reserve == RESERVE_NONE)
 		return;
-	engine->was_unreserved = true;
-	if (engine->agenda && engine->options->settle_rounds > 0)
+	if (!engine->was_unreserved && engine->agenda && engine->options->settle_rounds > 0)
 		agenda_unreserve(engine->agenda);
-	if (link->unreserved)
+	engine->was_unreserved = true;
+	if (link->unreserved && !engine->is_unreserved)
 		log_warning("the device is not reserved any more: %s", link->detail);
+	engine->is_unreserved = link->unreserved;
 }
 
 void engine_link(struct engine *engine, const struct msg_host_link *link)

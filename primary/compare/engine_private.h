@@ -74,7 +74,8 @@ struct engine {
 	bool is_over;        /* no further pass, whatever --repeat says */
 	bool is_time_over;   /* --max-duration or --until: no further pass begins */
 	bool is_client_lost;
-	bool was_unreserved;
+	bool was_unreserved; /* at some time */
+	bool is_unreserved;  /* for good: that was told */
 	int exit_code; /* without a report */
 	char error[OPENING_WHY_BYTES];
 };

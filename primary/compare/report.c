@@ -358,6 +358,11 @@ void report_resume(struct report *report, const struct ledger *ledger)
 		track_set_tracks(different) + track_set_tracks(ledger_run_identical(ledger));
 }
 
+void report_unreserve(struct report *report, uint32_t settle_rounds)
+{
+	report->figures.setup.settle_rounds = settle_rounds;
+}
+
 void report_not_compared(struct report *report, uint64_t first_track, uint64_t count, enum report_reason reason)
 {
 	report->figures.reasons[reason] += count_tracks(report, REPORT_NOT_COMPARED, first_track, count);

@@ -181,6 +181,8 @@ void report_invalid(struct report *report, uint64_t first_track, uint64_t count)
 void report_not_compared(struct report *report, uint64_t first_track, uint64_t count, enum report_reason reason);
 /* All that the unfinished run of the ledger has. Before anything else is told. */
 void report_resume(struct report *report, const struct ledger *ledger);
+/* The reservation was lost: from now on differences are settled in so many rounds. */
+void report_unreserve(struct report *report, uint32_t settle_rounds);
 /* The ranges of a track that was told to be different: at most max of them go to out, clipped to the track. Returns how
  * many there are. */
 size_t report_track_ranges(const struct report *report, uint64_t track, struct report_range *out, size_t max);

@@ -132,6 +132,7 @@ start_relay
 until_true link_is_up
 goes_on_unreserved() { ctl a errors | grep -q "not reserved again: the remote volume is in use by qemu-io\[$qemu\]"; }
 until_true goes_on_unreserved
+until_true grep -q "the device is not reserved any more: .* is in use by qemu-io\[$qemu\]" run.err
 until_true has_jobs
 is_kept_away v.a
 qemu_ends

@@ -758,11 +758,13 @@ static void after_a_relink_nothing_is_of_one_moment(void **state)
 	f->client->remote[63 * FAKE_TRACK_BYTES] ^= 1;
 	begin(f);
 	answer_run(f);
+	assert_int_equal(figures_now(f)->setup.settle_rounds, 0);
 	link_is(f, false, 0);
 	link_is(f, true, 1);
 	fake_answer_all(f->client);
 	assert_int_equal(engine_settling_tracks(f->engine), 1);
 	end_program(f);
+	assert_int_equal(figures(f)->setup.settle_rounds, 1);
 	assert_false(report_is_of_moment(engine_report(f->engine)));
 	assert_int_equal(figures(f)->tracks[REPORT_DIFFERENT], 2);
 	assert_int_equal(report_range(engine_report(f->engine), 0)->confirm.times, 0);
