@@ -38,6 +38,9 @@ bool remote_is_changed(const struct remote_device *device, const struct msg_devi
 	add_changed_number(words, "device", was->device_id, is->device_id);
 	if (was->kind != is->kind)
 		add_change(words, "it changed from %s to %s", volume_kind_name(was->kind), volume_kind_name(is->kind));
+	/* The same number may be another device by now. A peer that does not say tells nothing. */
+	if (was->identity[0] && is->identity[0] && strcmp(was->identity, is->identity) != 0)
+		add_change(words, "it was %.80s and is %.80s", was->identity, is->identity);
 	if (strcmp(was->path, is->path) != 0)
 		add_change(words, "its path changed from %.80s to %.80s", was->path, is->path);
 	return words[0] != '\0';

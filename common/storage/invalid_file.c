@@ -79,7 +79,11 @@ static int decode(const struct invalid_file *file, const uint8_t *content, size_
 			(unsigned long long)le64toh(head[0]), (unsigned long long)le64toh(head[1]),
 			(unsigned long long)file->track_bytes, (unsigned long long)file->offset_bytes);
 	*set = track_set_unpack(content + HEAD_BYTES, bytes - HEAD_BYTES, TRACK_SET_RANGES_MAX);
-	return *set != NULL ? 0 : fail(file, -EBADMSG, why, "what stands in it is no set of tracks");
+	if (*set != NULL && track_set_end(*set) <= TRACKS_END)
+		return 0;
+	track_set_free(*set);
+	*set = NULL;
+	return fail(file, -EBADMSG, why, "what stands in it is no set of tracks");
 }
 
 int invalid_file_load(struct invalid_file *file, struct track_set **set, char why[STATE_WHY_BYTES])

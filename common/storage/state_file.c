@@ -216,20 +216,6 @@ int state_read(const char *path, size_t bytes_max, uint8_t **file, size_t *file_
 	return rc;
 }
 
-int state_remove(const char *path)
-{
-	int folder = open_folder(path), rc = 0;
-
-	if (folder < 0)
-		return folder == -ENOENT ? 0 : folder;
-	if (unlink(path) != 0)
-		rc = errno == ENOENT ? 0 : -errno;
-	else if (fsync(folder) != 0)
-		rc = -errno;
-	close(folder);
-	return rc;
-}
-
 int state_lock(const char *path)
 {
 	char *lock = xasprintf("%s.lock", path);

@@ -33,7 +33,6 @@ bool state_is_one(const uint8_t *file, size_t file_bytes);
 int state_write(const char *path, const uint8_t *file, size_t file_bytes);
 /* All of the file, to be freed: 0, -ENOENT, -EFBIG (more than bytes_max), or another -errno. */
 int state_read(const char *path, size_t bytes_max, uint8_t **file, size_t *file_bytes);
-int state_remove(const char *path); /* 0 also when it was not there */
 
 /* Takes PATH.lock, so that no other process has it: a descriptor to be closed, -EBUSY, or another -errno. The lock file
  * stays. */

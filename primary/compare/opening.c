@@ -55,6 +55,16 @@ void opening_add_hint(const struct options *options, char *why, size_t why_bytes
 			"configuration, name both: ra-compare %s B)", options->device, options->device);
 }
 
+/* What a secondary that is too old to say its identity tells of it. */
+static void name_identity(const struct volume_info *volume, char out[LEDGER_TEXT_BYTES])
+{
+	if (volume->identity[0])
+		snprintf(out, LEDGER_TEXT_BYTES, "%s", volume->identity);
+	else
+		snprintf(out, LEDGER_TEXT_BYTES, "%.400s, device %llu, inode %llu", volume->path,
+			(unsigned long long)volume->device_id, (unsigned long long)volume->inode);
+}
+
 void opening_binding(const struct options *options, const struct msg_host_open_reply *reply,
 	struct ledger_binding *out)
 {
@@ -69,8 +79,8 @@ void opening_binding(const struct options *options, const struct msg_host_open_r
 	};
 	snprintf(out->device, sizeof(out->device), "%.64s%s%.400s", device_of(options), options->host[0] ? " on " : "",
 		options->host);
-	snprintf(out->local_identity, sizeof(out->local_identity), "%s", reply->local.identity);
-	snprintf(out->remote_identity, sizeof(out->remote_identity), "%s", reply->remote.identity);
+	name_identity(&reply->local, out->local_identity);
+	name_identity(&reply->remote, out->remote_identity);
 }
 
 static int refuse_device(const struct options *options, const struct msg_host_open_reply *reply, char *why)

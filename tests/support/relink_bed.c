@@ -48,7 +48,8 @@ int relink_set_up(void **state)
 	close(fd);
 	bed->volume = (struct msg_device_reply){ .status = STATUS_OK, .device_number = 3, .track_bytes = RELINK_TRACK,
 		.volume = { .size_bytes = RELINK_TRACKS * RELINK_TRACK - 1000, .kind = VOLUME_KIND_FILE,
-			.io = IO_MODE_BUFFERED, .device_id = 5, .inode = 77, .path = "/remote" } };
+			.io = IO_MODE_BUFFERED, .device_id = 5, .inode = 77, .path = "/remote",
+			.identity = "dm LVM-x" } };
 	bed->reserve_status = bed->create_status = STATUS_OK;
 	bed->last_link_id = 0x0007000000000000ull;
 	for (unsigned i = 0; i < RELINK_HOSTS; i++)

@@ -390,7 +390,8 @@ static void damaged_file_is_told_and_left_alone(void **state)
 /* The checksum is right, and what is in it is not a set of these tracks. */
 static void file_of_other_content_is_damaged(void **state)
 {
-	static const uint64_t contents[][6] = { { 0, 0, 5, 1, 5, 1 }, { 0, 0, 5, 0, 9, 1 }, { 0, 0, 9, 1, 5, 1 } };
+	static const uint64_t contents[][6] = { { 0, 0, 5, 1, 5, 1 }, { 0, 0, 5, 0, 9, 1 }, { 0, 0, 9, 1, 5, 1 },
+		{ 0, 0, 5, 1, 9, TRACKS_END - 8 } };
 	struct outcome outcome = { 0 };
 	size_t file_bytes;
 	uint8_t *file;
@@ -401,7 +402,7 @@ static void file_of_other_content_is_damaged(void **state)
 	file = state_wrap(STATE_INVALID, 1, (const uint8_t *)"short", 5, &file_bytes);
 	assert_damaged(file, file_bytes);
 	free(file);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
 		uint64_t content[6];
 
 		memcpy(content, contents[i], sizeof(content));

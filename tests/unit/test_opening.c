@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "primary/compare/options.h"
+#include "storage/ledger.h"
 #include "wire/message.h"
 
 struct fixture {
@@ -194,6 +195,19 @@ static void a_reservation_goes_with_the_open(void **state)
 	}
 }
 
+static void a_ledger_is_bound_to_what_is_known_of_the_volumes(void **state)
+{
+	struct fixture *f = *state;
+	struct msg_host_open_reply reply = { .status = STATUS_OK, .track_bytes = 4096,
+		.local = { .identity = "dm LVM-x", .path = "/dev/a" },
+		.remote = { .path = "/dev/b", .device_id = 5, .inode = 77 } };
+	struct ledger_binding binding;
+
+	opening_binding(&f->options, &reply, &binding);
+	assert_string_equal(binding.local_identity, "dm LVM-x");
+	assert_string_equal(binding.remote_identity, "/dev/b, device 5, inode 77"); /* it does not say its identity */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -209,6 +223,7 @@ int main(void)
 		TEST(another_track_size_than_asked_for_is_refused),
 		TEST(the_owner_is_a_process_of_this_host),
 		TEST(a_reservation_goes_with_the_open),
+		TEST(a_ledger_is_bound_to_what_is_known_of_the_volumes),
 	};
 
 	return cmocka_run_group_tests_name("opening", tests, NULL, NULL);

@@ -41,6 +41,11 @@ static void other_track_size(struct msg_device_reply *volume)
 	volume->track_bytes = 65536;
 }
 
+static void other_identity(struct msg_device_reply *volume)
+{
+	strcpy(volume->volume.identity, "dm LVM-y");
+}
+
 static void other_inode(struct msg_device_reply *volume)
 {
 	volume->volume.inode = 78;
@@ -72,6 +77,7 @@ static void volume_that_came_back_as_another_one_ends_its_reads(void **state)
 	static const struct change changes[] = {
 		{ "its size changed from 39960 to 50000", bigger },
 		{ "its track size changed from 4096 to 65536", other_track_size },
+		{ "it was dm LVM-x and is dm LVM-y", other_identity },
 		{ "its inode changed from 77 to 78", other_inode },
 		{ "its device changed from 5 to 6", other_device },
 		{ "its path changed from /remote to /elsewhere", other_path },

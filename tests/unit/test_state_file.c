@@ -235,7 +235,6 @@ static void a_folder_that_is_not_there_is_an_error(void **state)
 	(void)state;
 	snprintf(path, sizeof(path), "%s/none/file", folder);
 	assert_int_equal(write_text(NEW), -ENOENT);
-	assert_int_equal(state_remove(path), 0);
 	assert_int_equal(state_lock(path), -ENOENT);
 }
 
@@ -250,7 +249,6 @@ static void a_path_may_be_without_a_folder_or_in_the_root(void **state)
 	assert_int_equal(chdir(here), 0);
 	free(here);
 	assert_text(NEW);
-	assert_int_equal(state_remove("/ra-no-such-file"), 0);
 }
 
 static void a_full_and_a_read_only_file_system_leave_the_old_file(void **state)
@@ -272,7 +270,6 @@ static void a_full_and_a_read_only_file_system_leave_the_old_file(void **state)
 	assert_false(is_there(beside));
 	assert_int_equal(mount("none", folder, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
 	assert_int_equal(write_text(NEW), -EROFS);
-	assert_int_equal(state_remove(path), -EROFS);
 	assert_int_equal(state_lock(path), -EROFS);
 	assert_text(OLD);
 	assert_int_equal(umount(folder), 0);
@@ -299,22 +296,6 @@ static void only_a_regular_file_of_bounded_size_is_read(void **state)
 	unlink(other);
 	assert_int_equal(mkfifo(other, 0600), 0);
 	assert_int_equal(state_read(other, 1000, &file, &bytes), -EINVAL);
-}
-
-static void what_is_removed_is_gone_and_may_be_removed_again(void **state)
-{
-	(void)state;
-	assert_int_equal(write_text(OLD), 0);
-	faults.calls = 0;
-	assert_int_equal(state_remove(path), 0);
-	assert_int_equal(faults.calls, 1); /* the folder is synced */
-	assert_false(is_there(path));
-	assert_int_equal(state_remove(path), 0);
-	assert_int_equal(write_text(OLD), 0);
-	faults = (struct faults){ .fault = FAULT_ERROR, .at = 1 };
-	assert_int_equal(state_remove(path), -EDQUOT);
-	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(state_remove(path), -EISDIR);
 }
 
 /* ---- The lock ---- */
@@ -454,7 +435,6 @@ int main(void)
 		TEST(a_path_may_be_without_a_folder_or_in_the_root),
 		TEST(a_full_and_a_read_only_file_system_leave_the_old_file),
 		TEST(only_a_regular_file_of_bounded_size_is_read),
-		TEST(what_is_removed_is_gone_and_may_be_removed_again),
 		TEST(one_has_the_lock_until_it_is_closed),
 		cmocka_unit_test(what_was_wrapped_is_unwrapped),
 		cmocka_unit_test(every_length_but_its_own_is_refused),
