@@ -26,6 +26,7 @@ struct item {
 	uint64_t track;
 	enum item_state state;
 	uint32_t round; /* from 0 */
+	bool is_begun_again; /* the local data was seen to change, and the rounds began again */
 	uint32_t failures; /* rounds whose reads did not come */
 	int64_t due_ms; /* WAITING, LAGGING */
 	/* The local data of the latest FIRST, and since when it is known to be the same, over how many rounds that found
@@ -202,17 +203,22 @@ void settle_first(struct settle *settle, uint64_t track, const uint8_t *local, u
 	set_timer(settle);
 }
 
-/* After the last round: two that agree, or the only one there is. */
+/* All rounds must agree. The first that does not, because the local data changed in it or before it, is the end of those
+ * so far: they begin again, once. */
 static enum settle_verdict end_round(struct settle *settle, struct item *item, struct report_confirm *confirm)
 {
-	uint32_t needed = settle->config.rounds < 2 ? 1 : 2;
 	enum settle_verdict verdict = SETTLE_UNSETTLED;
 
-	if (++item->round < settle->config.rounds) {
+	item->round++;
+	if (item->confirmed < item->round && !item->is_begun_again) {
+		item->is_begun_again = true;
+		item->round = item->confirmed;
+	}
+	if (item->round < settle->config.rounds) {
 		wait_for_round(settle, item, "the round is over");
 		return SETTLE_GOES_ON;
 	}
-	if (item->confirmed >= needed) {
+	if (item->confirmed == settle->config.rounds) {
 		int64_t over_ms = clock_now_ms(settle->config.clock) - item->same_since_ms;
 
 		*confirm = (struct report_confirm){ item->confirmed, over_ms < UINT32_MAX ? (uint32_t)over_ms : UINT32_MAX };

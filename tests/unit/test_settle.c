@@ -224,7 +224,12 @@ static void one_round_alone_is_enough_when_it_is_all(void **state)
 	assert_int_equal(f->confirm.times, 1);
 	assert_int_equal(f->confirm.over_ms, LAG_MS);
 	settle_add(f->settle, 7);
-	assert_int_equal(round_of(f, DELAY_MS, 9, 8), SETTLE_UNSETTLED);
+	assert_int_equal(round_of(f, DELAY_MS, 9, 8), SETTLE_GOES_ON); /* it begins again */
+	assert_int_equal(round_of(f, DELAY_MS, 8, 7), SETTLE_UNSETTLED);
+	settle_add(f->settle, 7);
+	assert_int_equal(round_of(f, DELAY_MS, 9, 8), SETTLE_GOES_ON);
+	assert_int_equal(round_of(f, DELAY_MS, 8, 8), SETTLE_DIFFERENT);
+	assert_int_equal(f->confirm.times, 1);
 }
 
 static void a_change_within_a_round_takes_its_confirmations_away(void **state)
@@ -235,11 +240,10 @@ static void a_change_within_a_round_takes_its_confirmations_away(void **state)
 	settle_add(f->settle, 7);
 	assert_int_equal(round_of(f, DELAY_MS, 9, 9), SETTLE_GOES_ON);
 	assert_int_equal(round_of(f, 2 * DELAY_MS, 9, 9), SETTLE_GOES_ON);
-	assert_int_equal(round_of(f, 4 * DELAY_MS, 9, 8), SETTLE_UNSETTLED);
-	settle_add(f->settle, 7);
-	assert_int_equal(round_of(f, DELAY_MS, 9, 9), SETTLE_GOES_ON);
-	assert_int_equal(round_of(f, 2 * DELAY_MS, 9, 8), SETTLE_GOES_ON);
-	assert_int_equal(round_of(f, 4 * DELAY_MS, 8, 8), SETTLE_UNSETTLED); /* one is not two */
+	assert_int_equal(round_of(f, 4 * DELAY_MS, 9, 8), SETTLE_GOES_ON);
+	assert_int_equal(round_of(f, DELAY_MS, 8, 8), SETTLE_GOES_ON); /* all of them again */
+	assert_int_equal(round_of(f, 2 * DELAY_MS, 8, 8), SETTLE_GOES_ON);
+	assert_int_equal(round_of(f, 4 * DELAY_MS, 8, 7), SETTLE_UNSETTLED); /* but not once more */
 }
 
 static void a_change_between_rounds_takes_them_away_too(void **state)
@@ -250,45 +254,40 @@ static void a_change_between_rounds_takes_them_away_too(void **state)
 	settle_add(f->settle, 7);
 	assert_int_equal(round_of(f, DELAY_MS, 9, 9), SETTLE_GOES_ON);
 	assert_int_equal(round_of(f, 2 * DELAY_MS, 9, 9), SETTLE_GOES_ON);
-	assert_int_equal(round_of(f, 4 * DELAY_MS, 8, 8), SETTLE_UNSETTLED);
-}
-
-static void two_rounds_that_agree_after_a_change_are_enough_and_count_from_it(void **state)
-{
-	struct fixture *f = *state;
-
-	start(f, 3, LAG_MS);
-	settle_add(f->settle, 7);
-	assert_int_equal(round_of(f, DELAY_MS, 9, 8), SETTLE_GOES_ON);
+	assert_int_equal(round_of(f, 4 * DELAY_MS, 8, 8), SETTLE_GOES_ON); /* the first of three again */
 	assert_int_equal(round_of(f, 2 * DELAY_MS, 8, 8), SETTLE_GOES_ON);
 	assert_int_equal(round_of(f, 4 * DELAY_MS, 8, 8), SETTLE_DIFFERENT);
-	assert_int_equal(f->confirm.times, 2);
-	assert_int_equal(f->confirm.over_ms, 2 * LAG_MS + 4 * DELAY_MS);
+	assert_int_equal(f->confirm.times, 3);
+	assert_int_equal(f->confirm.over_ms, 3 * LAG_MS + 6 * DELAY_MS); /* from the change on */
 	settle_add(f->settle, 7); /* the same when it changes back: it was not the same all the time */
 	assert_int_equal(round_of(f, DELAY_MS, 8, 9), SETTLE_GOES_ON);
+	assert_int_equal(round_of(f, DELAY_MS, 8, 8), SETTLE_GOES_ON);
 	assert_int_equal(round_of(f, 2 * DELAY_MS, 8, 8), SETTLE_GOES_ON);
-	assert_int_equal(round_of(f, 4 * DELAY_MS, 8, 8), SETTLE_DIFFERENT);
-	assert_int_equal(f->confirm.times, 2);
-	assert_int_equal(f->confirm.over_ms, 2 * LAG_MS + 4 * DELAY_MS);
+	assert_int_equal(round_of(f, 4 * DELAY_MS, 9, 9), SETTLE_UNSETTLED);
 }
 
-/* It goes back and forth between two contents, unless the last two rounds saw but one of them. */
+/* It goes back and forth between two contents, unless three rounds on end saw but one of them. */
 static void alternating_local_data_is_never_different(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned reads = 0; reads < 64; reads++) { /* a bit for each local read of three rounds */
+	for (unsigned reads = 0; reads < 4096; reads++) { /* a bit for each local read of six rounds */
 		enum settle_verdict verdict = SETTLE_GOES_ON;
-		bool is_quiet = (reads >> 2 & 0xf) == 0 || (reads >> 2 & 0xf) == 0xf; /* the last two rounds */
+		unsigned round = 0, same = 0; /* reads without a change */
 
 		settle_free(f->settle);
 		start(f, 3, LAG_MS);
 		settle_add(f->settle, 7);
-		for (unsigned round = 0; round < 3; round++) {
-			assert_int_equal(verdict, SETTLE_GOES_ON);
-			verdict = round_of(f, DELAY_MS << round, reads >> (2 * round) & 1, reads >> (2 * round + 1) & 1);
+		for (; round < 6 && verdict == SETTLE_GOES_ON; round++) {
+			unsigned first = reads >> (2 * round) & 1, last = reads >> (2 * round + 1) & 1;
+
+			same = round > 0 && first == (reads >> (2 * round - 1) & 1) ? same + 1 : 1;
+			same = last == first ? same + 1 : 0;
+			clock_advance(f->clock, 8 * DELAY_MS);
+			verdict = round_of(f, 0, (uint8_t)first, (uint8_t)last);
 		}
-		assert_int_equal(verdict, is_quiet ? SETTLE_DIFFERENT : SETTLE_UNSETTLED);
+		assert_int_not_equal(verdict, SETTLE_GOES_ON);
+		assert_int_equal(verdict == SETTLE_DIFFERENT, same >= 6);
 	}
 }
 
@@ -479,7 +478,6 @@ int main(void)
 		TEST(one_round_alone_is_enough_when_it_is_all),
 		TEST(a_change_within_a_round_takes_its_confirmations_away),
 		TEST(a_change_between_rounds_takes_them_away_too),
-		TEST(two_rounds_that_agree_after_a_change_are_enough_and_count_from_it),
 		TEST(alternating_local_data_is_never_different),
 		TEST(reads_that_do_not_come_make_a_round_again_but_not_for_ever),
 		TEST(a_second_read_that_does_not_come_confirms_nothing_and_spoils_nothing),
