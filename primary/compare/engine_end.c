@@ -180,6 +180,16 @@ void engine_break_off(struct engine *engine, enum report_reason reason)
 	engine_close_pass(engine, NULL, reason, false);
 }
 
+/* The time was over, and there was something left that another part can do. */
+static bool was_cut_short(const struct engine *engine)
+{
+	const struct report_figures *figures = report_figures(engine->report);
+	uint64_t asked = figures->tracks[REPORT_NOT_COMPARED] - figures->reasons[REASON_NOT_ASKED] -
+		figures->reasons[REASON_PROVEN];
+
+	return engine->is_cut && asked + figures->tracks[REPORT_UNSETTLED] > 0;
+}
+
 static void on_checked(void *arg, const struct msg_host_open_reply *reply)
 {
 	struct engine *engine = engine_of(arg);
@@ -198,7 +208,7 @@ static void on_checked(void *arg, const struct msg_host_open_reply *reply)
 		log_warning("the sizes at the end of the pass are not known: %s%s%s", status_name(reply->status),
 			reply->detail[0] ? ": " : "", reply->detail);
 	engine_close_pass(engine, reply->status == STATUS_OK ? reply : NULL, REASON_COUNT,
-		!engine->is_cut && engine_has_live_stream(engine));
+		!was_cut_short(engine) && engine_has_live_stream(engine));
 }
 
 void engine_end_running(struct engine *engine)

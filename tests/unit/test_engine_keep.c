@@ -1198,6 +1198,42 @@ static void a_pass_that_time_cut_keeps_its_place(void **state)
 	assert_int_equal(engine_exit_code(f->engine), 0);
 }
 
+/* Else the next run would prove nothing anew, and say that it did. */
+static void a_pass_that_was_done_when_time_cut_it_is_over(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.max_duration_ms = 1000;
+	begin(f);
+	while (figures_now(f)->compared_bytes < (uint64_t)(TRACKS - 2 * RUN_TRACKS) * FAKE_TRACK_BYTES)
+		answer_run(f);
+	clock_advance(f->clock, 1000);
+	fake_answer_all(f->client);
+	fake_answer_open(f->client, STATUS_OK);
+	serve(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 0);
+	assert_false(has_kept_run());
+}
+
+static void what_was_settling_when_time_cut_it_is_left_for_the_next_part(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.max_duration_ms = 1000;
+	f->options.settle_rounds = 1;
+	f->client->remote[0] ^= 1;
+	begin(f);
+	fake_answer_all(f->client);
+	assert_int_equal(engine_settling_tracks(f->engine), 1);
+	clock_advance(f->clock, 1000);
+	fake_answer_all(f->client);
+	fake_answer_open(f->client, STATUS_OK);
+	serve(f);
+	assert_int_equal(figures(f)->tracks[REPORT_UNSETTLED], 1);
+	assert_true(has_kept_run());
+}
+
 static void time_that_is_over_while_the_link_is_down_ends_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -1305,6 +1341,8 @@ int main(void)
 		TEST(a_loss_while_the_last_pass_is_kept_changes_no_verdict),
 		TEST(the_time_may_be_over_at_any_moment),
 		TEST(a_pass_that_time_cut_keeps_its_place),
+		TEST(a_pass_that_was_done_when_time_cut_it_is_over),
+		TEST(what_was_settling_when_time_cut_it_is_left_for_the_next_part),
 		TEST(time_that_is_over_while_the_link_is_down_ends_at_once),
 		TEST(a_link_that_goes_down_after_the_time_is_not_waited_for),
 		TEST(time_that_is_over_when_all_is_compared_spoils_nothing),
