@@ -23,6 +23,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "primary/compare/pace.h"
+#include "primary/compare/report.h"
 
 #define LINE_BYTES 1024u
 _Static_assert(LINE_BYTES <= PIPE_BUF, "a pipe takes all of a line or nothing");
@@ -61,6 +62,19 @@ static json_t *json_word(const char *word)
 	return word[0] ? json_string(word) : json_null();
 }
 
+static json_t *json_tracks(const struct pace_figures *figures)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "total", json_integer((json_int_t)figures->total_tracks));
+	json_object_set_new(json, "done", json_integer((json_int_t)figures->done_tracks));
+	for (int state = 0; state < REPORT_STATE_COUNT; state++)
+		json_object_set_new(json, report_state_name((enum report_state)state),
+			json_integer((json_int_t)figures->tracks[state]));
+	json_object_set_new(json, "settling", json_integer((json_int_t)figures->settling_tracks));
+	return json;
+}
+
 static json_t *json_of(const struct pace_figures *figures, bool is_end)
 {
 	json_t *json = json_object();
@@ -69,10 +83,7 @@ static json_t *json_of(const struct pace_figures *figures, bool is_end)
 	json_object_set_new(json, "format", json_string("ra-progress/1"));
 	json_object_set_new(json, "phase", json_string(is_end ? "finished" : pace_phase_name(figures->phase)));
 	json_object_set_new(json, "pass", json_integer((json_int_t)figures->pass));
-	json_object_set_new(json, "tracks",
-		json_pack("{s:I, s:I, s:I, s:I, s:I}", "total", (json_int_t)figures->total_tracks, "done",
-			(json_int_t)figures->done_tracks, "different", (json_int_t)figures->different_tracks, "unreadable",
-			(json_int_t)figures->unreadable_tracks, "settling", (json_int_t)figures->settling_tracks));
+	json_object_set_new(json, "tracks", json_tracks(figures));
 	json_object_set_new(json, "compared_bytes", json_integer((json_int_t)figures->compared_bytes));
 	json_object_set_new(json, "local_bytes_per_second", json_integer((json_int_t)figures->local_bytes_per_s));
 	json_object_set_new(json, "remote_bytes_per_second", json_integer((json_int_t)figures->remote_bytes_per_s));

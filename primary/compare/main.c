@@ -229,12 +229,12 @@ static void count(void *arg, struct pace_input *input)
 	if (report) {
 		const struct report_figures *figures = report_figures(report);
 
-		for (int state = 0; state < REPORT_STATE_COUNT; state++)
+		for (int state = 0; state < REPORT_STATE_COUNT; state++) {
+			input->tracks[state] = figures->tracks[state];
 			input->done_tracks += figures->tracks[state];
+		}
 		input->pass = figures->setup.pass;
 		input->total_tracks = figures->total_tracks;
-		input->different_tracks = figures->tracks[REPORT_DIFFERENT];
-		input->unreadable_tracks = figures->tracks[REPORT_UNREADABLE];
 		input->settling_tracks = engine_settling_tracks(compare->engine);
 		input->compared_bytes = figures->compared_bytes;
 		input->waits = figures->link.waits;

@@ -253,12 +253,11 @@ void pace_figures(const struct pace *pace, struct pace_figures *out)
 		.pass = input->pass,
 		.done_tracks = input->done_tracks,
 		.total_tracks = input->total_tracks,
-		.different_tracks = input->different_tracks,
-		.unreadable_tracks = input->unreadable_tracks,
 		.settling_tracks = input->settling_tracks,
 		.compared_bytes = input->compared_bytes,
 		.elapsed_s = (uint64_t)(pace->now_ms - pace->begun_ms) / 1000,
 	};
+	memcpy(out->tracks, input->tracks, sizeof(out->tracks));
 	if (!input->is_link_down && pace->count > 0)
 		measure(pace, out);
 }

@@ -33,7 +33,8 @@ struct pace_input {
 	enum pace_phase phase; /* but PACE_WAITING, which is_link_down makes of it */
 	bool is_link_down;
 	uint64_t pass; /* from 1; 0: none began yet */
-	uint64_t done_tracks, total_tracks, different_tracks, unreadable_tracks, settling_tracks;
+	uint64_t tracks[REPORT_STATE_COUNT]; /* their sum is done_tracks */
+	uint64_t done_tracks, total_tracks, settling_tracks;
 	uint64_t compared_bytes;
 	struct report_waits waits;
 	int64_t cpu_ms; /* processor time of this process */
@@ -43,7 +44,8 @@ struct pace_input {
 struct pace_figures {
 	enum pace_phase phase;
 	uint64_t pass;
-	uint64_t done_tracks, total_tracks, different_tracks, unreadable_tracks, settling_tracks;
+	uint64_t tracks[REPORT_STATE_COUNT];
+	uint64_t done_tracks, total_tracks, settling_tracks;
 	uint64_t compared_bytes;
 	uint64_t local_bytes_per_s, remote_bytes_per_s; /* read from the volumes, over the window */
 	enum pace_binds binds;

@@ -91,10 +91,10 @@ void progress_format(const struct pace_figures *figures, char line[PROGRESS_LINE
 	add_phase(line, figures);
 	if (figures->total_tracks == 0)
 		return;
-	add(line, ", %" PRIu64 " %s", figures->different_tracks,
-		plural(figures->different_tracks, "track differs", "tracks differ"));
-	if (figures->unreadable_tracks > 0)
-		add(line, ", %" PRIu64 " unreadable", figures->unreadable_tracks);
+	add(line, ", %" PRIu64 " %s", figures->tracks[REPORT_DIFFERENT],
+		plural(figures->tracks[REPORT_DIFFERENT], "track differs", "tracks differ"));
+	if (figures->tracks[REPORT_UNREADABLE] > 0)
+		add(line, ", %" PRIu64 " unreadable", figures->tracks[REPORT_UNREADABLE]);
 	if (figures->settling_tracks > 0)
 		add(line, ", %" PRIu64 " settling", figures->settling_tracks);
 	add_left(line, figures->left_s);
@@ -134,7 +134,7 @@ static void tell_primary(const struct progress *progress, const struct pace_figu
 	struct msg_host_progress message = {
 		.done_tracks = figures->done_tracks,
 		.total_tracks = figures->total_tracks,
-		.different_tracks = figures->different_tracks,
+		.different_tracks = figures->tracks[REPORT_DIFFERENT],
 		.settling_tracks = figures->settling_tracks,
 		.local_bytes_per_s = figures->local_bytes_per_s,
 		.remote_bytes_per_s = figures->remote_bytes_per_s,

@@ -16,8 +16,10 @@ lines() { [ "$(jq -s "$1" lines)" = true ] || { cat lines; die "lines: not $1"; 
 # A private pair, held to some seconds.
 expect 1 --limit 2M --status-fd 3 v.a v.b 3>lines
 lines 'length >= 3 and (map(.format == "ra-progress/1" and .pass <= 1) | all)'
-lines '[.[:-1][] | .phase] - ["opening", "comparing", "finishing"] == []'
+lines '[.[:-1][] | .phase] - ["opening", "comparing", "settling", "finishing"] == []'
 lines '[.[].tracks.done] == ([.[].tracks.done] | sort) and (map(.tracks.done <= .tracks.total) | all)'
+lines '[.[].tracks | .identical + .different + .unsettled + .invalid + .unreadable + .not_compared == .done] | all'
+lines '.[-2].tracks.identical > 100'
 lines '.[:-1] | map(.binds) | index("limit") != null'
 lines 'map(select(.binds == "limit") | .left_seconds >= 1 and .left_seconds < 60) | all'
 lines 'map(select(.binds == "limit") | .local_bytes_per_second < 8e6 and .remote_bytes_per_second > 1e6) | all'

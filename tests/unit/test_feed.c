@@ -21,7 +21,7 @@
 #include "primary/compare/pace.h"
 
 static const struct pace_figures some = { .phase = PACE_COMPARING, .pass = 1, .done_tracks = 2, .total_tracks = 3,
-	.different_tracks = 4, .unreadable_tracks = 5, .settling_tracks = 6, .compared_bytes = 7, .local_bytes_per_s = 8,
+	.tracks = { 21, 4, 22, 23, 5, 24 }, .settling_tracks = 6, .compared_bytes = 7, .local_bytes_per_s = 8,
 	.remote_bytes_per_s = 9, .binds = PACE_LINK, .left_s = 10, .elapsed_s = 11 };
 
 static char text[1 << 20];
@@ -54,10 +54,12 @@ static void lines_have_all_figures(void **state)
 	read_all(fds[0]);
 	assert_string_equal(text,
 		"{\"format\":\"ra-progress/1\",\"phase\":\"comparing\",\"pass\":1,\"tracks\":{\"total\":3,\"done\":2,"
-		"\"different\":4,\"unreadable\":5,\"settling\":6},\"compared_bytes\":7,\"local_bytes_per_second\":8,"
+		"\"identical\":21,\"different\":4,\"unsettled\":22,\"invalid\":23,\"unreadable\":5,\"not_compared\":24,"
+		"\"settling\":6},\"compared_bytes\":7,\"local_bytes_per_second\":8,"
 		"\"remote_bytes_per_second\":9,\"binds\":\"link\",\"left_seconds\":10,\"elapsed_seconds\":11}\n"
 		"{\"format\":\"ra-progress/1\",\"phase\":\"finished\",\"pass\":1,\"tracks\":{\"total\":3,\"done\":2,"
-		"\"different\":4,\"unreadable\":5,\"settling\":6},\"compared_bytes\":7,\"local_bytes_per_second\":8,"
+		"\"identical\":21,\"different\":4,\"unsettled\":22,\"invalid\":23,\"unreadable\":5,\"not_compared\":24,"
+		"\"settling\":6},\"compared_bytes\":7,\"local_bytes_per_second\":8,"
 		"\"remote_bytes_per_second\":9,\"binds\":null,\"left_seconds\":null,\"elapsed_seconds\":11,"
 		"\"result\":\"not-proven\",\"exit_status\":3}\n");
 	feed_free(feed);

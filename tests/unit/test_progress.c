@@ -106,8 +106,8 @@ static void line_says_what_is_known_the_most_important_first(void **state)
 
 	(void)state;
 	assert_line(&now, "comparing:  50 %, 0 tracks differ, 0.0 KiB/s local, 0.0 KiB/s remote");
-	now.different_tracks = 1;
-	now.unreadable_tracks = 2;
+	now.tracks[REPORT_DIFFERENT] = 1;
+	now.tracks[REPORT_UNREADABLE] = 2;
 	now.settling_tracks = 3;
 	now.left_s = 119;
 	now.local_bytes_per_s = 2 * MIB;
@@ -253,7 +253,7 @@ static void primary_is_told_the_same_once_a_second(void **state)
 {
 	struct fixture *f = *state;
 
-	f->input.different_tracks = 3;
+	f->input.tracks[REPORT_DIFFERENT] = 3;
 	f->input.settling_tracks = 4;
 	start(f, false);
 	steps(f, 1);
