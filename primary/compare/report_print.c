@@ -224,7 +224,8 @@ void report_print_sentence(const struct report *report, uint64_t passes, FILE *o
 /* What is known of a difference, after its place. */
 static void print_difference(const struct report_range *range, FILE *out)
 {
-	static const char *const seen[] = { [SEEN_NEW] = ", new: not seen by the last runs", [SEEN_AGAIN] = ", again" };
+	static const char *const seen[] = { [SEEN_NEW] = ", new (suspect what writes)",
+		[SEEN_AGAIN] = ", again (suspect the medium)" };
 
 	if (!range->is_exact)
 		fputs(" (whole tracks)", out);

@@ -203,8 +203,8 @@ void settle_first(struct settle *settle, uint64_t track, const uint8_t *local, u
 	set_timer(settle);
 }
 
-/* All rounds must agree. The first that does not, because the local data changed in it or before it, is the end of those
- * so far: they begin again, once. */
+/* All rounds must agree. The first that does not, because the local data changed in it or before it, is the end of
+ * those so far: they begin again, once. */
 static enum settle_verdict end_round(struct settle *settle, struct item *item, struct report_confirm *confirm)
 {
 	enum settle_verdict verdict = SETTLE_UNSETTLED;

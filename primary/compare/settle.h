@@ -3,9 +3,9 @@
  * Tracks that differed, and are read again before that is believed. Each goes through rounds, with a delay before each
  * that doubles: the local volume is read (FIRST), max-lag passes, then the remote volume and after it the local one
  * again (SECOND). Equal in any round: identical. Different needs all rounds to have found the local data unchanged,
- * within and between them, and the remote data not equal to it; when the local data is seen to change, the rounds begin
- * again, once. Everything else is unsettled: the track is being written. Here are the tracks, their times and that judgement; reading is done by
- * whoever takes the runs. Loop thread only.
+ * within and between them, and the remote data not equal to it; when the local data is seen to change, the rounds
+ * begin again, once. Everything else is unsettled: the track is being written. Here are the tracks, their times and
+ * that judgement; reading is done by whoever takes the runs. Loop thread only.
  *
  *   WAITING --> READY --> FIRST --> LAGGING --> READY --> SECOND --> WAITING ... or judged and forgotten
  */

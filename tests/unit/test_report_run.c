@@ -475,9 +475,9 @@ static void a_difference_that_was_seen_before_is_told_from_a_new_one(void **stat
 	differ(f, 2, 0, 1, 0, 0); /* whole tracks */
 	finish(f);
 	assert_int_equal(figures(f)->range_count, 3);
-	assert_says(f, "different: offset 8187, 10 bytes, new: not seen by the last runs\n");
-	assert_says(f, "different: offset 8291, 3 bytes, again\n");
-	assert_says(f, "different: offset 16384, 8192 bytes (whole tracks), new: not seen by the last runs\n");
+	assert_says(f, "different: offset 8187, 10 bytes, new (suspect what writes)\n");
+	assert_says(f, "different: offset 8291, 3 bytes, again (suspect the medium)\n");
+	assert_says(f, "different: offset 16384, 8192 bytes (whole tracks), new (suspect what writes)\n");
 	json = json_of(f);
 	assert_string_equal(json_string_value(json_object_get(json_range(json, 0), "seen")), "new");
 	assert_string_equal(json_string_value(json_object_get(json_range(json, 1), "seen")), "again");
