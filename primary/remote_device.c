@@ -183,8 +183,7 @@ static void on_timer(void *arg)
 		return;
 	}
 	if (device->is_taken) {
-		memcpy(why, device->why, sizeof(why));
-		remote_device_fail(device, STATUS_BUSY, why);
+		remote_reserve_waits_no_more(device);
 		return;
 	}
 	remote_name_time(time, device->spec.link_timeout_ms);

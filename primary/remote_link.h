@@ -106,7 +106,7 @@ struct remote_device {
 	uint64_t throttled_ms;
 	struct timer timer; /* its patience with the link; FAILED: set while requests are to be ended */
 	struct timer again; /* RESERVING: to ask for the reservation again. READY: set while is_crowded */
-	bool is_taken;      /* on this connection the reservation was BUSY; why says how */
+	bool is_taken;      /* on this connection a user of RA has it; why says who */
 	bool is_crowded;    /* no link job was free: none is asked for until again */
 	enum status failed; /* FAILED: the status of all its requests */
 	char why[DETAIL_MAX + 1];
@@ -217,6 +217,8 @@ void remote_device_fail_question(struct remote_device *device, enum status statu
 /* RESERVING, now or again: asks for it. May call its owner; it may be gone after this. */
 void remote_reserve(struct remote_device *device);
 void remote_unreserve(struct remote_device *device);
+/* Its patience is over while a user of RA has it. May call its owner; it may be gone after this. */
+void remote_reserve_waits_no_more(struct remote_device *device);
 int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply);
 
 /* ---- remote_change.c ---- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The reservation of a device at the secondary: asked for when the volume is known, and again on each new connection.
- * Loop thread only. The hard thing is a reservation that does not come back: another user of RA ends the run, but for a
- * while it may be its own last connection; when another program has the volume, the run goes on without.
+ * Loop thread only. The hard thing is a reservation that does not come back: a user of RA who has it may be the last
+ * connection of this very run, and is waited for; where that does not help, or another program has the volume, the run
+ * goes on without.
  */
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +47,20 @@ static void wait_for_user(struct remote_device *device, const char *detail)
 {
 	/* Perhaps by its own last connection, whose end only the pings of the secondary will see. */
 	device->is_taken = true;
-	snprintf(device->why, sizeof(device->why), "the reservation was lost with the link: %.200s", detail);
+	snprintf(device->why, sizeof(device->why), "%s", detail);
 	timer_set(&device->again, REMOTE_AGAIN_MS);
+}
+
+void remote_reserve_waits_no_more(struct remote_device *device)
+{
+	char why[DETAIL_MAX + 1];
+	memcpy(why, device->why, sizeof(why));
+	if (device->request.tag != 0) { /* the answer that is on its way decides */
+		memcpy(device->unreserved, why, sizeof(why));
+		return;
+	}
+	timer_cancel(&device->again);
+	go_on_unreserved(device, why);
 }
 
 static void be_refused(struct remote_device *device, enum status status, bool by_program, const char *detail)
@@ -57,7 +70,7 @@ static void be_refused(struct remote_device *device, enum status status, bool by
 	snprintf(why, sizeof(why), "%s%.200s", by_program ? "the remote volume is " : "", detail);
 	if (!device->is_known) {
 		remote_device_fail_question(device, status, why);
-	} else if (is_locked_out) {
+	} else if (is_locked_out || (status == STATUS_BUSY && device->unreserved[0])) {
 		go_on_unreserved(device, why);
 	} else if (status == STATUS_BUSY) {
 		wait_for_user(device, detail);
@@ -78,8 +91,10 @@ void remote_reserve(struct remote_device *device)
 int remote_on_reserve_reply(struct remote_device *device, const struct msg_reserve_reply *reply)
 {
 	remote_remove_request(device->remote, &device->request);
-	if (reply->status == STATUS_OK)
+	if (reply->status == STATUS_OK) {
 		device->reservation = reply->reservation;
+		device->unreserved[0] = '\0';
+	}
 	if (device->is_given_up || device->state == DEVICE_FAILED)
 		remote_device_settle(device);
 	else if (reply->status == STATUS_OK)

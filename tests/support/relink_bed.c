@@ -77,8 +77,9 @@ int relink_tear_down(void **state)
 
 /* ---- The secondary ---- */
 
-static void answer_reserve(struct relink_bed *bed, uint32_t tag)
+void relink_answer_reserve(struct relink_bed *bed)
 {
+	uint32_t tag = bed->reserve_tag;
 	struct message reply = { .type = MESSAGE_RESERVE_REPLY };
 	bool is_ok = bed->reserve_status == STATUS_OK;
 	reply.reserve_reply = (struct msg_reserve_reply){ .tag = tag, .status = bed->reserve_status,
@@ -158,7 +159,9 @@ static void answer(struct relink_bed *bed, const struct message *message)
 	case MESSAGE_RESERVE:
 		bed->reserves++;
 		bed->exclusive_seen = message->reserve.exclusive;
-		answer_reserve(bed, message->reserve.tag);
+		bed->reserve_tag = message->reserve.tag;
+		if (bed->reserve_status != STATUS_UNSET)
+			relink_answer_reserve(bed);
 		break;
 	case MESSAGE_UNRESERVE:
 		bed->unreserves++;

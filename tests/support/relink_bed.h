@@ -58,7 +58,8 @@ struct relink_bed {
 	/* How the secondary answers: */
 	bool is_mute;                     /* relink_settle leaves all frames to the test */
 	struct msg_device_reply volume;   /* but its tag */
-	enum status reserve_status, create_status;
+	enum status reserve_status, create_status; /* reserve_status UNSET: it is answered by relink_answer_reserve */
+	uint32_t reserve_tag;
 	enum status invalid_status;       /* UNSET: Invalid is not answered */
 	uint8_t invalid[64];              /* the payload when it is OK */
 	uint32_t invalid_bytes;
@@ -82,6 +83,7 @@ void relink_advance(struct relink_bed *bed, int64_t ms); /* and settles */
 void relink_expect(struct relink_bed *bed, const char *state);
 
 /* With patience and a reservation or not; a host whose device is known has its jobs. */
+void relink_answer_reserve(struct relink_bed *bed);
 void relink_attach(struct relink_host *host, int64_t link_timeout_ms, bool reserve);
 void relink_attach_exclusively(struct relink_host *host, int64_t link_timeout_ms);
 void relink_attach_limited(struct relink_host *host, int64_t link_timeout_ms, struct rate *run_rate);

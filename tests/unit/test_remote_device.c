@@ -232,26 +232,57 @@ static void reservation_that_is_taken_after_a_loss_is_asked_for_again(void **sta
 	assert_int_equal(bed->reserves, 23);
 }
 
-static void reservation_lost_with_the_link_ends_the_reads(void **state)
+static void reservation_that_does_not_come_back_in_time_is_done_without(void **state)
 {
 	struct relink_bed *bed = *state;
 	struct relink_host *host = host_of(state);
+	unsigned reserves;
 	relink_open(host, PATIENCE_MS, true);
 	relink_drop(bed);
 	relink_read(host, 0, 0, 1, DELIVERY_HOLD);
 	bed->reserve_status = STATUS_BUSY;
 	relink_come_back(bed);
 	relink_expect_read(host, 0, 0, STATUS_OK);
-	relink_advance(bed, PATIENCE_MS);
-	relink_expect_read(host, 0, 1, STATUS_BUSY);
-	assert_string_equal(host->reads[0].detail, "the reservation was lost with the link: reserved by somebody");
+	relink_advance(bed, PATIENCE_MS - 1000);
+	assert_int_equal(host->ups, 0);
+	relink_advance(bed, 1000);
+	relink_expect_read(host, 0, 1, STATUS_OK);
+	assert_int_equal(host->ups, 1);
+	assert_string_equal(host->why, "reserved by somebody");
 	bed->reserve_status = STATUS_OK;
-	relink_read(host, 0, 0, 1, DELIVERY_HOLD); /* others were let in meanwhile: it is lost for good */
-	relink_advance(bed, 0);
-	relink_expect_read(host, 0, 2, STATUS_BUSY);
+	reserves = bed->reserves;
+	relink_drop(bed);
+	relink_come_back(bed);
+	relink_advance(bed, PATIENCE_MS);
+	assert_int_equal(bed->reserves, reserves); /* others were let in meanwhile: it is lost for good */
 	relink_give_up(host);
 	relink_settle(bed);
 	assert_int_equal(bed->detaches, 1);
+}
+
+static void answer_on_its_way_decides_when_the_time_for_a_reservation_is_over(void **state)
+{
+	static const enum status answers[] = { STATUS_BUSY, STATUS_OK };
+	struct relink_bed *bed = *state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct relink_host *host = &bed->hosts[i];
+		relink_open(host, PATIENCE_MS, true);
+		relink_drop(bed);
+		bed->reserve_status = STATUS_BUSY;
+		relink_come_back(bed);
+		bed->reserve_status = STATUS_UNSET;
+		relink_advance(bed, 1000); /* it is asked for again */
+		relink_advance(bed, PATIENCE_MS);
+		assert_int_equal(host->ups, 0);
+		bed->reserve_status = answers[i];
+		relink_answer_reserve(bed);
+		relink_advance(bed, 0);
+		assert_int_equal(host->ups, 1);
+		assert_string_equal(host->why, i == 0 ? "reserved by somebody" : "");
+		bed->reserve_status = STATUS_OK;
+		relink_give_up(host);
+		relink_settle(bed);
+	}
 }
 
 /* Neither the host that has gone nor a second loss leaves a timer behind. */
@@ -400,7 +431,8 @@ int main(void)
 		TEST(reservation_is_taken_again_and_given_back_at_the_end),
 		TEST(device_of_somebody_else_is_busy),
 		TEST(reservation_that_is_taken_after_a_loss_is_asked_for_again),
-		TEST(reservation_lost_with_the_link_ends_the_reads),
+		TEST(answer_on_its_way_decides_when_the_time_for_a_reservation_is_over),
+		TEST(reservation_that_does_not_come_back_in_time_is_done_without),
 		TEST(reservation_is_not_asked_for_again_when_nobody_wants_it),
 		TEST(reservation_ends_before_the_device_does),
 		TEST(host_whose_question_fails_detaches_for_the_one_before_it),
