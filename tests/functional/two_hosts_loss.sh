@@ -149,10 +149,6 @@ compare 2 v
 says 'the ledger of v is not used: the remote volume is .*; --restart starts over'
 compare 1 --restart --settle 0 v
 
-# What was kept of the one before is not used.
-compare 2 v
-says 'the remote volume is .*--restart'
-
 # The primary goes: the run cannot go on.
 run --limit 10M --restart v
 until_true has_begun
