@@ -134,6 +134,27 @@ static bool name_mount(dev_t device, char words[HOLDER_BYTES])
 	return found;
 }
 
+/* A line of each begins with its path; the first line has headings. */
+static bool name_swap(dev_t device, char words[HOLDER_BYTES])
+{
+	FILE *file = fopen("/proc/swaps", "re");
+	char *line = NULL;
+	size_t line_bytes = 0;
+	bool found = false;
+	struct stat st;
+
+	while (file != NULL && !found && getline(&line, &line_bytes, file) > 0) {
+		line[strcspn(line, " \t\n")] = '\0';
+		found = stat(line, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == device;
+	}
+	if (found)
+		snprintf(words, HOLDER_BYTES, "in use as swap");
+	free(line);
+	if (file != NULL)
+		fclose(file);
+	return found;
+}
+
 /* A device that is made of this one. */
 static bool name_upper(const char *sys, char words[HOLDER_BYTES])
 {
@@ -159,7 +180,7 @@ static bool name_holder(dev_t device, char words[HOLDER_BYTES])
 	char sys[64];
 
 	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(device), minor(device));
-	return name_mount(device, words) || name_upper(sys, words);
+	return name_mount(device, words) || name_swap(device, words) || name_upper(sys, words);
 }
 
 /* A device is taken while one of its partitions is. */

@@ -28,7 +28,7 @@ mkfs.ext4 -q -F fs || die "no file system"
 cp fs copy
 mkdir m
 loop=$(losetup -f --show fs) || die "no loop device"
-trap 'umount m 2>/dev/null; losetup -d "$loop"' EXIT
+trap 'umount m 2>/dev/null; swapoff "$loop" 2>/dev/null; losetup -d "$loop"' EXIT
 mount -o ro,noload "$loop" m || { echo "cannot mount"; exit 77; }
 expect 6 --reserve=exclusive "$loop" copy
 says "busy: $loop is mounted on $T/m"
@@ -45,3 +45,12 @@ kill -KILL $run
 wait $run 2>/dev/null
 can_mount() { mount -o ro,noload "$loop" m 2>/dev/null; }
 until_true can_mount
+
+# As swap it is in use, too; not where the kernel has none.
+umount m
+mkswap -q fs 2>/dev/null || die mkswap
+swapon "$loop" 2>err || { echo "without swap: $(head -n 1 err)"; exit 0; }
+expect 6 --reserve=exclusive "$loop" copy
+says "busy: $loop is in use as swap"
+swapoff "$loop"
+expect 1 --settle 0 --reserve=exclusive "$loop" copy
