@@ -150,11 +150,11 @@ says 'the ledger of v is not used: the remote volume is .*; --restart starts ove
 compare 1 --restart --settle 0 v
 
 # The primary goes: the run cannot go on.
-run --limit 10M --restart v
+run --limit 10M v
 until_true has_begun
 stop a KILL
 finish 4
 says 'primary'
 start a
 all_is_idle
-compare 1 --restart v # of the new volume nothing was kept yet
+compare 1 v
