@@ -24,6 +24,9 @@
 #include "primary/compare/engine_private.h"
 #include "primary/compare/place.h"
 
+/* Reads under way when the time is over are waited for so long: a limit may hold them back for minutes. */
+#define CUT_GRACE_MS 2000
+
 struct engine *engine_of(void *arg)
 {
 	struct engine *engine = arg;
@@ -158,7 +161,7 @@ static void leave(struct engine *engine, enum report_reason reason, const char *
 		engine_leave_next_pass(engine, reason);
 }
 
-/* The pass ends in order: what streams have now goes on, unless it waits for the link. */
+/* The pass ends in order: what streams have now goes on for a moment, unless it waits for the link. */
 static void cut_pass(struct engine *engine)
 {
 	engine->is_over = engine->is_cut = true;
@@ -166,6 +169,7 @@ static void cut_pass(struct engine *engine)
 		engine_break_off(engine, REASON_TIME_OVER);
 		return;
 	}
+	timer_set(&engine->duration, CUT_GRACE_MS);
 	agenda_stop(engine->agenda, REASON_TIME_OVER);
 	engine_look_for_end(engine);
 }
@@ -176,7 +180,9 @@ static void on_duration_over(void *arg)
 	struct engine *engine = engine_of(arg);
 
 	engine->is_time_over = true;
-	if (engine->state == ENGINE_RUNNING)
+	if (engine->state == ENGINE_RUNNING && engine->is_cut)
+		engine_break_off(engine, REASON_TIME_OVER);
+	else if (engine->state == ENGINE_RUNNING)
 		cut_pass(engine);
 	else if (is_between_passes(engine))
 		leave(engine, REASON_TIME_OVER, "the time was over before the comparison began");

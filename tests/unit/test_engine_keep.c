@@ -1198,6 +1198,26 @@ static void a_pass_that_time_cut_keeps_its_place(void **state)
 	assert_int_equal(engine_exit_code(f->engine), 0);
 }
 
+static void reads_that_do_not_come_are_not_waited_for_for_long_when_the_time_is_over(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.max_duration_ms = 500;
+	begin(f);
+	answer_run(f);
+	clock_advance(f->clock, 500);
+	clock_advance(f->clock, 1999);
+	assert_int_equal(f->done, 0);
+	clock_advance(f->clock, 1);
+	serve(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], RUN_TRACKS);
+	assert_int_equal(figures(f)->reasons[REASON_TIME_OVER], TRACKS - RUN_TRACKS);
+	assert_true(has_kept_run());
+	fake_answer_all(f->client); /* too late */
+}
+
 /* Else the next run would prove nothing anew, and say that it did. */
 static void a_pass_that_was_done_when_time_cut_it_is_over(void **state)
 {
@@ -1341,6 +1361,7 @@ int main(void)
 		TEST(a_loss_while_the_last_pass_is_kept_changes_no_verdict),
 		TEST(the_time_may_be_over_at_any_moment),
 		TEST(a_pass_that_time_cut_keeps_its_place),
+		TEST(reads_that_do_not_come_are_not_waited_for_for_long_when_the_time_is_over),
 		TEST(a_pass_that_was_done_when_time_cut_it_is_over),
 		TEST(what_was_settling_when_time_cut_it_is_left_for_the_next_part),
 		TEST(time_that_is_over_while_the_link_is_down_ends_at_once),
