@@ -315,8 +315,8 @@ void place_keep(struct place *place, void (*before)(void *arg), void *arg)
 {
 	place->before = before;
 	place->before_arg = arg;
-	if (place->ledger)
-		timer_set(&place->timer, SAVE_PERIOD_MS);
+	if (place->ledger) /* what was started over must not be gone on with */
+		timer_set(&place->timer, place->options->restart ? 0 : SAVE_PERIOD_MS);
 }
 
 void place_rest(struct place *place)

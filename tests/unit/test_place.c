@@ -239,6 +239,24 @@ static void an_unfinished_run_is_found_again(void **state)
 	assert_int_equal(ledger_run_started(place_ledger(f->place)), 1000);
 }
 
+static void what_was_started_over_is_kept_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct stat status;
+
+	use_file(f);
+	f->options.restart = true;
+	open_place(f);
+	begin_run(f, 1);
+	place_keep(f->place, on_before, f);
+	clock_advance(f->clock, 0);
+	assert_int_equal(stat(f->path, &status), 0);
+	clock_advance(f->clock, SAVE_MS - 1);
+	assert_int_equal(f->before, 1);
+	clock_advance(f->clock, 1);
+	assert_int_equal(f->before, 2);
+}
+
 static void what_changes_is_kept_every_few_seconds_until_the_final_save(void **state)
 {
 	struct fixture *f = *state;
@@ -716,6 +734,7 @@ int main(void)
 		TEST(a_device_may_be_asked_to_keep_nothing),
 		TEST(a_file_that_is_not_there_is_a_fresh_ledger),
 		TEST(an_unfinished_run_is_found_again),
+		TEST(what_was_started_over_is_kept_at_once),
 		TEST(what_changes_is_kept_every_few_seconds_until_the_final_save),
 		TEST(at_rest_nothing_is_kept),
 		TEST(other_options_do_not_go_on_with_a_run),
