@@ -18,7 +18,7 @@ static const char *const named_sections[] = { "peer", "device", NULL };
 static const char *const example_names[] = { "b", "web1" };
 
 static const struct config_key keys[] = {
-	CONFIG_DAEMON_KEYS(MAIN, "/run/ra/primary.sock"),
+	CONFIG_DAEMON_KEYS(MAIN, "/run/ra/primary.sock", "/var/lib/ra"),
 	{ "peer", "address", CONFIG_ADDRESS, 0, 0, NULL, NULL, "Where its ra-secondaryd listens.", "b.example:7447" },
 	{ "peer", "key", CONFIG_KEYS, 0, 0, NULL, "",
 		"Its public key, as ra-ctl keygen printed it on that host; two while a key is changed.", CONFIG_EXAMPLE_KEY },

@@ -23,7 +23,7 @@ static const char *const example_names[] = { "a", "web1" };
 static const char *const data_words[] = { "always", "never", NULL };
 
 static const struct config_key keys[] = {
-	CONFIG_DAEMON_KEYS(MAIN, "/run/ra/secondary.sock"),
+	CONFIG_DAEMON_KEYS(MAIN, "/run/ra/secondary.sock", "/var/lib/ra-secondary"),
 	{ MAIN, "listen", CONFIG_ADDRESSES, 0, 0, NULL, "0.0.0.0:7447", "Where primaries connect to.", NULL },
 	{ MAIN, "cache", CONFIG_SIZE, CACHE_BYTES_MIN, CACHE_BYTES_MAX, NULL, "64M",
 		"Memory for data that was read, at least 4M for each of da-threads.", NULL },

@@ -19,7 +19,7 @@ extern const char *const config_identity_words[]; /* volume, name */
 extern const char *const config_level_words[]; /* in the order of enum log_level */
 
 /* Of the daemon itself. */
-#define CONFIG_DAEMON_KEYS(section, socket_path) \
+#define CONFIG_DAEMON_KEYS(section, socket_path, state_path) \
 	{ section, "identity", CONFIG_PATH, 0, 0, NULL, "/etc/ra/identity.pem", \
 		"Private key and certificate of this host, made by ra-ctl keygen; for its owner alone.", NULL }, \
 	{ section, "ca", CONFIG_PATH, 0, 0, NULL, "", \
@@ -32,7 +32,7 @@ extern const char *const config_level_words[]; /* in the order of enum log_level
 		"Permissions of the socket: who may connect.", NULL }, \
 	{ section, "admin-group", CONFIG_NAME, 0, 0, NULL, "", \
 		"Group that may change limits and invalid tracks by ra-ctl, as root may; unset: nobody else.", NULL }, \
-	{ section, "state", CONFIG_PATH, 0, 0, NULL, "/var/lib/ra", \
+	{ section, "state", CONFIG_PATH, 0, 0, NULL, state_path, \
 		"Folder of what must outlast the daemon.", NULL }, \
 	{ section, "track-size", CONFIG_SIZE, TRACK_BYTES_MIN, TRACK_BYTES_MAX, NULL, "64K", \
 		"Unit of comparison, a power of two; the same on both hosts.", NULL }, \

@@ -71,6 +71,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(settings->listen[0], "0.0.0.0:7447");
 	assert_null(settings->listen[1]);
 	assert_string_equal(settings->daemon.socket, "/run/ra/secondary.sock");
+	assert_string_equal(settings->daemon.state, "/var/lib/ra-secondary");
 	assert_int_equal(settings->jobs, 1024);
 	assert_int_equal(settings->window_reads, 32);
 	assert_int_equal(settings->cache_bytes, 64 << 20);
