@@ -81,6 +81,8 @@ void config_sample(const struct config_table *table, FILE *out);
 /* The parsers, for command lines: false when text is no such value. */
 bool config_parse_size(const char *text, uint64_t *bytes);
 bool config_parse_rate(const char *text, uint64_t *bytes_per_s);
+/* A number that begins the text; rest: what follows it. False: it begins with no digit, or is too large. */
+bool config_parse_digits(const char *text, uint64_t *value, const char **rest);
 bool config_parse_time(const char *text, uint64_t *ms);
 
 #endif

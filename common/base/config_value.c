@@ -21,8 +21,8 @@
 #define HOST_CHARACTERS_MAX 253u
 #define MODE_MAX 0777u
 
-/* Digits only: strtoull alone would take signs, blanks and an empty text. */
-static bool parse_digits(const char *text, uint64_t *value, const char **rest)
+/* strtoull alone would take signs, blanks and an empty text. */
+bool config_parse_digits(const char *text, uint64_t *value, const char **rest)
 {
 	char *end;
 
@@ -38,7 +38,7 @@ static bool parse_number(const char *text, uint64_t *value)
 {
 	const char *rest;
 
-	return parse_digits(text, value, &rest) && *rest == '\0';
+	return config_parse_digits(text, value, &rest) && *rest == '\0';
 }
 
 bool config_parse_size(const char *text, uint64_t *bytes)
@@ -48,7 +48,7 @@ bool config_parse_size(const char *text, uint64_t *bytes)
 	unsigned shift = 0;
 	uint64_t value;
 
-	if (!parse_digits(text, &value, &rest))
+	if (!config_parse_digits(text, &value, &rest))
 		return false;
 	if (rest[0] != '\0') {
 		unit = strchr(units, toupper((unsigned char)rest[0]));
@@ -81,7 +81,7 @@ bool config_parse_time(const char *text, uint64_t *ms)
 	const char *rest;
 	uint64_t value;
 
-	if (!parse_digits(text, &value, &rest))
+	if (!config_parse_digits(text, &value, &rest))
 		return false;
 	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(rest, units[i].name) != 0 || value > UINT64_MAX / units[i].ms)

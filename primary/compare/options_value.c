@@ -5,12 +5,9 @@
  */
 #include "primary/compare/options_value.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <time.h>
@@ -43,26 +40,13 @@ void options_refuse(struct options_parser *parser, const char *format, ...)
 	va_end(args);
 }
 
-/* Digits only: strtoull alone would take signs, blanks and an empty text. */
-static bool parse_digits(const char *text, uint64_t *value, const char **rest)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	*rest = end;
-	return errno == 0;
-}
-
 static void parse_number(struct options_parser *parser, const char *name, const char *text, uint64_t min, uint64_t max,
 	uint64_t *out)
 {
 	const char *rest;
 	uint64_t value;
 
-	if (!parse_digits(text, &value, &rest) || *rest != '\0' || value < min || value > max)
+	if (!config_parse_digits(text, &value, &rest) || *rest != '\0' || value < min || value > max)
 		options_refuse(parser, "--%s %.40s: expected a number from %llu to %llu", name, text, (unsigned long long)min,
 			(unsigned long long)max);
 	else
@@ -113,12 +97,12 @@ void option_tracks(struct options_parser *parser, const char *text)
 	const char *rest;
 	bool is_good;
 
-	is_good = parse_digits(text, &first, &rest);
+	is_good = config_parse_digits(text, &first, &rest);
 	last = first;
 	if (is_good && rest[0] == '-' && rest[1] == '\0')
 		last = UINT64_MAX;
 	else if (is_good && rest[0] == '-')
-		is_good = parse_digits(rest + 1, &last, &rest) && *rest == '\0';
+		is_good = config_parse_digits(rest + 1, &last, &rest) && *rest == '\0';
 	else
 		is_good = is_good && *rest == '\0';
 	if (!is_good || first > last || first == UINT64_MAX) {
