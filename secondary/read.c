@@ -132,10 +132,10 @@ static void give_back(struct read *read, uint64_t read_bytes, unsigned reads)
 
 void read_start(struct ra *ra, struct session *session, struct job *job, const struct msg_read *message)
 {
-	struct read *read = xcalloc(1, sizeof(*read)); /* 72, 152 */
+	struct read *read = xcalloc(1, sizeof(*read) + message->track_count * sizeof(*read->entries)); /* 72, 152 */
 
 	assert(job->specific.kind == JOB_LINK && job->specific.read == NULL);
-	assert(message->track_count >= 1 && message->track_count <= RUN_TRACKS_MAX);
+	assert(message->track_count >= 1);
 	assert(message->first_track + message->track_count <= job->constants.track_count);
 	read->magic = READ_MAGIC;
 	read->ra = ra;
@@ -250,7 +250,7 @@ uint32_t read_find(struct read *read)
 
 		track->state = JOB_TRACK_WANTED;
 		if (!cache_find(read->ra->cache, job->constants.number, track->number, read->floor,
-			    clock_now_ms(read->ra->clock), &track->entry))
+			    clock_now_ms(read->ra->clock), &read->entries[found]))
 			break;
 		track->state = JOB_TRACK_FOUND;
 	}
@@ -260,10 +260,8 @@ uint32_t read_find(struct read *read)
 void read_lock(struct read *read, uint32_t track_count)
 {
 	assert(read->lock_count == 0);
-	for (uint32_t i = 0; i < track_count; i++) {
-		read->locks[i] = read->job->tracks[i].entry;
-		cache_lock(read->ra->cache, &read->locks[i]);
-	}
+	for (uint32_t i = 0; i < track_count; i++)
+		cache_lock(read->ra->cache, &read->entries[i]);
 	read->lock_count = track_count;
 	read->session->locked_tracks += track_count;
 	read->session->peer->locked_tracks += track_count;
@@ -273,7 +271,7 @@ void read_lock(struct read *read, uint32_t track_count)
 static void unlock_after(struct read *read, uint32_t keep)
 {
 	while (read->lock_count > keep) {
-		cache_unlock(read->ra->cache, &read->locks[--read->lock_count]);
+		cache_unlock(read->ra->cache, &read->entries[--read->lock_count]);
 		read->session->locked_tracks--;
 		read->session->peer->locked_tracks--;
 	}
@@ -283,7 +281,7 @@ uint32_t read_still_there(struct read *read, uint32_t track_count)
 {
 	uint32_t there = 0;
 
-	while (there < track_count && cache_is_still_there(read->ra->cache, &read->locks[there]))
+	while (there < track_count && cache_is_still_there(read->ra->cache, &read->entries[there]))
 		there++;
 	unlock_after(read, there); /* 90, 166 */
 	return there;
@@ -315,7 +313,7 @@ static uint32_t load(struct read *read, struct msg_read_reply *reply, struct con
 	*read_bytes = 0;
 	for (; loaded < read->lock_count; loaded++) {
 		const void *data = NULL;
-		enum track_state state = cache_load(read->ra->cache, &read->locks[loaded], &data, error);
+		enum track_state state = cache_load(read->ra->cache, &read->entries[loaded], &data, error);
 		uint64_t bytes = device_run_bytes(&job->constants, job->tracks[loaded].number, 1);
 
 		if (state == TRACK_UNSET)

@@ -61,9 +61,9 @@ struct read {
 	struct fetch *fetch;   /* WAITING_DISK */
 	struct timer request_timer; /* 156 */
 	struct timer da_timer;      /* 186 */
-	struct cache_ref locks[RUN_TRACKS_MAX]; /* SENDING: passed to the scratch buffer at 82, 168 */
-	uint32_t lock_count;
 	struct read *prev, *next;
+	uint32_t lock_count;        /* so many of the entries, from the first on, are locked */
+	struct cache_ref entries[]; /* one per track that it asks for, as found at 76, 160 */
 };
 
 /* Steps 72 and 74, or 152 and 154; then, as soon as the limits let it, on by the Read's delivery. message is valid and

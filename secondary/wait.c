@@ -16,6 +16,7 @@
 #include "secondary/job.h"
 #include "secondary/ra.h"
 #include "secondary/session.h"
+#include "storage/cache.h"
 #include "storage/da.h"
 
 #define WAIT_TASK_MAGIC 0x57414954u
