@@ -45,8 +45,8 @@ struct job_specific {
 };
 
 struct job {
-	/* Track ID table 11: the tracks of the Read that runs, or of the fetch. NULL before the job's first run: an array of
-	 * jobs with room for the longest run each would be most of the memory. */
+	/* Track ID table 11: the tracks of the Read that runs, or of the fetch. NULL before the job's first run: an array
+	 * of jobs with room for the longest run each would be most of the memory. */
 	struct job_track *tracks;
 	uint32_t track_count, tracks_room;
 	struct device_constants constants; /* copy of the record's */
