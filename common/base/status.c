@@ -35,6 +35,12 @@ static const char *const delivery_names[DELIVERY_COUNT] = {
 	[DELIVERY_HOLD] = "hold",
 };
 
+static const char *const digest_names[DIGEST_COUNT] = {
+	[DIGEST_NONE] = "data",
+	[DIGEST_XXH3_128] = "xxh3-128",
+	[DIGEST_SHA256] = "sha256",
+};
+
 const char *status_name(enum status status)
 {
 	assert((unsigned)status < STATUS_COUNT);
@@ -50,6 +56,20 @@ const char *delivery_name(enum delivery delivery)
 {
 	assert((unsigned)delivery < DELIVERY_COUNT);
 	return delivery_names[delivery];
+}
+
+const char *digest_name(enum digest digest)
+{
+	assert((unsigned)digest < DIGEST_COUNT);
+	return digest_names[digest];
+}
+
+uint32_t digest_bytes(enum digest digest)
+{
+	static const uint8_t bytes[DIGEST_COUNT] = { [DIGEST_XXH3_128] = 16, [DIGEST_SHA256] = 32 };
+
+	assert((unsigned)digest < DIGEST_COUNT);
+	return bytes[digest];
 }
 
 bool track_is_unreadable(enum track_state state)

@@ -137,9 +137,9 @@ static int check_string(const char *type, const char *name, const struct message
 
 static int check_states(const char *type, const char *name, const uint8_t *states, uint64_t count, char *why)
 {
-	if (count > RUN_TRACKS_MAX)
+	if (count > RUN_DIGESTS_MAX)
 		return message_refuse(why, "%s.%s has %llu bytes, not 0 to %u", type, name, (unsigned long long)count,
-			RUN_TRACKS_MAX);
+			RUN_DIGESTS_MAX);
 	for (uint64_t i = 0; i < count; i++) {
 		if (states[i] == TRACK_UNSET || states[i] >= TRACK_STATE_COUNT)
 			return message_refuse(why, "%s.%s has the value %u, not 1 to %u", type, name, states[i],
@@ -260,8 +260,8 @@ static int copy_string(const char *type, const char *name, const struct message_
 static int copy_states(const char *type, const char *name, const ProtobufCBinaryData *from, uint8_t *to, uint8_t *count,
 	char *why)
 {
-	if (from->len > RUN_TRACKS_MAX)
-		return message_refuse(why, "%s.%s has %zu bytes, not 0 to %u", type, name, from->len, RUN_TRACKS_MAX);
+	if (from->len > RUN_DIGESTS_MAX)
+		return message_refuse(why, "%s.%s has %zu bytes, not 0 to %u", type, name, from->len, RUN_DIGESTS_MAX);
 	if (from->len > 0)
 		memcpy(to, from->data, from->len);
 	store(count, sizeof(uint32_t), from->len);

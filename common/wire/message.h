@@ -89,6 +89,7 @@ struct msg_hello {
 	uint32_t protocol_min, protocol_max;
 	uint64_t features;
 	char software[SOFTWARE_MAX + 1];
+	uint64_t digests;
 };
 
 struct msg_hello_reply {
@@ -98,6 +99,7 @@ struct msg_hello_reply {
 	uint32_t window_reads;
 	uint32_t secondary_id;
 	char software[SOFTWARE_MAX + 1];
+	uint64_t digests;
 };
 
 struct msg_device_query {
@@ -129,6 +131,8 @@ struct msg_read {
 	enum delivery delivery;
 	uint64_t floor;
 	bool reread;
+	enum digest digest;
+	uint64_t end_bytes; /* 0 without a digest */
 };
 
 struct msg_read_reply {
@@ -137,11 +141,12 @@ struct msg_read_reply {
 	uint64_t link_id;
 	uint64_t floor;
 	uint32_t track_count; /* how many states */
-	uint8_t states[RUN_TRACKS_MAX]; /* enum track_state */
+	uint8_t states[RUN_DIGESTS_MAX]; /* enum track_state */
 	char detail[DETAIL_MAX + 1];
 	uint32_t throttled_ms;
 	uint32_t disk_ms;
 	uint64_t cpu_ms;
+	uint64_t hole_tracks;
 };
 
 struct msg_reserve {
@@ -230,6 +235,7 @@ struct msg_host_open_reply {
 	bool digest_only;
 	uint64_t throttled_ms;
 	uint32_t max_lag_ms;
+	uint64_t digests;
 };
 
 struct msg_host_read {
@@ -242,6 +248,8 @@ struct msg_host_read {
 	enum delivery delivery;
 	uint64_t floor;
 	bool reread;
+	enum digest digest;
+	uint64_t end_bytes;
 };
 
 struct msg_host_read_reply {
@@ -249,13 +257,14 @@ struct msg_host_read_reply {
 	enum status status;
 	uint64_t floor;
 	uint32_t track_count;
-	uint8_t states[RUN_TRACKS_MAX];
+	uint8_t states[RUN_DIGESTS_MAX];
 	bool disconnected;
 	bool slot_lost;
 	char detail[DETAIL_MAX + 1];
 	uint32_t throttled_ms;
 	uint32_t disk_ms;
 	uint64_t cpu_ms;
+	uint64_t hole_tracks;
 };
 
 struct msg_host_link {

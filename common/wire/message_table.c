@@ -55,6 +55,9 @@ SAME(DELIVERY_DISCONNECT, RA__DELIVERY__DELIVERY_DISCONNECT);
 SAME(DELIVERY_POLL, RA__DELIVERY__DELIVERY_POLL);
 SAME(DELIVERY_HOLD, RA__DELIVERY__DELIVERY_HOLD);
 SAME(DELIVERY_COUNT, RA__DELIVERY__DELIVERY_HOLD + 1);
+SAME(DIGEST_XXH3_128, RA__DIGEST__DIGEST_XXH3_128);
+SAME(DIGEST_SHA256, RA__DIGEST__DIGEST_SHA256);
+SAME(DIGEST_COUNT, RA__DIGEST__DIGEST_SHA256 + 1);
 SAME(SIDE_LOCAL, RA__SIDE__SIDE_LOCAL);
 SAME(SIDE_REMOTE, RA__SIDE__SIDE_REMOTE);
 SAME(SIDE_COUNT, RA__SIDE__SIDE_REMOTE + 1);
@@ -76,7 +79,7 @@ static_assert(sizeof(enum status) == 4 && sizeof(enum delivery) == 4, "the table
 	{ .kind = (as), PLACE(part, member), .min = (low), .max = sizeof(((struct part *)NULL)->member) - 1 }
 #define TEXT(part, member) STRING(FIELD_TEXT, part, member, 0)
 #define STATES(part, member, count) \
-	{ .kind = FIELD_STATES, PLACE(part, member), .other_offset = offsetof(struct part, count), .max = RUN_TRACKS_MAX }
+	{ .kind = FIELD_STATES, PLACE(part, member), .other_offset = offsetof(struct part, count), .max = RUN_DIGESTS_MAX }
 #define VOLUME(part, member) \
 	{ .kind = FIELD_VOLUME, PLACE(part, member), .other_offset = offsetof(struct part, status) }
 #define STATUS(part) NUMBER(part, status, STATUS_OK, STATUS_COUNT - 1)
@@ -100,6 +103,7 @@ static const struct message_field hello_fields[] = {
 	NUMBER(msg_hello, protocol_max, 1, UINT32_MAX),
 	U64(msg_hello, features),
 	TEXT(msg_hello, software),
+	U64(msg_hello, digests),
 };
 
 static const struct message_field hello_reply_fields[] = {
@@ -109,6 +113,7 @@ static const struct message_field hello_reply_fields[] = {
 	NUMBER(msg_hello_reply, window_reads, 0, WINDOW_READS_MAX),
 	NUMBER(msg_hello_reply, secondary_id, 0, UINT16_MAX),
 	TEXT(msg_hello_reply, software),
+	U64(msg_hello_reply, digests),
 };
 
 static const struct message_field device_query_fields[] = {
@@ -136,10 +141,12 @@ static const struct message_field read_fields[] = {
 	U64(msg_read, link_id),
 	NUMBER(msg_read, device_number, 0, DEVICES_MAX - 1),
 	U64(msg_read, first_track),
-	NUMBER(msg_read, track_count, 0, RUN_TRACKS_MAX),
+	NUMBER(msg_read, track_count, 0, RUN_DIGESTS_MAX),
 	NUMBER(msg_read, delivery, 0, DELIVERY_COUNT - 1),
 	U64(msg_read, floor),
 	BOOL(msg_read, reread),
+	NUMBER(msg_read, digest, 0, DIGEST_COUNT - 1),
+	NUMBER(msg_read, end_bytes, 0, INT64_MAX),
 };
 
 static const struct message_field read_reply_fields[] = {
@@ -152,6 +159,7 @@ static const struct message_field read_reply_fields[] = {
 	U32(msg_read_reply, throttled_ms),
 	U32(msg_read_reply, disk_ms),
 	U64(msg_read_reply, cpu_ms),
+	U64(msg_read_reply, hole_tracks),
 };
 
 static const struct message_field reserve_fields[] = {
@@ -238,6 +246,7 @@ static const struct message_field host_open_reply_fields[] = {
 	BOOL(msg_host_open_reply, digest_only),
 	U64(msg_host_open_reply, throttled_ms),
 	U32(msg_host_open_reply, max_lag_ms),
+	U64(msg_host_open_reply, digests),
 };
 
 static const struct message_field host_read_fields[] = {
@@ -245,11 +254,13 @@ static const struct message_field host_read_fields[] = {
 	NUMBER(msg_host_read, side, SIDE_LOCAL, SIDE_COUNT - 1),
 	NUMBER(msg_host_read, stream, 0, STREAMS_MAX - 1),
 	U64(msg_host_read, first_track),
-	NUMBER(msg_host_read, track_count, 1, RUN_TRACKS_MAX),
+	NUMBER(msg_host_read, track_count, 1, RUN_DIGESTS_MAX),
 	NUMBER(msg_host_read, slot, 0, HOST_SLOTS_MAX - 1),
 	NUMBER(msg_host_read, delivery, 0, DELIVERY_COUNT - 1),
 	U64(msg_host_read, floor),
 	BOOL(msg_host_read, reread),
+	NUMBER(msg_host_read, digest, 0, DIGEST_COUNT - 1),
+	NUMBER(msg_host_read, end_bytes, 0, INT64_MAX),
 };
 
 static const struct message_field host_read_reply_fields[] = {
@@ -263,6 +274,7 @@ static const struct message_field host_read_reply_fields[] = {
 	U32(msg_host_read_reply, throttled_ms),
 	U32(msg_host_read_reply, disk_ms),
 	U64(msg_host_read_reply, cpu_ms),
+	U64(msg_host_read_reply, hole_tracks),
 };
 
 static const struct message_field host_link_fields[] = {
@@ -367,8 +379,16 @@ static int check_status(const char *type, enum status status, unsigned not_allow
 #define NOT_ON_LINK (1u << STATUS_LINK_LOST | 1u << STATUS_VOLUME_CHANGED)
 #define NOT_AFTER_HELLO (1u << STATUS_VERSION)
 
-static int check_tracks(const char *type, uint64_t first_track, uint32_t track_count, char *why)
+static int check_run(const char *type, uint64_t first_track, uint32_t track_count, enum digest digest,
+	uint64_t end_bytes, char *why)
 {
+	uint32_t most = digest == DIGEST_NONE ? RUN_TRACKS_MAX : RUN_DIGESTS_MAX;
+
+	if (track_count == 0 || track_count > most)
+		return message_refuse(why, "%s.track_count is %u, not 1 to %u", type, track_count, most);
+	if ((digest == DIGEST_NONE) != (end_bytes == 0))
+		return message_refuse(why, "%s.end_bytes is %llu with digest %u", type, (unsigned long long)end_bytes,
+			(unsigned)digest);
 	if (first_track > UINT64_MAX - track_count)
 		return message_refuse(why, "%s.first_track is %llu, too large for %u tracks", type,
 			(unsigned long long)first_track, track_count);
@@ -379,6 +399,15 @@ static int check_state_count(const char *type, enum status status, uint32_t trac
 {
 	if (is_expected != (track_count > 0))
 		return message_refuse(why, "%s.states has %u bytes with status %u", type, track_count, (unsigned)status);
+	return 0;
+}
+
+/* What is told of tracks behind the answered ones goes on from a hole. */
+static int check_holes(const char *type, const uint8_t *states, uint32_t track_count, uint64_t hole_tracks, char *why)
+{
+	if (hole_tracks > 0 && (track_count == 0 || states[track_count - 1] != TRACK_HOLE || hole_tracks > TRACKS_END))
+		return message_refuse(why, "%s.hole_tracks is %llu: too many, or the last of %u tracks is no hole",
+			type, (unsigned long long)hole_tracks, track_count);
 	return 0;
 }
 
@@ -419,15 +448,14 @@ static int check_read(const struct message *message, char *why)
 	const struct msg_read *read = &message->read;
 
 	if (read->link_id == 0) {
-		if (read->first_track != 0 || read->track_count != 0 || read->delivery != 0 || read->floor != 0 || read->reread)
+		if (read->first_track != 0 || read->track_count != 0 || read->delivery != 0 || read->floor != 0 ||
+			read->reread || read->digest != DIGEST_NONE || read->end_bytes != 0)
 			return message_refuse(why, "Read.link_id is 0, and a field other than device_number is set");
 		return 0;
 	}
-	if (read->track_count == 0)
-		return message_refuse(why, "Read.track_count is 0, not 1 to %u", RUN_TRACKS_MAX);
 	if (read->delivery == DELIVERY_UNSET)
 		return message_refuse(why, "Read.delivery is 0, not 1 to %u", DELIVERY_COUNT - 1u);
-	return check_tracks("Read", read->first_track, read->track_count, why);
+	return check_run("Read", read->first_track, read->track_count, read->digest, read->end_bytes, why);
 }
 
 static int check_read_reply(const struct message *message, char *why)
@@ -440,7 +468,7 @@ static int check_read_reply(const struct message *message, char *why)
 		rc = message_refuse(why, "ReadReply.link_id is set with status %u", (unsigned)reply->status);
 	if (rc == 0)
 		rc = check_state_count("ReadReply", reply->status, reply->track_count, has_tracks, why);
-	return rc;
+	return rc == 0 ? check_holes("ReadReply", reply->states, reply->track_count, reply->hole_tracks, why) : rc;
 }
 
 static int check_done(const struct message *message, char *why)
@@ -486,7 +514,7 @@ static int check_host_read(const struct message *message, char *why)
 
 	if (read->side == SIDE_REMOTE && read->delivery == DELIVERY_UNSET)
 		return message_refuse(why, "HostRead.delivery is 0, not 1 to %u", DELIVERY_COUNT - 1u);
-	return check_tracks("HostRead", read->first_track, read->track_count, why);
+	return check_run("HostRead", read->first_track, read->track_count, read->digest, read->end_bytes, why);
 }
 
 static int check_host_read_reply(const struct message *message, char *why)
@@ -497,7 +525,7 @@ static int check_host_read_reply(const struct message *message, char *why)
 
 	if (rc == 0)
 		rc = check_state_count("HostReadReply", reply->status, reply->track_count, reply->status == STATUS_OK, why);
-	return rc;
+	return rc == 0 ? check_holes("HostReadReply", reply->states, reply->track_count, reply->hole_tracks, why) : rc;
 }
 
 static int check_reserve_reply(const struct message *message, char *why)

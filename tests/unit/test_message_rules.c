@@ -172,15 +172,36 @@ static void read_rules(void **state)
 	read.track_count = 0;
 	read.reread = 1;
 	REFUSED(MESSAGE_READ, &read, "link_id is 0");
+	read.reread = 0;
+	read.end_bytes = 1;
+	REFUSED(MESSAGE_READ, &read, "link_id is 0");
+	read.end_bytes = 0;
+	read.digest = RA__DIGEST__DIGEST_SHA256;
+	REFUSED(MESSAGE_READ, &read, "link_id is 0");
+	read.digest = RA__DIGEST__DIGEST_UNSPECIFIED;
 	read.link_id = 1;
-	REFUSED(MESSAGE_READ, &read, "track_count is 0");
-	read.track_count = 65;
-	REFUSED(MESSAGE_READ, &read, "track_count is 65");
-	read.track_count = 64;
 	REFUSED(MESSAGE_READ, &read, "delivery is 0");
 	read.delivery = (Ra__Delivery)4;
 	REFUSED(MESSAGE_READ, &read, "delivery is 4");
 	read.delivery = RA__DELIVERY__DELIVERY_POLL;
+	REFUSED(MESSAGE_READ, &read, "track_count is 0");
+	read.track_count = 65;
+	REFUSED(MESSAGE_READ, &read, "track_count is 65");
+	read.digest = (Ra__Digest)3;
+	REFUSED(MESSAGE_READ, &read, "digest is 3");
+	read.digest = RA__DIGEST__DIGEST_XXH3_128;
+	REFUSED(MESSAGE_READ, &read, "end_bytes is 0 with digest 1");
+	read.end_bytes = (uint64_t)INT64_MAX + 1;
+	REFUSED(MESSAGE_READ, &read, "end_bytes");
+	read.end_bytes = 1;
+	read.track_count = RUN_DIGESTS_MAX;
+	ACCEPTED(MESSAGE_READ, &read);
+	read.track_count++;
+	REFUSED(MESSAGE_READ, &read, "track_count is 1025");
+	read.track_count = 64;
+	read.digest = RA__DIGEST__DIGEST_UNSPECIFIED;
+	REFUSED(MESSAGE_READ, &read, "end_bytes is 1 with digest 0");
+	read.end_bytes = 0;
 	read.first_track = UINT64_MAX - 64;
 	ACCEPTED(MESSAGE_READ, &read);
 	read.first_track++;
@@ -192,7 +213,7 @@ static void read_rules(void **state)
 
 static void read_reply_rules(void **state)
 {
-	uint8_t states[65];
+	uint8_t states[RUN_DIGESTS_MAX + 1];
 	Ra__ReadReply reply = RA__READ_REPLY__INIT;
 
 	(void)state;
@@ -205,11 +226,19 @@ static void read_reply_rules(void **state)
 	reply.states.len = 1;
 	REFUSED(MESSAGE_READ_REPLY, &reply, "states has 1 bytes");
 	reply.link_id = 0;
-	reply.states.len = 64;
+	reply.states.len = RUN_DIGESTS_MAX;
 	ACCEPTED(MESSAGE_READ_REPLY, &reply);
-	assert_int_equal(got.read_reply.track_count, 64);
-	reply.states.len = 65;
-	REFUSED(MESSAGE_READ_REPLY, &reply, "states has 65 bytes");
+	assert_int_equal(got.read_reply.track_count, RUN_DIGESTS_MAX);
+	reply.states.len++;
+	REFUSED(MESSAGE_READ_REPLY, &reply, "states has 1025 bytes");
+	reply.states.len = 2;
+	reply.hole_tracks = 1;
+	REFUSED(MESSAGE_READ_REPLY, &reply, "hole_tracks is 1");
+	states[1] = TRACK_HOLE;
+	ACCEPTED(MESSAGE_READ_REPLY, &reply);
+	reply.hole_tracks = TRACKS_END + 1;
+	REFUSED(MESSAGE_READ_REPLY, &reply, "hole_tracks");
+	reply.hole_tracks = 0;
 	reply.states.len = 2;
 	states[1] = 0;
 	REFUSED(MESSAGE_READ_REPLY, &reply, "states has the value 0");
@@ -307,6 +336,12 @@ static void host_read_rules(void **state)
 	read.slot = 0;
 	read.track_count = 0;
 	REFUSED(MESSAGE_HOST_READ, &read, "track_count");
+	read.track_count = 65;
+	REFUSED(MESSAGE_HOST_READ, &read, "track_count is 65");
+	read.digest = RA__DIGEST__DIGEST_SHA256;
+	REFUSED(MESSAGE_HOST_READ, &read, "end_bytes");
+	read.end_bytes = 1;
+	ACCEPTED(MESSAGE_HOST_READ, &read);
 	read.track_count = 64;
 	read.first_track = UINT64_MAX;
 	REFUSED(MESSAGE_HOST_READ, &read, "first_track");
