@@ -306,9 +306,9 @@ static void read_is_sent(void *arg, bool sent)
 	(void)sent;
 	assert(read->magic == READ_MAGIC && read->state == READ_SENDING);
 	unlock_after(read, 0); /* 84, 170 */
-	share_next_turn(peer); /* before the place goes to a Read that would take these locks */
 	read_give_place_back(read);
 	read_free(read); /* 88, 174 */
+	share_next_turn(peer);
 }
 
 /* What follows the states of an answer. */
