@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The cache: lookup by floor, find -> lock -> still there?, replacement, expiry of errors. Time is a number that the
- * tests choose. The last test lets disk threads publish while the loop looks up (for the thread sanitizer too).
+ * tests choose. The last two tests let disk threads publish while the loop looks up (for the thread sanitizer too).
  */
 #include "storage/cache.h"
 
@@ -406,6 +406,51 @@ static void data_of_a_locked_entry_does_not_change_while_threads_publish(void **
 	assert_int_equal(cache_bed_count().slots_locked, 0);
 }
 
+/* Each byte of a digest is the one that its track and sequence demand; no cmocka here. */
+static void *publish_digest_rounds(void *arg)
+{
+	struct cache *shared = arg;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		const struct cache_key key = cache_bed_digest_key(i % SHARED_TRACKS);
+		uint64_t sequence = cache_next_sequence(shared);
+		uint8_t digest[DIGEST_BYTES_MAX];
+		const struct cache_track known = { .state = TRACK_DATA, .status = STATUS_OK, .digest = digest };
+
+		memset(digest, (int)((key.track + sequence) & 0x7f), sizeof(digest));
+		cache_publish(shared, &key, &known, sequence, 0);
+	}
+	return NULL;
+}
+
+static void a_digest_of_a_locked_entry_does_not_change_while_threads_publish(void **state)
+{
+	pthread_t threads[PUBLISHERS];
+	unsigned loaded = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, publish_digest_rounds, cache_bed.cache), 0);
+	for (uint64_t i = 0; loaded < LOADS; i++) {
+		const struct cache_key key = cache_bed_digest_key(i % SHARED_TRACKS);
+		struct cache_track known;
+		struct cache_ref ref;
+
+		if (!cache_bed_find_key(key, 0, &ref))
+			continue;
+		cache_lock(cache_bed.cache, &ref);
+		if (cache_is_still_there(cache_bed.cache, &ref)) {
+			cache_load(cache_bed.cache, &ref, &known);
+			for (uint32_t byte = 0; byte < digest_bytes(DIGEST_XXH3_128); byte++)
+				assert_int_equal(known.digest[byte], (key.track + ref.sequence) & 0x7f);
+			loaded++;
+		}
+		cache_unlock(cache_bed.cache, &ref);
+	}
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		pthread_join(threads[i], NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cache_bed_set_up, cache_bed_tear_down)
 
 int main(void)
@@ -431,6 +476,7 @@ int main(void)
 		TEST(an_error_answers_until_it_expires),
 		TEST(an_error_that_expires_while_it_is_locked_is_safe),
 		TEST(data_of_a_locked_entry_does_not_change_while_threads_publish),
+		TEST(a_digest_of_a_locked_entry_does_not_change_while_threads_publish),
 	};
 
 	return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
