@@ -37,6 +37,7 @@ struct options {
 	const char *path_remote; /* B without HOST */
 	char host[OPERAND_HOST_BYTES]; /* SSH only */
 	const char *socket_path;
+	enum digest digest; /* of each track, which is compared; DIGEST_NONE: the data is */
 	enum delivery delivery;
 	uint32_t jobs;
 	uint32_t track_bytes; /* DEVICE: 0, the configuration says it */
