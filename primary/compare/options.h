@@ -80,8 +80,8 @@ enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
 /* OPTIONS_BAD: why has the reason; json, quiet and verbose are set all the same. Uses getopt's global state. */
 enum options_result options_parse(int argc, char *argv[], struct options *options, char why[OPTIONS_WHY_BYTES]);
 
-/* Size of the slots that the shared memory has: a run of data; the digests of RUN_DIGESTS_MAX tracks fit, too. Of DEVICE
- * the track size is not known before it is open. */
+/* Size of the slots that the shared memory has: a run of data; the digests of RUN_DIGESTS_MAX tracks fit, too. The
+ * track size of DEVICE is not known before it is open. */
 uint32_t options_slot_bytes(const struct options *options);
 /* Slots: two per job, and spares where HOST_MEMORY_BYTES_MAX allows. */
 uint32_t options_slot_count(const struct options *options);

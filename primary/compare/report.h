@@ -62,6 +62,7 @@ struct report_setup {
 	bool has_tracks; /* only first_track to last_track are compared */
 	uint64_t first_track, last_track;
 	uint64_t exact_tracks;
+	enum digest digest; /* by which tracks are compared; NONE: by their data */
 	enum delivery delivery;
 	uint64_t pass; /* from 1 */
 	uint32_t settle_rounds; /* in force: 0 when the first difference is final */
