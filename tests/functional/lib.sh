@@ -69,6 +69,18 @@ change()
 # noise FILE BYTES: incompressible content.
 noise() { head -c "$2" /dev/urandom >"$1"; }
 
+# A port that nobody listens at, of those that are this test's own.
+free_port()
+{
+	local first count port
+	read -r first count <<<"${RA_PORTS:-20000 12000}"
+	while :; do
+		port=$((first + RANDOM % count))
+		ss -Hltn "sport = :$port" | grep -q . || break
+	done
+	echo "$port"
+}
+
 # Waits until a command succeeds, at most 20 s.
 until_true()
 {
