@@ -75,8 +75,8 @@ void opening_binding(const struct options *options, const struct msg_host_open_r
 		.remote_offset = reply->remote.offset_bytes,
 		.track_bytes = reply->track_bytes,
 		.is_common = opening_is_common(options, reply),
-		.digest = "data",
 	};
+	snprintf(out->digest, sizeof(out->digest), "%s", digest_name(options->digest));
 	snprintf(out->device, sizeof(out->device), "%.64s%s%.400s", device_of(options), options->host[0] ? " on " : "",
 		options->host);
 	name_identity(&reply->local, out->local_identity);
