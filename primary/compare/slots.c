@@ -15,7 +15,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Tracks of a run of data that somebody asked for; 0: nobody did. */
+/* Of data; 0: not asked for. By digest that many fit into any slot. */
 static uint32_t asked_tracks(const struct options *options)
 {
 	return options->digest == DIGEST_NONE ? options->run_tracks : 0;
@@ -27,6 +27,9 @@ uint32_t options_slot_bytes(const struct options *options)
 	uint64_t track_bytes = options->form == FORM_DEVICE ? TRACK_BYTES_MAX : options->track_bytes;
 	uint64_t wanted = min_u64(RUN_TRACKS_MAX * track_bytes, RUN_BYTES_DEFAULT);
 
+	_Static_assert(RUN_TRACKS_MAX * TRACK_BYTES_MIN >= RUN_DIGESTS_MAX * DIGEST_BYTES_MAX &&
+		HOST_MEMORY_BYTES_MAX / (2 * STREAMS_MAX) >= RUN_DIGESTS_MAX * DIGEST_BYTES_MAX,
+		"each slot takes the digests of any run");
 	if (asked_tracks(options) > 0)
 		wanted = min_u64(asked_tracks(options) * track_bytes, RUN_BYTES_MAX);
 	return (uint32_t)min_u64(wanted, room);
@@ -55,8 +58,6 @@ uint32_t options_digest_tracks(const struct options *options, uint32_t track_byt
 {
 	uint32_t most = options->run_tracks > 0 ? options->run_tracks : RUN_DIGESTS_DEFAULT;
 
-	assert(options->digest != DIGEST_NONE && most <= RUN_DIGESTS_MAX);
-	assert(most * DIGEST_BYTES_MAX <= options_slot_bytes(options));
 	*first = options->run_tracks > 0 ? most : (uint32_t)min_u64(most, RUN_BYTES_DEFAULT / track_bytes);
 	return most;
 }
