@@ -88,6 +88,8 @@ uint32_t options_slot_count(const struct options *options);
 /* Tracks of a run of data, when the track size is known; 0: such a run does not fit into a slot. By digest, --run is
  * not about these. */
 uint32_t options_run_tracks(const struct options *options, uint32_t track_bytes);
+/* The most tracks of a run of digests; the first run has *first. */
+uint32_t options_digest_tracks(const struct options *options, uint32_t track_bytes, uint32_t *first);
 
 /* Those options that say what is compared and how its outcome counts, as words: both parts of a run have the same.
  * max_lag_ms: that in force. */

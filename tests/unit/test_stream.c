@@ -35,8 +35,13 @@ struct fixture {
 	struct stream *stream;
 	uint8_t zeros[FAKE_TRACK_BYTES];
 	enum run_kind kind;
+	enum digest digest;
 	enum { LOOKED_NOT, LOOKED_LOCAL, LOOKED_BOTH } looked[64]; /* by track */
 	uint64_t next, end;
+	unsigned stretches;      /* of equal tracks */
+	unsigned answered;       /* runs */
+	int64_t took_ms;         /* of the last */
+	uint64_t hole_tracks;    /* likewise */
 	uint32_t spare, spare_end;
 	unsigned ended;
 	enum status fatal;
@@ -49,10 +54,29 @@ static bool next_run(void *arg, struct stream_run *run)
 	if (f->next == f->end)
 		return false;
 	run->kind = f->kind;
+	run->digest = f->digest;
 	run->first_track = f->next;
 	run->track_count = f->end - f->next < RUN_TRACKS ? (uint32_t)(f->end - f->next) : RUN_TRACKS;
 	f->next += run->track_count;
 	return true;
+}
+
+static void assert_of_run(const struct stream_run *run, uint64_t first_track, uint64_t count)
+{
+	assert_true(first_track >= run->first_track && first_track + count <= run->first_track + run->track_count);
+	assert_true(run->asked_wall_s > 0 && run->asked_wall_s <= time(NULL));
+}
+
+static void equal(void *arg, const struct stream_run *run, uint64_t first_track, uint64_t count, bool is_hole)
+{
+	struct fixture *f = arg;
+
+	assert_of_run(run, first_track, count);
+	assert_true(count > 0 && run->kind != RUN_FIRST);
+	for (uint64_t i = 0; i < count; i++)
+		f->looked[first_track + i] = LOOKED_BOTH;
+	f->stretches++;
+	report_identical(f->report, first_track, count, is_hole);
 }
 
 static void compared(void *arg, const struct stream_run *run, const struct stream_track *track)
@@ -60,15 +84,21 @@ static void compared(void *arg, const struct stream_run *run, const struct strea
 	static const struct report_confirm unconfirmed;
 	struct fixture *f = arg;
 
-	assert_true(track->track >= run->first_track && track->track < run->first_track + run->track_count);
-	assert_true(run->asked_wall_s > 0 && run->asked_wall_s <= time(NULL));
+	assert_of_run(run, track->track, 1);
 	f->looked[track->track] = track->remote ? LOOKED_BOTH : LOOKED_LOCAL;
-	if (run->kind == RUN_FIRST)
-		return;
-	if (track->is_equal)
-		report_identical(f->report, track->track, track->is_hole);
-	else
-		report_different(f->report, track->track, track->is_hole, track->local, track->remote, &unconfirmed);
+	if (run->kind != RUN_FIRST)
+		report_different(f->report, track->track, track->is_hole, run->digest ? NULL : track->local,
+			run->digest ? NULL : track->remote, &unconfirmed);
+}
+
+static void answered(void *arg, const struct stream_run *run, int64_t took_ms, uint64_t hole_tracks)
+{
+	struct fixture *f = arg;
+
+	(void)run;
+	f->answered++;
+	f->took_ms = took_ms;
+	f->hole_tracks = hole_tracks;
 }
 
 static void unreadable(void *arg, const struct stream_run *run, uint64_t track)
@@ -117,8 +147,9 @@ static int set_up(void **state)
 	f->options = (struct options){ .delivery = DELIVERY_DISCONNECT, .track_bytes = FAKE_TRACK_BYTES,
 		.run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000 };
 	f->shared = (struct stream_shared){ .client = f->client, .clock = f->clock, .shm = f->shm, .options = &f->options,
-		.zeros = f->zeros, .arg = f, .next_run = next_run, .compared = compared, .unreadable = unreadable,
-		.gave_up = gave_up, .spare_slot = spare_slot, .idle = ended, .fatal = fatal };
+		.zeros = f->zeros, .arg = f, .next_run = next_run, .equal = equal, .compared = compared,
+		.unreadable = unreadable, .gave_up = gave_up, .answered = answered, .spare_slot = spare_slot, .idle = ended,
+		.fatal = fatal };
 	f->shared.is_hanging = f->is_hanging;
 	f->stream = stream_new(&f->shared, 5, 0, 1);
 	f->spare = 2;
