@@ -67,6 +67,6 @@ differs "different 300 $((5 * track + 990)) true" --restart --settle 0
 compare 0 --json --restart --common-size v
 json .bytes $((300 * track + 10))
 ctl a check v >out 2>err
-says '^ok      v: b gives this host digests of it, and no data \(data = never\)'
+says '^ok      v: b lets this host compare it by digest, and gives no data of it \(data = never\)'
 says '^ok      v: the remote side is read'
 all_is_idle
