@@ -32,7 +32,8 @@
 struct target {
 	struct cache *cache;
 	struct clock *clock;
-	uint32_t device, owner;
+	struct device_constants constants;
+	uint32_t owner;
 };
 
 static uint64_t sink_begin(void *arg)
@@ -50,12 +51,14 @@ static void *sink_slot(void *arg, uint64_t track)
 	return cache_take_slot(target->cache, target->owner, clock_now_ms(target->clock));
 }
 
-static void sink_publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+static void sink_publish(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
 {
 	const struct target *target = arg;
+	const struct cache_key key = device_track_key(&target->constants, track);
+	const struct cache_track known = { .state = found->state, .status = STATUS_OK, .slot = found->slot,
+		.digest = found->digest, .hole_tracks = found->hole_tracks };
 
-	cache_publish(target->cache, target->device, track, state, STATUS_OK, slot, sequence,
-		clock_now_ms(target->clock));
+	cache_publish(target->cache, &key, &known, sequence, clock_now_ms(target->clock));
 }
 
 static void sink_drop(void *arg, uint64_t track, void *slot)
@@ -113,9 +116,9 @@ static uint32_t missing_tracks(const struct read *read)
 
 	for (; count < job->track_count; count++) {
 		uint64_t track = job->tracks[count].number;
+		struct cache_key key = device_track_key(&job->constants, track);
 
-		if (cache_find(read->ra->cache, job->constants.number, track, read->floor,
-			    clock_now_ms(read->ra->clock), &ref) ||
+		if (cache_find(read->ra->cache, &key, read->floor, clock_now_ms(read->ra->clock), &ref) ||
 		    fetch_find(job->shared, read->session->peer, track, read->floor) != NULL)
 			break;
 	}
@@ -191,7 +194,7 @@ enum status fetch_start(struct read *read, struct fetch **out)
 		.returned = device_request_returned, .returned_arg = device };
 	enum status status = STATUS_NO_FREE_JOB;
 
-	*target = (struct target){ .cache = ra->cache, .clock = ra->clock, .device = device->constants.number,
+	*target = (struct target){ .cache = ra->cache, .clock = ra->clock, .constants = device->constants,
 		.owner = peer->number };
 	fetch->magic = FETCH_MAGIC;
 	fetch->ra = ra;

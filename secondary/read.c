@@ -247,10 +247,10 @@ uint32_t read_find(struct read *read)
 
 	for (; found < job->track_count; found++) {
 		struct job_track *track = &job->tracks[found];
+		struct cache_key key = device_track_key(&job->constants, track->number);
 
 		track->state = JOB_TRACK_WANTED;
-		if (!cache_find(read->ra->cache, job->constants.number, track->number, read->floor,
-			    clock_now_ms(read->ra->clock), &track->entry))
+		if (!cache_find(read->ra->cache, &key, read->floor, clock_now_ms(read->ra->clock), &track->entry))
 			break;
 		track->state = JOB_TRACK_FOUND;
 	}
@@ -314,17 +314,18 @@ static uint32_t load(struct read *read, struct msg_read_reply *reply, struct con
 	*piece_count = 0;
 	*read_bytes = 0;
 	for (; loaded < read->lock_count; loaded++) {
-		const void *data = NULL;
-		enum track_state state = cache_load(read->ra->cache, &read->locks[loaded], &data, error);
 		uint64_t bytes = device_run_bytes(&job->constants, job->tracks[loaded].number, 1);
+		struct cache_track known;
 
-		if (state == TRACK_UNSET)
+		cache_load(read->ra->cache, &read->locks[loaded], &known);
+		*error = known.status;
+		if (known.state == TRACK_UNSET)
 			break;
-		reply->states[loaded] = (uint8_t)state;
+		reply->states[loaded] = (uint8_t)known.state;
 		job->tracks[loaded].state = JOB_TRACK_LOADED;
-		if (state == TRACK_DATA)
-			pieces[(*piece_count)++] = (struct conn_piece){ .data = data, .bytes = bytes };
-		if (state != TRACK_HOLE)
+		if (known.state == TRACK_DATA)
+			pieces[(*piece_count)++] = (struct conn_piece){ .data = known.slot, .bytes = bytes };
+		if (known.state != TRACK_HOLE)
 			*read_bytes += bytes;
 	}
 	reply->track_count = loaded;

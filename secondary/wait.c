@@ -34,13 +34,17 @@ static void post_time_out(const struct fetch *fetch)
 	const struct post_where where = { .device = constants->name, .first_track = fetch->first_track,
 		.track_count = fetch->track_count, .peer = fetch->session != NULL ? session_peer(fetch->session) : NULL };
 
+	const struct cache_track late = { .state = TRACK_UNSET, .status = STATUS_TIMEOUT };
+
 	ra->counts.timeouts++;
 	post_error(ra->post, STATUS_TIMEOUT, &where, "the wait task saw no disk read in time");
 	if (da_request_state(fetch->request) == DA_QUEUED)
 		return; /* no thread has taken it: that says nothing of the volume, and others may fare better */
-	for (uint32_t i = 0; i < fetch->track_count; i++)
-		cache_publish(ra->cache, constants->number, fetch->first_track + i, TRACK_UNSET, STATUS_TIMEOUT, NULL,
-			fetch_sequence(fetch), clock_now_ms(ra->clock));
+	for (uint32_t i = 0; i < fetch->track_count; i++) {
+		struct cache_key key = device_track_key(constants, fetch->first_track + i);
+
+		cache_publish(ra->cache, &key, &late, fetch_sequence(fetch), clock_now_ms(ra->clock));
+	}
 }
 
 /* Step 112, yes. */

@@ -24,7 +24,10 @@ void __wrap_cache_lock(struct cache *cache, const struct cache_ref *ref);
 void __wrap_cache_lock(struct cache *cache, const struct cache_ref *ref)
 {
 	if (replace_track != UINT64_MAX) {
-		cache_publish(cache, 0, replace_track, TRACK_ZERO, STATUS_OK, NULL, cache_next_sequence(cache), 0);
+		const struct cache_key key = { .track = replace_track, .device = 0, .valid_bytes = BED_TRACK_BYTES };
+		const struct cache_track track = { .state = TRACK_ZERO, .status = STATUS_OK };
+
+		cache_publish(cache, &key, &track, cache_next_sequence(cache), 0);
 		replace_track = UINT64_MAX;
 	}
 	__real_cache_lock(cache, ref);
