@@ -17,7 +17,6 @@
 #include "base/status.h"
 #include "base/volume_info.h"
 #include "secondary/lock.h"
-#include "storage/cache.h"
 #include "wire/message.h"
 
 struct attach;
@@ -112,10 +111,6 @@ bool device_is_ready(const struct device *device);
 void device_request_hangs(struct device *device);
 void device_request_is_unwanted(struct device *device);
 void device_request_returned(void *device);
-/* Bytes of tracks first … first + count - 1; the last track may be short. */
-uint64_t device_run_bytes(const struct device_constants *constants, uint64_t first_track, uint32_t track_count);
-/* What the cache has of a track's bytes. */
-struct cache_key device_track_key(const struct device_constants *constants, uint64_t track);
 /* Is any record in use? */
 bool device_array_is_idle(const struct device_array *array);
 

@@ -214,11 +214,10 @@ uint64_t da_request_progress(const struct da_request *request)
 	uint64_t reads_ended;
 
 	da_lock(request->da);
-	/* That a thread has taken it is progress too: the two counts never give the same answer. */
 	if (request->state == DA_QUEUED)
-		reads_ended = volume_reads_ended(request->spec.volume) * 2;
+		reads_ended = volume_reads_ended(request->spec.volume);
 	else
-		reads_ended = atomic_load_explicit(&request->reads_ended, memory_order_relaxed) * 2 + 1;
+		reads_ended = atomic_load_explicit(&request->reads_ended, memory_order_relaxed);
 	da_unlock(request->da);
 	return reads_ended;
 }

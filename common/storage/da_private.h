@@ -30,7 +30,9 @@ struct da_request {
 
 	enum da_state state;
 	uint64_t sequence;
-	atomic_uint_fast64_t reads_ended; /* disk reads; counted by its thread */
+	/* Disk reads: those of its volume until a thread took it, from there on counted by that thread: to be taken is no
+	 * progress, or what hangs in its first disk read would have twice the time. */
+	atomic_uint_fast64_t reads_ended;
 	uint64_t number;   /* in the order of submission */
 	uint64_t turn;     /* when a thread last took one of the same owner, or this came while it had none queued */
 	bool is_starved;   /* there was no slot for one of the same owner: waits for da_kick */

@@ -112,8 +112,10 @@ static void start(struct da *da, struct da_request *request)
 	DL_DELETE(da->pending, request);
 	DL_APPEND(da->active, request);
 	da->active_count++;
-	if (request->spec.kind == DA_READ && request->sequence == 0)
-		da->reads_started++;
+	if (request->spec.kind == DA_READ) {
+		da->reads_started += request->sequence == 0;
+		atomic_store_explicit(&request->reads_ended, volume_reads_ended(request->spec.volume), memory_order_relaxed);
+	}
 	da_set_state(request, DA_RUNNING, "a thread took it");
 	/* Threads are woken one at a time: each wakes the next while something is left for it. */
 	da_wake_one(da);

@@ -105,6 +105,7 @@ static inline void model_da_start(struct da_request *request)
 	request->state = DA_RUNNING;
 	if (request->spec.kind == DA_READ) {
 		request->sequence = request->spec.sink->begin(request->spec.sink_arg);
+		request->reads_ended = volume_reads_ended(request->spec.volume);
 		request->da->reads_started += !request->was_counted;
 		request->was_counted = true;
 	}
@@ -246,7 +247,7 @@ uint64_t da_request_sequence(const struct da_request *request)
 }
 uint64_t da_request_progress(const struct da_request *request)
 {
-	return request->state == DA_QUEUED ? volume_reads_ended(request->spec.volume) * 2 : request->reads_ended * 2 + 1;
+	return request->state == DA_QUEUED ? volume_reads_ended(request->spec.volume) : request->reads_ended;
 }
 void da_kick(struct da *da)
 {

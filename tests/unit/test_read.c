@@ -99,7 +99,7 @@ static void first_poll_makes_job_request_and_wait_task(void **state)
 	assert_true(answer->floor > 0);
 	assert_int_equal(fetches(), 1);
 	assert_int_equal(bed_da(bed).elements_used, 1);
-	fetch = fetch_find(device_array_record(bed->ra->devices, device), bed->peer, 8, 0);
+	fetch = bed_fetch(bed);
 	assert_non_null(fetch);
 	assert_non_null(fetch->wait_task);
 	assert_int_equal(fetch->track_count, 16);
@@ -148,7 +148,7 @@ static void poll_adds_a_wait_task_to_a_fetch_that_has_none(void **state)
 	hang();
 	primary_read(primary, 2, link_id, device, 0, 4, DELIVERY_HOLD);
 	BED_UNTIL(bed, fetches() == 1);
-	fetch = fetch_find(device_array_record(bed->ra->devices, device), bed->peer, 0, 0);
+	fetch = bed_fetch(bed);
 	assert_null(fetch->wait_task);
 	primary_read(primary, 3, other, device, 0, 4, DELIVERY_POLL);
 	/* The fetch began after both jobs were made, so the poll joins it. */

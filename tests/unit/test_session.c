@@ -122,7 +122,7 @@ static void link_id_of_a_fetch_job_is_refused(void **state)
 	faulty_volume_hang_reads(bed->volumes[0], true);
 	primary_read(primary, 2, link_id, device, 0, 1, DELIVERY_HOLD);
 	BED_UNTIL(bed, job_array_used(bed->ra->jobs, JOB_FETCH) == 1);
-	fetch_id = link_id_of(7, fetch_find(device_array_record(bed->ra->devices, device), bed->peer, 0, 0)->job);
+	fetch_id = link_id_of(7, bed_fetch(bed)->job);
 	assert_int_equal(read_status(primary, fetch_id, device), STATUS_BAD_LINK_ID);
 	faulty_volume_hang_reads(bed->volumes[0], false);
 	primary_wait(primary, 2);
