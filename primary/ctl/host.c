@@ -299,6 +299,10 @@ static void go_on(struct stream *stream)
 		request.stream = stream->number;
 		request.delivery = DELIVERY_DISCONNECT;
 	}
+	if (host->volumes.digests & 1u << DIGEST_XXH3_128) {
+		request.digest = DIGEST_XXH3_128;
+		request.end_bytes = host->size_bytes;
+	}
 	host->in_flight++;
 	client_read(host->client, &request, on_read, stream);
 }
