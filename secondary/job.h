@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "secondary/device.h"
+#include "secondary/wanted.h"
 
 struct fetch;
 struct ra;
@@ -40,6 +41,7 @@ struct job_specific {
 	 * passes them. Count 0: none. */
 	uint64_t paid_first_track;
 	uint32_t paid_track_count;
+	struct wanted paid_wanted;
 	/* fetch jobs */
 	struct fetch *fetch;
 };

@@ -112,7 +112,9 @@ static bool pass_limits(struct read *read)
 	const struct msg_read *message = &read->parameters;
 	struct rate *rates[RATES_MAX];
 	bool is_paid = specific->paid_track_count == message->track_count &&
-		specific->paid_first_track == message->first_track;
+		specific->paid_first_track == message->first_track &&
+		specific->paid_wanted.digest == read->wanted.digest &&
+		specific->paid_wanted.end_bytes == read->wanted.end_bytes;
 
 	specific->paid_track_count = 0;
 	read->charged_bytes = wanted_bytes(&read->wanted, message->first_track, message->track_count);
@@ -419,6 +421,7 @@ void read_reply_status(struct read *read, enum status status, const char *detail
 		read->ra->counts.data_not_found++;
 		read->job->specific.paid_first_track = read->parameters.first_track;
 		read->job->specific.paid_track_count = read->parameters.track_count;
+		read->job->specific.paid_wanted = read->wanted;
 	} else {
 		give_back(read, 0, 1);
 	}

@@ -38,7 +38,7 @@ static const struct config_key keys[] = {
 	{ "peer", "devices", CONFIG_NAMES, 0, 0, NULL, "",
 		"The devices it may read; others do not exist for it.", "web1" },
 	{ "peer", "data", CONFIG_CHOICE, 0, 0, data_words, "always",
-		"Whether it gets the data of its devices; never: digests only.", NULL },
+		"Whether it gets the data of its devices; never: it is served digests only.", NULL },
 	CONFIG_PEER_LIMIT_KEYS,
 	{ "peer", "max-jobs", CONFIG_NUMBER, 1, JOBS_MAX, NULL, "256", "Link jobs that it may have at a time.", NULL },
 	{ "peer", "max-links", CONFIG_NUMBER, 1, LINKS_MAX, NULL, "4", "Links that it may have at a time.", NULL },

@@ -125,6 +125,25 @@ static int parse_word(struct options_parser *parser, const char *name, const cha
 	return -1;
 }
 
+void option_by(struct options_parser *parser, const char *text)
+{
+	static const char *const words[] = { "digest", "data", NULL };
+	int i = parse_word(parser, "by", text, words, "digest or data");
+
+	if (i >= 0)
+		parser->is_by_data = i == 1;
+}
+
+void option_digest(struct options_parser *parser, const char *text)
+{
+	static const char *const words[] = { "xxh3-128", "sha256", NULL };
+	static const enum digest values[] = { DIGEST_XXH3_128, DIGEST_SHA256 };
+	int i = parse_word(parser, "digest", text, words, "xxh3-128 or sha256");
+
+	if (i >= 0)
+		parser->options->digest = values[i];
+}
+
 void option_delivery(struct options_parser *parser, const char *text)
 {
 	static const char *const words[] = { "disconnect", "poll", "hold", NULL };

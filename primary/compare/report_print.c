@@ -212,8 +212,8 @@ void report_print_sentence(const struct report *report, uint64_t passes, FILE *o
 		fprintf(out, ", both reserved exclusively from %s to %s (", started, ended);
 	else
 		fprintf(out, ", each track read between %s and %s (", started, ended);
-	fprintf(out, "%s%slocal %s, remote %s", setup->device ? setup->device : "", setup->device ? ": " : "",
-		io_mode_name(setup->local.io), io_mode_name(setup->remote.io));
+	fprintf(out, "%s%slocal %s, remote %s; by %s", setup->device ? setup->device : "", setup->device ? ": " : "",
+		io_mode_name(setup->local.io), io_mode_name(setup->remote.io), digest_name(setup->digest));
 	if (setup->reserve == RESERVE_EXCLUSIVE && figures->end.was_unreserved)
 		fputs("; not reserved all the time", out);
 	if (passes > 1)

@@ -269,6 +269,36 @@ static void wait_task_times_out_with_a_posted_error_once(void **state)
 	BED_UNTIL(bed, bed_da(bed).elements_used == 0);
 }
 
+/* Digests of 64 tracks: many disk reads, one after the other. */
+static void wait_task_of_a_disk_read_that_gets_on_waits(void **state)
+{
+	struct msg_read read = { .tag = 1, .link_id = link_id, .device_number = device, .track_count = 64,
+		.delivery = DELIVERY_POLL, .digest = DIGEST_XXH3_128, .end_bytes = TRACKS * BED_TRACK_BYTES };
+
+	(void)state;
+	hang();
+	primary_ask(primary, &read);
+	read.floor = primary_wait(primary, 1)->floor;
+	for (unsigned reads = 1; reads < 4; reads++) {
+		BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads == reads);
+		faulty_volume_let_go(bed->volumes[0], 1);
+		BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads == reads + 1);
+		bed_advance(bed, WAIT_TASK_TIMEOUT_MS); /* 112: no */
+		assert_int_equal(fetches(), 1);
+		assert_int_equal(post_total(bed->post), 0);
+	}
+	bed_advance(bed, WAIT_TASK_TIMEOUT_MS); /* 112: yes */
+	assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 1);
+	assert_int_equal(fetches(), 0);
+	primary_ask(primary, &read);
+	assert_digests(bed, primary_wait(primary, 1), &read); /* what has come before is no error, */
+	read.first_track = primary->answers[1].track_count;
+	assert_in_range(read.first_track, 1, 63);
+	primary_ask(primary, &read);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_TIMEOUT); /* the rest is one */
+	unhang();
+}
+
 static void time_out_of_a_request_that_has_not_started_frees_it_at_once(void **state)
 {
 	(void)state;
@@ -456,7 +486,7 @@ int main(void)
 		T(poll_adds_a_wait_task_to_a_fetch_that_has_none), T(cached_track_is_answered_from_the_cache),
 		T(longest_ready_prefix_is_answered), T(replaced_entry_is_unlocked_and_asked_for_again),
 		T(full_da_queue_answers_queue_full_and_frees_the_job), T(full_job_array_answers_no_free_job),
-		T(wait_task_times_out_with_a_posted_error_once),
+		T(wait_task_times_out_with_a_posted_error_once), T(wait_task_of_a_disk_read_that_gets_on_waits),
 		T(time_out_of_a_request_that_has_not_started_frees_it_at_once),
 		T(time_out_of_a_request_that_has_not_started_is_no_error_of_its_tracks),
 		T(hung_device_is_not_ready_until_the_read_returns), T(an_error_is_told_to_every_link_and_read_once),
