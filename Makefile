@@ -84,7 +84,7 @@ $(TOOLS):
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # These let a test replace a cache entry between its find and its lock.
-$(BUILD)/tests/test_read $(BUILD)/tests/test_delivery: LDFLAGS += -Wl,--wrap=cache_lock
+$(BUILD)/tests/test_read $(BUILD)/tests/test_read_digest $(BUILD)/tests/test_delivery: LDFLAGS += -Wl,--wrap=cache_lock
 # This one sees each frame of a link leave and arrive.
 $(BUILD)/tests/test_link_cut: LDFLAGS += -Wl,--wrap=output_push,--wrap=reader_took
 # This one lets each step of a write fail, or be the last.

@@ -54,12 +54,11 @@ static void *sink_slot(void *arg, uint64_t track)
 	return (uint8_t *)read->spec.memory + (track - read->spec.first_track) * read->track_bytes;
 }
 
-static void sink_publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+static void sink_publish(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
 {
 	struct local_read *read = read_of(arg);
-	(void)slot;
 	(void)sequence;
-	read->states[track - read->spec.first_track] = (uint8_t)state;
+	read->states[track - read->spec.first_track] = (uint8_t)found->state;
 }
 
 static void sink_finished(void *arg)

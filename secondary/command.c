@@ -26,6 +26,8 @@
 #include "secondary/read.h"
 #include "secondary/reserve.h"
 #include "secondary/session.h"
+#include "secondary/wanted.h"
+#include "storage/cache.h"
 #include "wire/conn.h"
 
 /* A DeviceQuery whose open or size is on the DA. */
@@ -248,10 +250,14 @@ static void create_link(struct session *session, struct device *device, const st
 	reply_read(session, message->tag, STATUS_OK, link_id_of(ra->config.secondary_id, job), "%s", ""); /* 312 */
 }
 
+/* A Read for digests may say where the device is taken to end. */
 static bool is_inside(const struct device_constants *constants, const struct msg_read *message)
 {
-	return message->first_track < constants->track_count &&
-		message->track_count <= constants->track_count - message->first_track;
+	const struct wanted wanted = wanted_by(constants, message);
+	uint64_t tracks = wanted_tracks_left(&wanted, 0);
+
+	return wanted.end_bytes <= constants->size_bytes && message->first_track < tracks &&
+		message->track_count <= tracks - message->first_track;
 }
 
 /* An error that the primary has made. */
@@ -267,10 +273,12 @@ static void refuse_read(struct session *session, const struct device *device, co
 
 static void refuse_outside(struct session *session, const struct device *device, const struct msg_read *message)
 {
-	char text[DETAIL_MAX + 1];
+	char end[48] = "", text[DETAIL_MAX + 1];
 
-	snprintf(text, sizeof(text), "tracks %" PRIu64 "+%" PRIu32 " lie outside the device, which has %" PRIu64 " bytes",
-		message->first_track, message->track_count, device->constants.size_bytes);
+	if (message->digest != DIGEST_NONE)
+		snprintf(end, sizeof(end), " up to byte %" PRIu64, message->end_bytes);
+	snprintf(text, sizeof(text), "tracks %" PRIu64 "+%" PRIu32 "%s lie outside the device, which has %" PRIu64 " bytes",
+		message->first_track, message->track_count, end, device->constants.size_bytes);
 	refuse_read(session, device, message, STATUS_BAD_REQUEST, text);
 }
 
@@ -282,11 +290,14 @@ static void run_command(struct session *session, struct device *device, const st
 
 	if (job == NULL) {
 		refuse_read(session, device, message, STATUS_BAD_LINK_ID, "no such link job of this session and device");
-	} else if (session->peer->is_digest_only) {
+	} else if (message->digest != DIGEST_NONE && (session->digests & 1u << message->digest) == 0) {
+		refuse_read(session, device, message, STATUS_BAD_REQUEST, "HelloReply did not name this digest");
+	} else if (message->digest == DIGEST_NONE && session->peer->is_digest_only) {
 		refuse_read(session, device, message, STATUS_NOT_PERMITTED, "this peer gets digests only");
 	} else if (job->specific.read != NULL) {
 		reply_read(session, message->tag, STATUS_BUSY, 0, "this link job has a Read already");
-	} else if ((uint64_t)message->track_count * job->constants.track_bytes > RUN_BYTES_MAX) {
+	} else if (message->digest == DIGEST_NONE &&
+		(uint64_t)message->track_count * job->constants.track_bytes > RUN_BYTES_MAX) {
 		refuse_read(session, device, message, STATUS_BAD_REQUEST, "the run is over 4 MiB");
 	} else if (!is_inside(&job->constants, message)) {
 		refuse_outside(session, device, message);

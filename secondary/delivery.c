@@ -76,8 +76,7 @@ static void wait_for_element(struct read *read, enum status status)
 static void fetch_tracks(struct read *read)
 {
 	struct device *device = read->job->shared;
-	const struct peer *peer = read->session->peer;
-	struct fetch *fetch = fetch_find(device, peer, read->parameters.first_track, read->floor);
+	struct fetch *fetch = fetch_find(read);
 	enum status status;
 
 	if (fetch == NULL && !device_is_ready(device)) {
@@ -86,7 +85,7 @@ static void fetch_tracks(struct read *read)
 		return;
 	}
 	disconnect(read); /* 176: another Read may go on in its place, and begin this fetch or use the share up */
-	fetch = fetch_find(device, peer, read->parameters.first_track, read->floor);
+	fetch = fetch_find(read);
 	if (fetch == NULL && !share_allows_fetch(read)) {
 		share_wait_for_fetch(read);
 		return;
@@ -100,6 +99,7 @@ static void fetch_tracks(struct read *read)
 	}
 	read_enter(read, READ_WAITING_DISK, "DA request"); /* 186, 190 */
 	fetch_join(fetch, read);
+	fetch_gets_on(fetch, &read->da_progress);
 	timer_set(&read->da_timer, read->ra->config.da_timeout_ms);
 }
 
@@ -148,13 +148,17 @@ void delivery_go_on(struct read *read)
 	reconnect(read); /* 184 */
 }
 
-/* Step 186, yes. */
+/* Step 186: yes, unless the DA request has got on since this was last asked. */
 void delivery_da_timer(void *arg)
 {
 	struct read *read = arg;
 	struct fetch *fetch = read->fetch;
 
 	assert(read->state == READ_WAITING_DISK);
+	if (fetch_gets_on(fetch, &read->da_progress)) {
+		timer_set(&read->da_timer, read->ra->config.da_timeout_ms);
+		return;
+	}
 	read_post(read, STATUS_TIMEOUT, "the disk was not read in time"); /* 188 */
 	read->disk_timed_out = true;
 	read_leave_list(read);

@@ -168,14 +168,6 @@ bool device_is_ready(const struct device *device)
 	return device->state == DEVICE_OPEN && !device->parameters.is_hung;
 }
 
-uint64_t device_run_bytes(const struct device_constants *constants, uint64_t first_track, uint32_t track_count)
-{
-	uint64_t begin = first_track * constants->track_bytes;
-	uint64_t end = begin + (uint64_t)track_count * constants->track_bytes;
-
-	return (end < constants->size_bytes ? end : constants->size_bytes) - begin;
-}
-
 const char *device_state_name(enum device_state state)
 {
 	static const char *const names[] = { [DEVICE_OPENING] = "opening", [DEVICE_OPEN] = "open",

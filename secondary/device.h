@@ -111,8 +111,6 @@ bool device_is_ready(const struct device *device);
 void device_request_hangs(struct device *device);
 void device_request_is_unwanted(struct device *device);
 void device_request_returned(void *device);
-/* Bytes of tracks first … first + count - 1; the last track may be short. */
-uint64_t device_run_bytes(const struct device_constants *constants, uint64_t first_track, uint32_t track_count);
 /* Is any record in use? */
 bool device_array_is_idle(const struct device_array *array);
 

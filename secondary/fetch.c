@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fetches: see fetch.h. The DA thread writes into cache slots through the sink below; it knows the cache and two
- * numbers, nothing else. A fetch ends once: when its disk read is reported (fetch_done), or when the last one
+ * Fetches: see fetch.h. The DA thread writes into cache slots through the sink below; it knows the cache and what
+ * is wanted, nothing else. A fetch ends once: when its disk read is reported (fetch_done), or when the last one
  * who waited has timed out (fetch_give_up_if_unwanted), whichever the loop handles first.
  */
 #include "secondary/fetch.h"
@@ -22,6 +22,7 @@
 #include "secondary/session.h"
 #include "secondary/share.h"
 #include "secondary/wait.h"
+#include "secondary/wanted.h"
 #include "storage/da.h"
 
 #define FETCH_MAGIC 0x46455443u
@@ -32,7 +33,8 @@
 struct target {
 	struct cache *cache;
 	struct clock *clock;
-	uint32_t device, owner;
+	struct wanted wanted;
+	uint32_t owner;
 };
 
 static uint64_t sink_begin(void *arg)
@@ -50,12 +52,14 @@ static void *sink_slot(void *arg, uint64_t track)
 	return cache_take_slot(target->cache, target->owner, clock_now_ms(target->clock));
 }
 
-static void sink_publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+static void sink_publish(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
 {
 	const struct target *target = arg;
+	const struct cache_key key = wanted_key(&target->wanted, track);
+	const struct cache_track known = { .state = found->state, .status = STATUS_OK, .slot = found->slot,
+		.digest = found->digest, .hole_tracks = found->hole_tracks };
 
-	cache_publish(target->cache, target->device, track, state, STATUS_OK, slot, sequence,
-		clock_now_ms(target->clock));
+	cache_publish(target->cache, &key, &known, sequence, clock_now_ms(target->clock));
 }
 
 static void sink_drop(void *arg, uint64_t track, void *slot)
@@ -85,20 +89,33 @@ uint64_t fetch_sequence(const struct fetch *fetch)
 	return sequence != 0 ? sequence : cache_next_sequence(fetch->ra->cache);
 }
 
-struct fetch *fetch_find(struct device *device, const struct peer *peer, uint64_t track, uint64_t floor)
+bool fetch_gets_on(const struct fetch *fetch, uint64_t *progress)
 {
+	uint64_t before = *progress;
+
+	*progress = da_request_progress(fetch->request);
+	return *progress != before;
+}
+
+/* Does it bring this track, which both have, as the Read wants it, and soon enough? */
+static bool is_for(const struct fetch *fetch, const struct read *read, uint64_t track)
+{
+	uint64_t sequence = da_request_sequence(fetch->request);
+
+	return wanted_is_same(&fetch->wanted, &read->wanted, track) && (sequence == 0 || sequence >= read->floor) &&
+		(fetch->peer == read->session->peer || da_request_state(fetch->request) != DA_QUEUED);
+}
+
+struct fetch *fetch_find(const struct read *read)
+{
+	uint64_t track = read->parameters.first_track;
 	struct job *job;
 
-	RING_FOREACH(device, job, forward) {
+	RING_FOREACH(read->job->shared, job, forward) {
 		struct fetch *fetch = job->specific.fetch;
-		uint64_t sequence;
 
-		if (job->specific.kind != JOB_FETCH || fetch->request == NULL || track < fetch->first_track ||
-			track - fetch->first_track >= fetch->track_count ||
-			(fetch->peer != peer && da_request_state(fetch->request) == DA_QUEUED))
-			continue;
-		sequence = da_request_sequence(fetch->request);
-		if (sequence == 0 || sequence >= floor)
+		if (job->specific.kind == JOB_FETCH && fetch->request != NULL && track >= fetch->first_track &&
+			track - fetch->first_track < fetch->track_count && is_for(fetch, read, track))
 			return fetch;
 	}
 	return NULL;
@@ -107,16 +124,23 @@ struct fetch *fetch_find(struct device *device, const struct peer *peer, uint64_
 /* How many tracks from the Read's first on are missing and not being fetched; the first one is. */
 static uint32_t missing_tracks(const struct read *read)
 {
-	struct job *job = read->job;
+	uint64_t first = read->parameters.first_track;
+	int64_t now_ms = clock_now_ms(read->ra->clock);
+	uint32_t most = read->parameters.track_count, count = 1;
 	struct cache_ref ref;
-	uint32_t count = 1;
+	struct job *job;
 
-	for (; count < job->track_count; count++) {
-		uint64_t track = job->tracks[count].number;
+	RING_FOREACH(read->job->shared, job, forward) {
+		const struct fetch *fetch = job->specific.fetch;
 
-		if (cache_find(read->ra->cache, job->constants.number, track, read->floor,
-			    clock_now_ms(read->ra->clock), &ref) ||
-		    fetch_find(job->shared, read->session->peer, track, read->floor) != NULL)
+		if (job->specific.kind == JOB_FETCH && fetch->request != NULL && fetch->first_track > first &&
+			fetch->first_track - first < most && is_for(fetch, read, fetch->first_track))
+			most = (uint32_t)(fetch->first_track - first);
+	}
+	for (; count < most; count++) {
+		const struct cache_key key = wanted_key(&read->wanted, first + count);
+
+		if (cache_find(read->ra->cache, &key, read->floor, now_ms, &ref))
 			break;
 	}
 	return count;
@@ -191,10 +215,11 @@ enum status fetch_start(struct read *read, struct fetch **out)
 		.returned = device_request_returned, .returned_arg = device };
 	enum status status = STATUS_NO_FREE_JOB;
 
-	*target = (struct target){ .cache = ra->cache, .clock = ra->clock, .device = device->constants.number,
+	*target = (struct target){ .cache = ra->cache, .clock = ra->clock, .wanted = read->wanted,
 		.owner = peer->number };
 	fetch->magic = FETCH_MAGIC;
 	fetch->ra = ra;
+	fetch->wanted = read->wanted;
 	fetch->first_track = read->parameters.first_track;
 	fetch->track_count = missing_tracks(read);
 	fetch->session = read->session;
@@ -206,8 +231,9 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	job_set_tracks(fetch->job, fetch->first_track, fetch->track_count);
 	spec.first_track = fetch->first_track;
 	spec.track_count = fetch->track_count;
-	spec.track_bytes = device->constants.track_bytes;
-	spec.end_bytes = device->constants.size_bytes;
+	spec.track_bytes = fetch->wanted.track_bytes;
+	spec.end_bytes = fetch->wanted.end_bytes;
+	spec.digest = fetch->wanted.digest;
 	fetch->request = da_submit(ra->da, &spec); /* 96, 178 */
 	status = STATUS_QUEUE_FULL;
 	if (fetch->request == NULL) /* 98, 180 */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A fetch: one disk read in flight, made of an RA job (94) and a DA request (96, 178) for one contiguous missing range
- * of tracks. All Reads that want those tracks share it: Reads by hold or disconnect wait for it (186), a poll adds a
- * wait task (104). It belongs to no link and survives those who asked for it. Loop thread only.
+ * of tracks. All Reads that want the same of those tracks share it: Reads by hold or disconnect wait for it (186), a
+ * poll adds a wait task (104). It belongs to no link and survives those who asked for it. Loop thread only.
  */
 #ifndef RA_SECONDARY_FETCH_H
 #define RA_SECONDARY_FETCH_H
@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "secondary/wanted.h"
 
 struct da_request;
 struct device;
@@ -27,6 +28,7 @@ struct fetch {
 	struct ra *ra;
 	struct job *job;            /* NULL once deallocated */
 	struct da_request *request; /* NULL once deallocated */
+	struct wanted wanted;
 	uint64_t first_track;
 	uint32_t track_count;
 	struct session *session;     /* whose Read began it; NULL when that has gone */
@@ -36,9 +38,9 @@ struct fetch {
 	struct timer orphan_timer;   /* set when nobody waits for it any more */
 };
 
-/* Step 92: walks the ring of the device for a fetch of this track that began, or will begin, at or above the floor. One
- * that no thread has taken is only for its own peer: others would wait for that peer's turn or share. */
-struct fetch *fetch_find(struct device *device, const struct peer *peer, uint64_t track, uint64_t floor);
+/* Step 92: walks the ring of the Read's device for a fetch of its first track that began, or will begin, at or above
+ * its floor. One that no thread has taken is only for its own peer: others would wait for that peer's turn or share. */
+struct fetch *fetch_find(const struct read *read);
 /* Steps 94 and 96, or 178, for the missing range that begins with the Read's first track. STATUS_OK; or NO_FREE_JOB
  * (posted at 326) or QUEUE_FULL, and then what was made is freed again (102). */
 enum status fetch_start(struct read *read, struct fetch **out);
@@ -56,5 +58,7 @@ void fetch_forget_session(struct ra *ra, struct session *session);
 void fetch_forget_peers(struct ra *ra);
 /* Sequence number of the disk read, or the next one while it has not begun. */
 uint64_t fetch_sequence(const struct fetch *fetch);
+/* Has its DA request got on since *progress was written? Writes it. (Steps 112, 186: one that gets on is not late.) */
+bool fetch_gets_on(const struct fetch *fetch, uint64_t *progress);
 
 #endif

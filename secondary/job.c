@@ -86,7 +86,12 @@ void job_activate(struct job *job)
 
 void job_set_tracks(struct job *job, uint64_t first_track, uint32_t track_count)
 {
-	assert(track_count <= RUN_TRACKS_MAX);
+	assert(track_count <= RUN_DIGESTS_MAX);
+	if (track_count > job->tracks_room) {
+		free(job->tracks);
+		job->tracks = xcalloc(track_count, sizeof(*job->tracks));
+		job->tracks_room = track_count;
+	}
 	job->track_count = track_count;
 	for (uint32_t i = 0; i < track_count; i++)
 		job->tracks[i] = (struct job_track){ .number = first_track + i, .state = JOB_TRACK_WANTED };
@@ -156,6 +161,9 @@ void job_free(struct ra *ra, struct job *job)
 	job_enter(job, JOB_STATE_FREE, "freed");
 	job->specific = (struct job_specific){ .kind = JOB_FREE };
 	job->shared = NULL;
+	free(job->tracks);
+	job->tracks = NULL;
+	job->tracks_room = 0;
 	job->forward = job->backward = NULL;
 	device_close_if_unused(device);
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "secondary/device.h"
-#include "storage/cache.h"
+#include "secondary/wanted.h"
 
 struct fetch;
 struct ra;
@@ -22,12 +22,11 @@ enum job_kind { JOB_FREE, JOB_LINK, JOB_FETCH };
 /* Link jobs: IDLE -> (THROTTLED ->) READING -> IDLE; THROTTLED: a limit holds the Read back. Fetch jobs: FETCHING. */
 enum job_state { JOB_STATE_FREE, JOB_STATE_IDLE, JOB_STATE_THROTTLED, JOB_STATE_READING, JOB_STATE_FETCHING };
 
-/* One line of the track ID table: WANTED -> FOUND -> LOADED (its lock went to the scratch buffer). */
+/* One line of the track ID table: WANTED -> FOUND -> LOADED. */
 enum job_track_state { JOB_TRACK_WANTED, JOB_TRACK_FOUND, JOB_TRACK_LOADED };
 struct job_track {
 	uint64_t number;
 	enum job_track_state state;
-	struct cache_ref entry; /* FOUND, LOADED */
 };
 
 /* Job specific data 11: what differs from job to job. */
@@ -42,14 +41,16 @@ struct job_specific {
 	 * passes them. Count 0: none. */
 	uint64_t paid_first_track;
 	uint32_t paid_track_count;
+	struct wanted paid_wanted;
 	/* fetch jobs */
 	struct fetch *fetch;
 };
 
 struct job {
-	/* Track ID table 11: the tracks of the Read that runs, or of the fetch. */
-	struct job_track tracks[RUN_TRACKS_MAX];
-	uint32_t track_count;
+	/* Track ID table 11: the tracks of the Read that runs, or of the fetch. NULL before the job's first run: an array
+	 * of jobs with room for the longest run each would be most of the memory. */
+	struct job_track *tracks;
+	uint32_t track_count, tracks_room;
 	struct device_constants constants; /* copy of the record's */
 	struct device *shared;             /* shared pointer 259-261: the device record */
 	struct job_specific specific;

@@ -91,16 +91,15 @@ static void *sink_slot(void *arg, uint64_t track)
 	return read->memory + (track - read->first_track) * read->track_bytes;
 }
 
-static void sink_publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+static void sink_publish(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
 {
 	struct probe_read *read = read_of(arg);
 	uint64_t left_bytes = read->end_bytes - track * read->track_bytes;
 
-	(void)slot;
 	(void)sequence;
-	if (track_is_unreadable(state))
+	if (track_is_unreadable(found->state))
 		read->unreadable_tracks++;
-	else if (state != TRACK_HOLE)
+	else if (found->state != TRACK_HOLE)
 		read->bytes_read += left_bytes < read->track_bytes ? left_bytes : read->track_bytes;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The common steps of a Read, and Fig. 4: see read.h. The figures unlock the cache slot (84, 170) before the reply;
- * here the lock passes to the scratch buffer, because the reply is sent from the slot itself, and the slot is unlocked
- * when the transport has taken the last byte.
+ * The common steps of a Read, and Fig. 4: see read.h. The figures unlock the cache slot (84, 170) before the reply, and
+ * so it is where digests were copied. Else the lock passes to the scratch buffer, because the reply is sent from the
+ * slot itself, and the slot is unlocked when the transport has taken the last byte.
  */
 #include "secondary/read.h"
 
@@ -112,10 +112,12 @@ static bool pass_limits(struct read *read)
 	const struct msg_read *message = &read->parameters;
 	struct rate *rates[RATES_MAX];
 	bool is_paid = specific->paid_track_count == message->track_count &&
-		specific->paid_first_track == message->first_track;
+		specific->paid_first_track == message->first_track &&
+		specific->paid_wanted.digest == read->wanted.digest &&
+		specific->paid_wanted.end_bytes == read->wanted.end_bytes;
 
 	specific->paid_track_count = 0;
-	read->charged_bytes = device_run_bytes(&read->job->constants, message->first_track, message->track_count);
+	read->charged_bytes = wanted_bytes(&read->wanted, message->first_track, message->track_count);
 	rates_of(read, rates);
 	return is_paid || rate_enter(read->ra->throttle, &read->throttle, rates, read->session->peer, read->charged_bytes,
 		begin, read);
@@ -132,16 +134,17 @@ static void give_back(struct read *read, uint64_t read_bytes, unsigned reads)
 
 void read_start(struct ra *ra, struct session *session, struct job *job, const struct msg_read *message)
 {
-	struct read *read = xcalloc(1, sizeof(*read)); /* 72, 152 */
+	struct read *read = xcalloc(1, sizeof(*read) + message->track_count * sizeof(*read->entries)); /* 72, 152 */
 
 	assert(job->specific.kind == JOB_LINK && job->specific.read == NULL);
-	assert(message->track_count >= 1 && message->track_count <= RUN_TRACKS_MAX);
-	assert(message->first_track + message->track_count <= job->constants.track_count);
+	assert(message->track_count >= 1);
 	read->magic = READ_MAGIC;
 	read->ra = ra;
 	read->session = session;
 	read->job = job;
 	read->parameters = *message; /* 74, 154 */
+	read->wanted = wanted_by(&job->constants, message);
+	assert(message->track_count <= wanted_tracks_left(&read->wanted, message->first_track));
 	read->place = READ_PLACE_READ;
 	read->state = READ_THROTTLED;
 	timer_init(&read->request_timer, ra->clock, delivery_request_timer, read);
@@ -208,6 +211,7 @@ static void read_free(struct read *read)
 	timer_cancel(&read->request_timer);
 	timer_cancel(&read->da_timer);
 	read->magic = 0;
+	free(read->digests);
 	free(read);
 }
 
@@ -243,47 +247,53 @@ void read_cancel(struct read *read)
 uint32_t read_find(struct read *read)
 {
 	struct job *job = read->job;
+	int64_t now_ms = clock_now_ms(read->ra->clock);
 	uint32_t found = 0;
 
 	for (; found < job->track_count; found++) {
 		struct job_track *track = &job->tracks[found];
+		const struct cache_key key = wanted_key(&read->wanted, track->number);
 
 		track->state = JOB_TRACK_WANTED;
-		if (!cache_find(read->ra->cache, job->constants.number, track->number, read->floor,
-			    clock_now_ms(read->ra->clock), &track->entry))
+		if (!cache_find(read->ra->cache, &key, read->floor, now_ms, &read->entries[found]))
 			break;
 		track->state = JOB_TRACK_FOUND;
 	}
 	return found;
 }
 
+/* As share_of_locks goes by. */
+static void count_locks(struct read *read, uint32_t more, uint32_t less)
+{
+	if (read->wanted.digest != DIGEST_NONE)
+		return;
+	read->session->locked_tracks += more - less;
+	read->session->peer->locked_tracks += more - less;
+}
+
 void read_lock(struct read *read, uint32_t track_count)
 {
 	assert(read->lock_count == 0);
-	for (uint32_t i = 0; i < track_count; i++) {
-		read->locks[i] = read->job->tracks[i].entry;
-		cache_lock(read->ra->cache, &read->locks[i]);
-	}
+	for (uint32_t i = 0; i < track_count; i++)
+		cache_lock(read->ra->cache, &read->entries[i]);
 	read->lock_count = track_count;
-	read->session->locked_tracks += track_count;
-	read->session->peer->locked_tracks += track_count;
+	count_locks(read, track_count, 0);
 }
 
 /* Unlocks all but the first `keep` tracks. */
 static void unlock_after(struct read *read, uint32_t keep)
 {
-	while (read->lock_count > keep) {
-		cache_unlock(read->ra->cache, &read->locks[--read->lock_count]);
-		read->session->locked_tracks--;
-		read->session->peer->locked_tracks--;
-	}
+	assert(keep <= read->lock_count);
+	count_locks(read, keep, read->lock_count);
+	while (read->lock_count > keep)
+		cache_unlock(read->ra->cache, &read->entries[--read->lock_count]);
 }
 
 uint32_t read_still_there(struct read *read, uint32_t track_count)
 {
 	uint32_t there = 0;
 
-	while (there < track_count && cache_is_still_there(read->ra->cache, &read->locks[there]))
+	while (there < track_count && cache_is_still_there(read->ra->cache, &read->entries[there]))
 		there++;
 	unlock_after(read, there); /* 90, 166 */
 	return there;
@@ -303,32 +313,61 @@ static void read_is_sent(void *arg, bool sent)
 	share_next_turn(peer);
 }
 
-/* Steps 82, 168: states and data of the locked tracks up to the first one that is an error of the request, not of the
- * track. Returns how many; 0 with *error when the first one is. read_bytes: of those that are not holes. */
-static uint32_t load(struct read *read, struct msg_read_reply *reply, struct conn_piece *pieces, unsigned *piece_count,
-	uint64_t *read_bytes, enum status *error)
+/* What follows the states of an answer. */
+struct payload {
+	struct conn_piece pieces[RUN_TRACKS_MAX];
+	unsigned piece_count;
+	uint64_t read_bytes; /* of tracks that are no holes: what it has cost */
+};
+
+static void add_piece(struct payload *payload, const void *data, size_t bytes)
 {
-	struct job *job = read->job;
-	uint32_t loaded = 0;
+	payload->pieces[payload->piece_count++] = (struct conn_piece){ .data = data, .bytes = bytes };
+}
 
-	*piece_count = 0;
-	*read_bytes = 0;
+/* Steps 82, 168: states and data, or digests, of the locked tracks up to the first one that is an error of the request,
+ * not of the track. Returns how many; 0 with *error when the first one is. */
+static uint32_t load(struct read *read, struct msg_read_reply *reply, struct payload *payload, enum status *error)
+{
+	const size_t each_bytes = digest_bytes(read->wanted.digest);
+	struct job_track *tracks = read->job->tracks;
+	uint32_t loaded = 0, digests = 0;
+
+	if (each_bytes > 0)
+		read->digests = xcalloc(read->lock_count, each_bytes);
 	for (; loaded < read->lock_count; loaded++) {
-		const void *data = NULL;
-		enum track_state state = cache_load(read->ra->cache, &read->locks[loaded], &data, error);
-		uint64_t bytes = device_run_bytes(&job->constants, job->tracks[loaded].number, 1);
+		uint64_t bytes = wanted_bytes(&read->wanted, tracks[loaded].number, 1);
+		struct cache_track known;
 
-		if (state == TRACK_UNSET)
+		cache_load(read->ra->cache, &read->entries[loaded], &known);
+		*error = known.status;
+		if (known.state == TRACK_UNSET)
 			break;
-		reply->states[loaded] = (uint8_t)state;
-		job->tracks[loaded].state = JOB_TRACK_LOADED;
-		if (state == TRACK_DATA)
-			pieces[(*piece_count)++] = (struct conn_piece){ .data = data, .bytes = bytes };
-		if (state != TRACK_HOLE)
-			*read_bytes += bytes;
+		reply->states[loaded] = (uint8_t)known.state;
+		reply->hole_tracks = known.hole_tracks;
+		tracks[loaded].state = JOB_TRACK_LOADED;
+		if (known.digest != NULL)
+			memcpy(read->digests + each_bytes * digests++, known.digest, each_bytes);
+		else if (known.state == TRACK_DATA)
+			add_piece(payload, known.slot, bytes);
+		if (known.state != TRACK_HOLE)
+			payload->read_bytes += bytes;
 	}
+	if (digests > 0)
+		add_piece(payload, read->digests, each_bytes * digests);
 	reply->track_count = loaded;
 	return loaded;
+}
+
+/* Holes behind the answer are told when it is the whole run, and as far as this Read takes the device to go. */
+static void limit_holes(const struct read *read, struct msg_read_reply *reply)
+{
+	uint64_t left = wanted_tracks_left(&read->wanted, read->parameters.first_track + reply->track_count);
+
+	if (reply->track_count < read->parameters.track_count)
+		reply->hole_tracks = 0;
+	else if (reply->hole_tracks > left)
+		reply->hole_tracks = left;
 }
 
 static void tell_waits(const struct read *read, struct msg_read_reply *reply)
@@ -342,19 +381,18 @@ void read_reply_data(struct read *read, uint32_t track_count)
 {
 	struct message message = { .type = MESSAGE_READ_REPLY };
 	struct msg_read_reply *reply = &message.read_reply;
-	struct conn_piece pieces[RUN_TRACKS_MAX];
-	unsigned piece_count;
-	uint64_t read_bytes;
+	struct payload payload = { .piece_count = 0 };
 	enum status error = STATUS_OK;
 
 	assert(track_count == read->lock_count && track_count > 0);
-	if (load(read, reply, pieces, &piece_count, &read_bytes, &error) == 0) {
+	if (load(read, reply, &payload, &error) == 0) {
 		unlock_after(read, 0);
 		read_reply_status(read, error, "an earlier disk read of these tracks failed");
 		return;
 	}
-	unlock_after(read, reply->track_count);
-	give_back(read, read_bytes, 0);
+	unlock_after(read, read->wanted.digest == DIGEST_NONE ? reply->track_count : 0); /* digests were copied: 84, 170 */
+	limit_holes(read, reply);
+	give_back(read, payload.read_bytes, 0);
 	reply->tag = read->parameters.tag;
 	tell_waits(read, reply);
 	reply->status = read->was_disconnected ? STATUS_RECONNECT : STATUS_OK;
@@ -365,7 +403,7 @@ void read_reply_data(struct read *read, uint32_t track_count)
 	leave_job(read, "answered");
 	if (read->place == READ_PLACE_READ)
 		read_give_place_back(read);
-	conn_send(read->session->conn, &message, pieces, piece_count, read_is_sent, read); /* 86, 172 */
+	conn_send(read->session->conn, &message, payload.pieces, payload.piece_count, read_is_sent, read); /* 86, 172 */
 }
 
 void read_reply_status(struct read *read, enum status status, const char *detail)
@@ -383,6 +421,7 @@ void read_reply_status(struct read *read, enum status status, const char *detail
 		read->ra->counts.data_not_found++;
 		read->job->specific.paid_first_track = read->parameters.first_track;
 		read->job->specific.paid_track_count = read->parameters.track_count;
+		read->job->specific.paid_wanted = read->wanted;
 	} else {
 		give_back(read, 0, 1);
 	}
@@ -398,7 +437,7 @@ void read_reply_status(struct read *read, enum status status, const char *detail
 static void poll_fetch(struct read *read)
 {
 	struct device *device = read->job->shared;
-	struct fetch *fetch = fetch_find(device, read->session->peer, read->parameters.first_track, read->floor);
+	struct fetch *fetch = fetch_find(read);
 	enum status status;
 
 	if (fetch == NULL || fetch->wait_task == NULL) { /* 92 */

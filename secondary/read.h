@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A Read on the secondary and its scratch buffer: what it was asked, how far it is, and the cache locks that it holds
- * until TLS has taken the last byte. This module has the steps that Figs. 4 and 7 share and Fig. 4 itself (poll);
- * delivery.h has Fig. 7. Loop thread only.
+ * A Read on the secondary and its scratch buffer: what it was asked, how far it is, and what it sends: cache slots,
+ * locked until TLS has taken the last byte, or digests. This module has the steps that Figs. 4 and 7 share and Fig. 4
+ * itself (poll); delivery.h has Fig. 7. Loop thread only.
  *
  *   THROTTLED --> LOOKING                    limits let it begin; most begin at once
  *   LOOKING --> SENDING --> freed            in the cache
@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/rate.h"
+#include "secondary/wanted.h"
 #include "storage/cache.h"
 #include "wire/message.h"
 
@@ -46,6 +47,7 @@ struct read {
 	struct session *session;
 	struct job *job; /* NULL once the reply is queued */
 	struct msg_read parameters; /* 74, 154 */
+	struct wanted wanted;       /* the same */
 	uint64_t floor;
 	int64_t started_ms; /* when the limits let it begin; time-outs count from here */
 	enum read_state state; /* written by read_enter only, as the next two; says which list prev and next are of */
@@ -61,9 +63,11 @@ struct read {
 	struct fetch *fetch;   /* WAITING_DISK */
 	struct timer request_timer; /* 156 */
 	struct timer da_timer;      /* 186 */
-	struct cache_ref locks[RUN_TRACKS_MAX]; /* SENDING: passed to the scratch buffer at 82, 168 */
-	uint32_t lock_count;
+	uint64_t da_progress;       /* of its DA request when that was set */
 	struct read *prev, *next;
+	uint8_t *digests;           /* SENDING: those of the answer; NULL without any */
+	uint32_t lock_count;        /* so many of the entries, from the first on, are locked */
+	struct cache_ref entries[]; /* one per track that it asks for, as found at 76, 160 */
 };
 
 /* Steps 72 and 74, or 152 and 154; then, as soon as the limits let it, on by the Read's delivery. message is valid and

@@ -15,6 +15,7 @@
 #include "secondary/job.h"
 #include "secondary/ra.h"
 #include "secondary/session.h"
+#include "storage/cache.h"
 #include "wire/conn.h"
 
 /* A link job of another session; NULL: there is none. */

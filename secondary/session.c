@@ -87,16 +87,18 @@ static void count_links(struct ra *ra, struct peer *peer, int more)
 			conn_set_pass_bytes(session->conn, bytes);
 }
 
-static void say_hello_reply(struct session *session, enum status status, uint64_t features)
+/* message: its Hello; NULL: it is not waited for. */
+static void say_hello_reply(struct session *session, enum status status, const struct msg_hello *message)
 {
 	struct message answer = { .type = MESSAGE_HELLO_REPLY };
 	struct msg_hello_reply *reply = &answer.hello_reply;
 
 	reply->status = status;
 	reply->protocol = RA_PROTOCOL_VERSION;
-	reply->features = features & FEATURE_INVALID;
+	reply->features = message != NULL ? message->features & FEATURE_INVALID : 0;
 	reply->window_reads = session->ra->config.window_reads;
 	reply->secondary_id = session->ra->config.secondary_id;
+	reply->digests = session->digests;
 	snprintf(reply->software, sizeof(reply->software), "ra %s", RA_VERSION);
 	conn_send(session->conn, &answer, NULL, 0, NULL, NULL);
 }
@@ -105,7 +107,9 @@ static int on_hello(struct session *session, const struct msg_hello *message)
 {
 	bool common = message->protocol_min <= RA_PROTOCOL_VERSION && message->protocol_max >= RA_PROTOCOL_VERSION;
 
-	say_hello_reply(session, common ? STATUS_OK : STATUS_VERSION, message->features);
+	if ((message->digests & 1u << DIGEST_XXH3_128) != 0) /* who knows any knows that one */
+		session->digests = message->digests & DIGESTS_KNOWN;
+	say_hello_reply(session, common ? STATUS_OK : STATUS_VERSION, message);
 	if (!common) {
 		log_warning("%s: speaks protocol %" PRIu32 " to %" PRIu32 ", this secondary only %u",
 			session_peer(session), message->protocol_min, message->protocol_max, RA_PROTOCOL_VERSION);
@@ -149,7 +153,7 @@ static void session_up(void *arg)
 		peer->links_refused++;
 		log_warning("%s: a link from %s is refused, it has its most (%" PRIu32 "): key %s", peer->name,
 			session->from, peer->links_max, key);
-		say_hello_reply(session, STATUS_BUSY, 0); /* its Hello is not waited for */
+		say_hello_reply(session, STATUS_BUSY, NULL);
 		conn_finish(session->conn, "the peer has its most links");
 		return;
 	}

@@ -32,6 +32,7 @@ struct session {
 	struct peer *peer; /* whose link it is; NULL until TLS has proven that */
 	enum session_state state; /* written by enter of session.c only; counted in peer->links from HELLO on */
 	int64_t since_ms;         /* of the state */
+	uint64_t digests;         /* that both ends know, since its Hello; a set of 1 << enum digest */
 	bool has_device[DEVICES_MAX];
 	struct query *queries; /* DeviceQuery in progress */
 	struct invalid_question *invalid_questions; /* Invalid in progress */

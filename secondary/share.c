@@ -22,6 +22,8 @@ uint32_t share_of_locks(const struct read *read, uint32_t track_count)
 	uint32_t left = read->ra->locks_per_peer - peer->locked_tracks;
 
 	assert(peer->locked_tracks <= read->ra->locks_per_peer);
+	if (read->wanted.digest != DIGEST_NONE)
+		return track_count;
 	return track_count < left ? track_count : left;
 }
 

@@ -12,7 +12,7 @@
 struct peer;
 struct read;
 
-/* How many of these tracks the Read may lock now. */
+/* How many of these tracks the Read may lock now. Locks of digests, which no answer keeps, are in no share. */
 uint32_t share_of_locks(const struct read *read, uint32_t track_count);
 bool share_allows_fetch(const struct read *read);
 /* If not: the Read waits until there is one to spare. */

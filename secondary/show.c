@@ -16,6 +16,7 @@
 #include "secondary/peer.h"
 #include "secondary/ra.h"
 #include "secondary/session.h"
+#include "storage/cache.h"
 #include "storage/invalid_table.h"
 #include "storage/volume.h"
 #include "wire/conn.h"

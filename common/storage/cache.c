@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 #define uthash_fatal(message) log_abort("cache index: %s", (message))
@@ -26,24 +27,22 @@
 #include <utlist.h>
 
 #define PAGE_BYTES 4096u
-/* Zeros, holes and errors need no slot. 4096: what the 64 unfinished fetches of one link may bring. */
+/* Digests, zeros, holes and errors need no slot. So many are kept for whoever may still ask for them … */
 #define ENTRIES_PER_SLOT 4u
-#define ENTRIES_EXTRA 4096u
+#define ENTRIES_KEPT_EXTRA 4096u
+/* … and there are more for what nobody has claimed yet: what the 64 unfinished fetches of one link may bring. */
+#define ENTRIES_EXTRA (64u * RUN_DIGESTS_DEFAULT)
 
 enum entry_place { ENTRY_FREE, ENTRY_INDEXED, ENTRY_DETACHED };
-
-/* No padding: hashed and compared as bytes. */
-struct cache_key {
-	uint64_t track;
-	uint64_t device;
-};
 
 struct cache_entry {
 	struct cache_key key;
 	uint64_t sequence;
 	uint64_t generation;
 	int64_t published_ms;
-	void *slot; /* NULL unless state is TRACK_DATA */
+	void *slot; /* NULL unless state is TRACK_DATA and the key's digest is NONE */
+	uint64_t hole_tracks;
+	uint8_t digest[DIGEST_BYTES_MAX]; /* set if state is TRACK_DATA and the key has a digest */
 	uint32_t locks;
 	enum entry_place place;
 	enum track_state state;
@@ -57,7 +56,7 @@ struct cache {
 	atomic_uint_fast64_t last_sequence;
 	uint32_t track_bytes;
 	size_t slot_count;
-	size_t entry_count;
+	size_t entry_count, entries_kept;
 
 	pthread_mutex_t mutex; /* all below */
 	char *slots;
@@ -242,7 +241,9 @@ static struct cache_entry *take_entry(struct cache *cache, int64_t now_ms)
 {
 	struct cache_entry *entry;
 
-	if (!cache->free_entries && cache->entries_used < cache->entry_count)
+	/* Memory never used before, as long as that is little or nothing else may go. */
+	if (!cache->free_entries && (cache->entries_used < cache->entries_kept ||
+		(cache->entries_used < cache->entry_count && !cache->evictable[false][true])))
 		return &cache->entries[cache->entries_used++];
 	if (!cache->free_entries) {
 		entry = find_victim(cache, false, now_ms);
@@ -259,12 +260,11 @@ static struct cache_entry *take_entry(struct cache *cache, int64_t now_ms)
 	return entry;
 }
 
-static struct cache_entry *look_up(struct cache *cache, uint32_t device, uint64_t track)
+static struct cache_entry *look_up(struct cache *cache, const struct cache_key *key)
 {
-	struct cache_key key = { .track = track, .device = device };
 	struct cache_entry *entry;
 
-	HASH_FIND(hh, cache->index, &key, sizeof(key), entry);
+	HASH_FIND(hh, cache->index, key, sizeof(*key), entry);
 	return entry;
 }
 
@@ -293,7 +293,8 @@ struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 	atomic_init(&cache->last_sequence, 0);
 	cache->track_bytes = track_bytes;
 	cache->slot_count = cache->share_max = cache_bytes / track_bytes;
-	cache->entry_count = cache->slot_count * ENTRIES_PER_SLOT + ENTRIES_EXTRA;
+	cache->entries_kept = cache->slot_count * ENTRIES_PER_SLOT + ENTRIES_KEPT_EXTRA;
+	cache->entry_count = cache->entries_kept + ENTRIES_EXTRA;
 	cache->slots = mmap(NULL, cache->slot_count * track_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		-1, 0);
 	cache->free_slots = calloc(cache->slot_count, sizeof(*cache->free_slots));
@@ -350,14 +351,13 @@ uint64_t cache_next_sequence(struct cache *cache)
 
 /* ---- The loop's side ---- */
 
-bool cache_find(struct cache *cache, uint32_t device, uint64_t track, uint64_t floor, int64_t now_ms,
-	struct cache_ref *ref)
+bool cache_find(struct cache *cache, const struct cache_key *key, uint64_t floor, int64_t now_ms, struct cache_ref *ref)
 {
 	struct cache_entry *entry;
 	bool is_found;
 
 	lock(cache);
-	entry = look_up(cache, device, track);
+	entry = look_up(cache, key);
 	if (entry && is_error(entry) && now_ms - entry->published_ms >= CACHE_ERROR_MS) {
 		leave_index(cache, entry);
 		entry = NULL;
@@ -398,10 +398,14 @@ bool cache_is_still_there(struct cache *cache, const struct cache_ref *ref)
 	return is_there;
 }
 
-enum track_state cache_load(struct cache *cache, const struct cache_ref *ref, const void **data, enum status *status)
+static bool has_digest(const struct cache_key *key, enum track_state state)
+{
+	return state == TRACK_DATA && key->digest != DIGEST_NONE;
+}
+
+void cache_load(struct cache *cache, const struct cache_ref *ref, struct cache_track *track)
 {
 	struct cache_entry *entry = ref->entry;
-	enum track_state state;
 
 	lock(cache);
 	assert(entry->locks > 0 && entry->place != ENTRY_FREE);
@@ -410,11 +414,14 @@ enum track_state cache_load(struct cache *cache, const struct cache_ref *ref, co
 	entry->is_claimed = true;
 	if (entry->slot)
 		leave_share(cache, entry->slot);
-	state = entry->state;
-	*status = entry->status;
-	*data = entry->slot;
+	*track = (struct cache_track){
+		.state = entry->state,
+		.status = entry->status,
+		.slot = entry->slot,
+		.digest = has_digest(&entry->key, entry->state) ? entry->digest : NULL,
+		.hole_tracks = entry->hole_tracks,
+	};
 	unlock_and_tell_room(cache);
-	return state;
 }
 
 void cache_unlock(struct cache *cache, const struct cache_ref *ref)
@@ -498,18 +505,26 @@ void cache_give_back(struct cache *cache, void *slot)
 	unlock_and_tell_room(cache);
 }
 
-void cache_publish(struct cache *cache, uint32_t device, uint64_t track, enum track_state state, enum status status,
-	void *slot, uint64_t sequence, int64_t now_ms)
+static void check_track(const struct cache_key *key, const struct cache_track *track)
+{
+	assert((track->slot != NULL) == (track->state == TRACK_DATA && key->digest == DIGEST_NONE));
+	assert((track->digest != NULL) == has_digest(key, track->state));
+	assert(track->state == TRACK_HOLE || track->hole_tracks == 0);
+	assert((track->state == TRACK_UNSET) == (track->status != STATUS_OK));
+}
+
+void cache_publish(struct cache *cache, const struct cache_key *key, const struct cache_track *track, uint64_t sequence,
+	int64_t now_ms)
 {
 	struct cache_entry *entry, *old;
+	void *slot = track->slot;
 	bool is_newer;
 
-	assert((slot != NULL) == (state == TRACK_DATA));
-	assert((state == TRACK_UNSET) == (status != STATUS_OK));
+	check_track(key, track);
 	lock(cache);
 	if (slot)
 		disown(cache, slot);
-	old = look_up(cache, device, track);
+	old = look_up(cache, key);
 	is_newer = !old || sequence > old->sequence || (sequence == old->sequence && is_error(old));
 	if (old && is_newer)
 		leave_index(cache, old);
@@ -520,13 +535,16 @@ void cache_publish(struct cache *cache, uint32_t device, uint64_t track, enum tr
 		unlock_and_tell_room(cache);
 		return;
 	}
-	entry->key = (struct cache_key){ .track = track, .device = device };
+	entry->key = *key;
 	entry->sequence = sequence;
 	entry->published_ms = now_ms;
 	entry->slot = slot;
+	entry->hole_tracks = track->hole_tracks;
+	if (track->digest)
+		memcpy(entry->digest, track->digest, digest_bytes((enum digest)key->digest));
 	entry->place = ENTRY_INDEXED;
-	entry->state = state;
-	entry->status = status;
+	entry->state = track->state;
+	entry->status = track->status;
 	entry->is_claimed = false;
 	HASH_ADD(hh, cache->index, key, sizeof(entry->key), entry);
 	if (entry->locks == 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the secondary knows of tracks (in memory 38 of Fig. 1): an index from (device, track) to an entry: data in a
- * slot, all zero, a hole, or an error; each with the sequence number of the moment its disk read began. One mutex
- * inside, held for lookups and pointer moves only, so that DA threads publish while the loop looks up and steps
- * 76 -> 78 -> 80 of Fig. 4 (160 -> 162 -> 164 of Fig. 7) ask a real question.
+ * What the secondary knows of tracks (in memory 38 of Fig. 1): an index from (device, track, what was asked of it) to an
+ * entry: data in a slot, a digest, all zero, a hole, or an error; each with the sequence number of the moment its disk
+ * read began. One mutex inside, held for lookups and moves of pointers and digests only, so that DA threads publish
+ * while the loop looks up and steps 76 -> 78 -> 80 of Fig. 4 (160 -> 162 -> 164 of Fig. 7) ask a real question.
  *
  * Eviction: claimed entries (answered at least once) go first, least recently used first. One that was never answered
  * is kept CACHE_CLAIM_MS for the Read it was fetched for, so that small caches make progress; then it may go too.
@@ -27,6 +27,24 @@
 
 struct cache;
 struct cache_entry;
+
+/* What an entry is about. The bytes of a track and each of its digests are entries of their own, as is each length of
+ * the track where the device is taken to end in it. No padding: hashed and compared as bytes. */
+struct cache_key {
+	uint64_t track;
+	uint32_t device;
+	uint32_t valid_bytes; /* of the track, from its begin on: all but for the last one */
+	uint64_t digest;      /* enum digest */
+};
+
+/* What is known of a track. */
+struct cache_track {
+	enum track_state state;
+	enum status status;    /* STATUS_OK, or the error that answers every asker (state TRACK_UNSET then) */
+	void *slot;            /* TRACK_DATA, digest NONE: the bytes; else NULL */
+	const uint8_t *digest; /* TRACK_DATA, any other digest; else NULL */
+	uint64_t hole_tracks;  /* TRACK_HOLE: so many whole tracks behind it were holes too, as far as its read was asked */
+};
 
 /* A find's result: an entry and which use of it was meant. Plain data, may be kept and dropped freely. */
 struct cache_ref {
@@ -52,15 +70,14 @@ void cache_set_share(struct cache *cache, size_t slots);
 uint64_t cache_next_sequence(struct cache *cache);
 
 /* Loop thread. Is there an entry with sequence >= floor that has not expired? (Steps 76, 160.) */
-bool cache_find(struct cache *cache, uint32_t device, uint64_t track, uint64_t floor, int64_t now_ms,
-	struct cache_ref *ref);
+bool cache_find(struct cache *cache, const struct cache_key *key, uint64_t floor, int64_t now_ms, struct cache_ref *ref);
 /* Locks the entry of a find, whatever has become of it. (Steps 78, 162.) Each lock needs its unlock. */
 void cache_lock(struct cache *cache, const struct cache_ref *ref);
 /* Is it still the entry that was found? (Steps 80, 164.) */
 bool cache_is_still_there(struct cache *cache, const struct cache_ref *ref);
-/* Of a locked entry that is still there: its state (or TIMEOUT as an error, see status) and data. Marks it claimed.
- * (Steps 82, 168.) data is set for TRACK_DATA only and stays valid until the unlock. */
-enum track_state cache_load(struct cache *cache, const struct cache_ref *ref, const void **data, enum status *status);
+/* What is known, of a locked entry that is still there. Marks it claimed. (Steps 82, 168.) slot, which is only to be
+ * read, and digest stay valid until the unlock. */
+void cache_load(struct cache *cache, const struct cache_ref *ref, struct cache_track *track);
 /* (Steps 84, 90, 166, 170.) */
 void cache_unlock(struct cache *cache, const struct cache_ref *ref);
 
@@ -68,11 +85,10 @@ void cache_unlock(struct cache *cache, const struct cache_ref *ref);
  * locked, taken or still waiting to be claimed, or the owner has its share. */
 void *cache_take_slot(struct cache *cache, uint32_t owner, int64_t now_ms);
 void cache_give_back(struct cache *cache, void *slot);
-/* Puts the outcome of a read in place; slot goes with TRACK_DATA and is NULL otherwise. Never replaces an entry with a
- * higher sequence (the slot is then freed), nor, at the same sequence, anything but an error. Any thread.
- * status: STATUS_OK, or the error that answers every asker (state TRACK_UNSET then). */
-void cache_publish(struct cache *cache, uint32_t device, uint64_t track, enum track_state state, enum status status,
-	void *slot, uint64_t sequence, int64_t now_ms);
+/* Puts the outcome of a read in place: slot is taken over, digest is copied. Never replaces an entry with a higher
+ * sequence (the slot is then freed), nor, at the same sequence, anything but an error. Any thread. */
+void cache_publish(struct cache *cache, const struct cache_key *key, const struct cache_track *track, uint64_t sequence,
+	int64_t now_ms);
 /* Forgets what is known of a device (it was detached); locked entries go at their unlock. Loop thread. */
 void cache_drop_device(struct cache *cache, uint32_t device);
 void cache_count(struct cache *cache, struct cache_counts *counts);

@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "storage/da_private.h"
+#include "storage/volume.h"
 
 #define FREE_WAIT_S 2 /* how long da_free waits for reads that are not abandoned */
 
@@ -114,6 +115,7 @@ static void check_spec(const struct da_spec *spec)
 	assert(spec->sink && spec->track_bytes >= TRACK_BYTES_MIN && spec->track_bytes <= TRACK_BYTES_MAX);
 	tracks = spec->end_bytes / spec->track_bytes + (spec->end_bytes % spec->track_bytes != 0);
 	assert(spec->track_count > 0 && spec->first_track < tracks && spec->track_count <= tracks - spec->first_track);
+	assert(spec->digest == DIGEST_NONE || spec->track_count <= RUN_DIGESTS_MAX);
 }
 
 /* For a request of the owner that is queued now: with those which it has queued, or behind all who wait. Under the
@@ -205,6 +207,19 @@ uint64_t da_request_sequence(const struct da_request *request)
 	sequence = request->sequence;
 	da_unlock(request->da);
 	return sequence;
+}
+
+uint64_t da_request_progress(const struct da_request *request)
+{
+	uint64_t reads_ended;
+
+	da_lock(request->da);
+	if (request->state == DA_QUEUED)
+		reads_ended = volume_reads_ended(request->spec.volume);
+	else
+		reads_ended = atomic_load_explicit(&request->reads_ended, memory_order_relaxed);
+	da_unlock(request->da);
+	return reads_ended;
 }
 
 void da_kick(struct da *da)

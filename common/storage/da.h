@@ -32,15 +32,25 @@ struct volume;
 enum da_kind { DA_OPEN, DA_SIZE, DA_READ, DA_LOCK, DA_UNLOCK, DA_CLOSE, DA_CALL };
 enum da_state { DA_FREE, DA_QUEUED, DA_RUNNING, DA_DONE, DA_ABANDONED };
 
+/* What a read found of a track. */
+struct da_track {
+	enum track_state state;
+	void *slot;            /* TRACK_DATA of a read of bytes: the sink's again; else NULL (drop came before) */
+	const uint8_t *digest; /* TRACK_DATA of a read of digests: digest_bytes of them, until publish returns; else NULL */
+	/* With the last track of the request when that is a hole: so many whole tracks behind it, before end_bytes, are
+	 * holes too. */
+	uint64_t hole_tracks;
+};
+
 /* Where the tracks of a read go. slot, publish and drop are called on DA threads. */
 struct da_sink {
 	/* A thread starts (or starts again after it found no slot). Returns this read's sequence number, at least 1. NULL:
 	 * it has none. */
 	uint64_t (*begin)(void *arg);
-	/* Page-aligned memory for this track, or NULL: none now. */
+	/* Page-aligned memory for this track, or NULL: none now. Not called by a read of digests. */
 	void *(*slot)(void *arg, uint64_t track);
-	/* The outcome of a track, in ascending order; slot is taken over with TRACK_DATA, else NULL (drop came before). */
-	void (*publish)(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence);
+	/* The outcome of a track, in ascending order. */
+	void (*publish)(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence);
 	/* The memory is not needed after all. NULL: it need not be told. */
 	void (*drop)(void *arg, uint64_t track, void *slot);
 	/* Loop thread, when the element is freed, however it ended: arg is not used any more. May be NULL. */
@@ -64,9 +74,10 @@ struct da_spec {
 	void *call_arg;
 	/* reads: */
 	uint64_t first_track;
-	uint32_t track_count;
+	uint32_t track_count; /* of digests at most RUN_DIGESTS_MAX */
 	uint32_t track_bytes;
-	uint64_t end_bytes; /* the device's size: the last track is short there */
+	uint64_t end_bytes; /* where the device is taken to end: the last track is short there */
+	enum digest digest; /* NONE: the bytes, into the sink's slots */
 	const struct da_sink *sink;
 	void *sink_arg;
 	/* Loop thread, once, unless abandoned. The owner then releases the request; result is valid until it does. */
@@ -106,6 +117,9 @@ bool da_abandon(struct da *da, struct da_request *request);
 enum da_state da_request_state(const struct da_request *request);
 /* 0 until a thread has started it, then what sink->begin returned. */
 uint64_t da_request_sequence(const struct da_request *request);
+/* Of a QUEUED or RUNNING read: differs from an earlier answer when it has got on since. RUNNING: a disk read of it has
+ * ended; QUEUED: any disk read of its volume has. One that gets on has not timed out. */
+uint64_t da_request_progress(const struct da_request *request);
 /* Requests that found no slot look again. Any thread. */
 void da_kick(struct da *da);
 /* fn runs on the loop thread each time an element becomes free after da_submit returned NULL, until one is left

@@ -9,6 +9,7 @@
 #define RA_STORAGE_DA_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ struct da_request {
 
 	enum da_state state;
 	uint64_t sequence;
+	/* Disk reads: those of its volume until a thread took it, from there on counted by that thread: to be taken is no
+	 * progress, or what hangs in its first disk read would have twice the time. */
+	atomic_uint_fast64_t reads_ended;
 	uint64_t number;   /* in the order of submission */
 	uint64_t turn;     /* when a thread last took one of the same owner, or this came while it had none queued */
 	bool is_starved;   /* there was no slot for one of the same owner: waits for da_kick */
@@ -41,6 +45,7 @@ struct da_worker {
 	struct da *da;
 	pthread_t thread;
 	bool is_started; /* loop thread: to be joined */
+	struct digester *digester; /* the thread's own; NULL until it first computes a digest */
 };
 
 struct da_turn {

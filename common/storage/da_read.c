@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One read on a DA thread: holes are told without reading, the rest is read in batches straight into the sink's slots,
- * each track gets its outcome. A batch is at most 4 MiB, and no more slots than that are held at once.
+ * One read on a DA thread: holes are told without reading, the rest is read in batches, each track gets its outcome. Of
+ * bytes a batch goes straight into the sink's slots; it is at most 4 MiB, and no more slots than that are held at once.
+ * Of digests it goes into the thread's own buffer, and is small enough to be in the CPU's cache when it is digested.
  *
  * The hard thing is to say neither more nor less than what is known of each track: an error marks only the tracks
  * that fail alone, and a track that is not wholly there is SHRUNK, never zeros.
@@ -16,17 +17,21 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "storage/da.h"
+#include "storage/digest.h"
 #include "storage/volume.h"
 
 #define BATCH_TRACKS_MIN 16u
 #define BATCH_BYTES (1u * MIB)
+#define DIGEST_BATCH_BYTES (128u * KIB) /* by measurement */
+#define DIGEST_BATCH_BYTES_DIRECT DIGESTER_BUFFER_BYTES
+#define BATCH_TRACKS_MAX (DIGESTER_BUFFER_BYTES / TRACK_BYTES_MIN)
 #define READ_ALIGN_BYTES 4096u
+
+_Static_assert(BATCH_TRACKS_MAX >= VOLUME_IOV_MAX, "a batch has room for as many slots as one read takes");
 
 struct run {
 	const struct da_spec *spec;
-	uint64_t sequence;
-	bool (*is_wanted)(void *arg);
-	void *arg;
+	const struct da_reader *reader;
 	uint32_t batch_tracks_max;
 	uint32_t tracks_done;
 	uint64_t data_from; /* nothing but holes from the place last asked about to here */
@@ -37,8 +42,10 @@ struct run {
 struct batch {
 	uint64_t first_track;
 	uint32_t count;
-	struct iovec iov[VOLUME_IOV_MAX]; /* one slot each */
-	enum track_state states[VOLUME_IOV_MAX];
+	uint8_t *data[BATCH_TRACKS_MAX]; /* slots, or places in the digester's buffer */
+	enum track_state states[BATCH_TRACKS_MAX];
+	struct iovec iov[VOLUME_IOV_MAX]; /* the same memory, neighbours in one */
+	int iov_count;
 };
 
 /* Bytes of a track that belong to the device: all, but for the last one. */
@@ -54,13 +61,23 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-static uint32_t batch_tracks_max(uint32_t track_bytes)
+/* Whole blocks, for O_DIRECT; what lies beyond the device's end is cleared after the read, or not digested. */
+static size_t asked_bytes(const struct da_spec *spec, uint64_t track)
 {
-	uint32_t tracks = BATCH_BYTES / track_bytes;
+	return (valid_bytes(spec, track) + READ_ALIGN_BYTES - 1) / READ_ALIGN_BYTES * READ_ALIGN_BYTES;
+}
 
+static uint32_t batch_tracks_max(const struct da_spec *spec)
+{
+	uint32_t tracks = BATCH_BYTES / spec->track_bytes;
+
+	if (spec->digest != DIGEST_NONE) {
+		tracks = (volume_is_direct(spec->volume) ? DIGEST_BATCH_BYTES_DIRECT : DIGEST_BATCH_BYTES) / spec->track_bytes;
+		return tracks > 0 ? tracks : 1;
+	}
 	if (tracks < BATCH_TRACKS_MIN)
 		tracks = BATCH_TRACKS_MIN;
-	return min_u32(min_u32(tracks, RUN_BYTES_MAX / track_bytes), VOLUME_IOV_MAX);
+	return min_u32(min_u32(tracks, RUN_BYTES_MAX / spec->track_bytes), VOLUME_IOV_MAX);
 }
 
 static bool is_zero(const void *data, size_t bytes)
@@ -80,6 +97,27 @@ static bool is_hole(struct run *run, uint64_t track)
 	return offset + valid_bytes(run->spec, track) <= run->data_from;
 }
 
+/* Where the next track of the batch is read to; NULL: there is no slot. */
+static uint8_t *find_place(const struct run *run, const struct batch *batch)
+{
+	const struct da_spec *spec = run->spec;
+
+	if (spec->digest != DIGEST_NONE)
+		return digester_buffer(run->reader->digester) + (size_t)batch->count * spec->track_bytes;
+	return spec->sink->slot(spec->sink_arg, batch->first_track + batch->count);
+}
+
+static void add_track(struct batch *batch, uint8_t *place, size_t bytes)
+{
+	struct iovec *last = batch->iov_count > 0 ? &batch->iov[batch->iov_count - 1] : NULL;
+
+	batch->data[batch->count++] = place;
+	if (last && (uint8_t *)last->iov_base + last->iov_len == place)
+		last->iov_len += bytes;
+	else
+		batch->iov[batch->iov_count++] = (struct iovec){ place, bytes };
+}
+
 /* From the first track not done up to a hole, the end, or the last slot there is. */
 static void gather(struct run *run, struct batch *batch)
 {
@@ -87,19 +125,17 @@ static void gather(struct run *run, struct batch *batch)
 
 	batch->first_track = spec->first_track + run->tracks_done;
 	batch->count = 0;
+	batch->iov_count = 0;
 	while (batch->count < run->batch_tracks_max && run->tracks_done + batch->count < spec->track_count) {
 		uint64_t track = batch->first_track + batch->count;
-		size_t bytes = valid_bytes(spec, track);
-		void *slot;
+		uint8_t *place;
 
 		if (batch->count > 0 && is_hole(run, track))
 			return;
-		slot = spec->sink->slot(spec->sink_arg, track);
-		if (!slot)
+		place = find_place(run, batch);
+		if (!place)
 			return;
-		/* Whole blocks, for O_DIRECT; what lies beyond the device's end is cleared after the read. */
-		bytes = (bytes + READ_ALIGN_BYTES - 1) / READ_ALIGN_BYTES * READ_ALIGN_BYTES;
-		batch->iov[batch->count++] = (struct iovec){ slot, bytes };
+		add_track(batch, place, asked_bytes(spec, track));
 	}
 }
 
@@ -118,31 +154,38 @@ static void judge(const struct run *run, struct batch *batch, uint32_t index, ui
 {
 	for (uint32_t i = index; i < index + count; i++) {
 		size_t valid = valid_bytes(run->spec, batch->first_track + i);
-		size_t asked = batch->iov[i].iov_len;
+		size_t asked = asked_bytes(run->spec, batch->first_track + i);
 
 		if (bytes < valid) {
 			batch->states[i] = TRACK_SHRUNK;
 		} else {
-			memset((char *)batch->iov[i].iov_base + valid, 0, run->spec->track_bytes - valid);
-			batch->states[i] = is_zero(batch->iov[i].iov_base, valid) ? TRACK_ZERO : TRACK_DATA;
+			memset(batch->data[i] + valid, 0, run->spec->track_bytes - valid);
+			batch->states[i] = is_zero(batch->data[i], valid) ? TRACK_ZERO : TRACK_DATA;
 		}
 		bytes -= bytes < asked ? bytes : asked;
 	}
 }
 
+static ssize_t read_disk(const struct run *run, const struct iovec *iov, int iov_count, uint64_t track)
+{
+	ssize_t bytes = volume_read(run->spec->volume, iov, iov_count, track * run->spec->track_bytes);
+
+	run->reader->has_read(run->reader->arg);
+	return bytes;
+}
+
 /* A read of the whole batch has failed: which of its tracks can be read alone? */
 static void read_one_by_one(struct run *run, struct batch *batch)
 {
-	const struct da_spec *spec = run->spec;
-
 	for (uint32_t i = 0; i < batch->count; i++) {
 		uint64_t track = batch->first_track + i;
+		struct iovec iov = { batch->data[i], asked_bytes(run->spec, track) };
 		ssize_t bytes;
 
 		batch->states[i] = TRACK_UNSET;
-		if (!run->is_wanted(run->arg))
+		if (!run->reader->is_wanted(run->reader->arg))
 			continue;
-		bytes = volume_read(spec->volume, &batch->iov[i], 1, track * spec->track_bytes);
+		bytes = read_disk(run, &iov, 1, track);
 		if (bytes >= 0) {
 			judge(run, batch, i, 1, (size_t)bytes);
 		} else {
@@ -154,8 +197,7 @@ static void read_one_by_one(struct run *run, struct batch *batch)
 
 static void read_batch(struct run *run, struct batch *batch)
 {
-	const struct da_spec *spec = run->spec;
-	ssize_t bytes = volume_read(spec->volume, batch->iov, (int)batch->count, batch->first_track * spec->track_bytes);
+	ssize_t bytes = read_disk(run, batch->iov, batch->iov_count, batch->first_track);
 
 	if (bytes >= 0)
 		judge(run, batch, 0, batch->count, (size_t)bytes);
@@ -163,54 +205,83 @@ static void read_batch(struct run *run, struct batch *batch)
 		read_one_by_one(run, batch);
 }
 
+static void publish(struct run *run, uint64_t track, const struct da_track *found)
+{
+	run->spec->sink->publish(run->spec->sink_arg, track, found, run->reader->sequence);
+	run->tracks_done++;
+}
+
 /* Publishes the tracks of the batch, or drops their slots from where the read is not wanted any more. */
-static void publish_batch(struct run *run, const struct batch *batch)
+static void publish_bytes(struct run *run, const struct batch *batch)
 {
 	const struct da_sink *sink = run->spec->sink;
-	void *sink_arg = run->spec->sink_arg;
 	bool is_wanted = true;
 
 	for (uint32_t i = 0; i < batch->count; i++) {
+		struct da_track found = { .state = batch->states[i], .slot = batch->data[i] };
 		uint64_t track = batch->first_track + i;
-		void *slot = batch->iov[i].iov_base;
 
-		is_wanted = is_wanted && run->is_wanted(run->arg);
-		if (!is_wanted || batch->states[i] != TRACK_DATA) {
+		is_wanted = is_wanted && run->reader->is_wanted(run->reader->arg);
+		if (!is_wanted || found.state != TRACK_DATA) {
 			if (sink->drop)
-				sink->drop(sink_arg, track, slot);
-			slot = NULL;
+				sink->drop(run->spec->sink_arg, track, found.slot);
+			found.slot = NULL;
 		}
-		if (is_wanted) {
-			sink->publish(sink_arg, track, batch->states[i], slot, run->sequence);
-			run->tracks_done++;
-		}
+		if (is_wanted)
+			publish(run, track, &found);
 	}
 }
 
-uint32_t da_read_tracks(const struct da_spec *spec, uint64_t sequence, bool (*is_wanted)(void *arg), void *arg)
+/* Up to a track that was not read because nobody wants it any more. */
+static void publish_digests(struct run *run, const struct batch *batch)
 {
-	struct run run = {
-		.spec = spec,
-		.sequence = sequence,
-		.is_wanted = is_wanted,
-		.arg = arg,
-		.batch_tracks_max = batch_tracks_max(spec->track_bytes),
-	};
+	uint8_t digest[DIGEST_BYTES_MAX];
+
+	for (uint32_t i = 0; i < batch->count && batch->states[i] != TRACK_UNSET; i++) {
+		struct da_track found = { .state = batch->states[i] };
+		uint64_t track = batch->first_track + i;
+
+		if (found.state == TRACK_DATA) {
+			digester_compute(run->reader->digester, run->spec->digest, batch->data[i], valid_bytes(run->spec, track),
+				digest);
+			found.digest = digest;
+		}
+		publish(run, track, &found);
+	}
+}
+
+static void publish_hole(struct run *run, uint64_t track)
+{
+	const struct da_spec *spec = run->spec;
+	struct da_track found = { .state = TRACK_HOLE };
+	uint64_t holes_end = run->data_from < spec->end_bytes ? run->data_from : spec->end_bytes;
+
+	/* Whole tracks only: of a short one another Read, with another end, may be told. */
+	if (run->tracks_done + 1 == spec->track_count && holes_end / spec->track_bytes > track + 1)
+		found.hole_tracks = holes_end / spec->track_bytes - (track + 1);
+	publish(run, track, &found);
+}
+
+uint32_t da_read_tracks(const struct da_spec *spec, const struct da_reader *reader)
+{
+	struct run run = { .spec = spec, .reader = reader, .batch_tracks_max = batch_tracks_max(spec) };
 	struct batch batch;
 
-	while (run.tracks_done < spec->track_count && is_wanted(arg)) {
+	while (run.tracks_done < spec->track_count && reader->is_wanted(reader->arg)) {
 		uint64_t track = spec->first_track + run.tracks_done;
 
 		if (is_hole(&run, track)) {
-			spec->sink->publish(spec->sink_arg, track, TRACK_HOLE, NULL, sequence);
-			run.tracks_done++;
+			publish_hole(&run, track);
 			continue;
 		}
 		gather(&run, &batch);
 		if (batch.count == 0)
 			break;
 		read_batch(&run, &batch);
-		publish_batch(&run, &batch);
+		if (spec->digest == DIGEST_NONE)
+			publish_bytes(&run, &batch);
+		else
+			publish_digests(&run, &batch);
 	}
 	return run.tracks_done;
 }

@@ -10,9 +10,19 @@
 #include <stdint.h>
 
 struct da_spec;
+struct digester;
 
-/* Tracks published from spec->first_track on: all, or less because there was no slot or is_wanted said no. It is asked
- * before each disk read and each track. */
-uint32_t da_read_tracks(const struct da_spec *spec, uint64_t sequence, bool (*is_wanted)(void *arg), void *arg);
+/* For whom a read is done. */
+struct da_reader {
+	uint64_t sequence;
+	struct digester *digester; /* NULL if the read is of bytes */
+	/* Asked before each disk read, and before each track of bytes is published. */
+	bool (*is_wanted)(void *arg);
+	void (*has_read)(void *arg); /* a disk read has ended, in whatever way */
+	void *arg;
+};
+
+/* Tracks published from spec->first_track on: all, or less because there was no slot or is_wanted said no. */
+uint32_t da_read_tracks(const struct da_spec *spec, const struct da_reader *reader);
 
 #endif

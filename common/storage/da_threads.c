@@ -15,6 +15,7 @@
 #include <utlist.h>
 
 #include "storage/da_read.h"
+#include "storage/digest.h"
 #include "storage/volume.h"
 
 #define STACK_BYTES (512u * KIB)
@@ -111,8 +112,10 @@ static void start(struct da *da, struct da_request *request)
 	DL_DELETE(da->pending, request);
 	DL_APPEND(da->active, request);
 	da->active_count++;
-	if (request->spec.kind == DA_READ && request->sequence == 0)
-		da->reads_started++;
+	if (request->spec.kind == DA_READ) {
+		da->reads_started += request->sequence == 0;
+		atomic_store_explicit(&request->reads_ended, volume_reads_ended(request->spec.volume), memory_order_relaxed);
+	}
 	da_set_state(request, DA_RUNNING, "a thread took it");
 	/* Threads are woken one at a time: each wakes the next while something is left for it. */
 	da_wake_one(da);
@@ -130,19 +133,30 @@ static bool is_wanted(void *arg)
 	return is_running;
 }
 
-static void serve_read(struct da_request *request)
+static void has_read(void *arg)
 {
-	const struct da_spec *spec = &request->spec;
-	uint64_t sequence = spec->sink->begin ? spec->sink->begin(spec->sink_arg) : 1;
+	struct da_request *request = arg;
 
-	assert(sequence > 0);
-	da_lock(request->da);
-	request->sequence = sequence;
-	da_unlock(request->da);
-	request->result.tracks_done = da_read_tracks(spec, sequence, is_wanted, request);
+	atomic_fetch_add_explicit(&request->reads_ended, 1, memory_order_relaxed);
 }
 
-static void serve(struct da_request *request)
+static void serve_read(struct da_worker *worker, struct da_request *request)
+{
+	const struct da_spec *spec = &request->spec;
+	struct da_reader reader = { .is_wanted = is_wanted, .has_read = has_read, .arg = request };
+
+	if (spec->digest != DIGEST_NONE && !worker->digester)
+		worker->digester = digester_new();
+	reader.digester = worker->digester;
+	reader.sequence = spec->sink->begin ? spec->sink->begin(spec->sink_arg) : 1;
+	assert(reader.sequence > 0);
+	da_lock(request->da);
+	request->sequence = reader.sequence;
+	da_unlock(request->da);
+	request->result.tracks_done = da_read_tracks(spec, &reader);
+}
+
+static void serve(struct da_worker *worker, struct da_request *request)
 {
 	struct volume *volume = request->spec.volume;
 	struct da_result *result = &request->result;
@@ -155,7 +169,7 @@ static void serve(struct da_request *request)
 		result->error = volume_size(volume, &result->info.size_bytes);
 		break;
 	case DA_READ:
-		serve_read(request);
+		serve_read(worker, request);
 		break;
 	case DA_LOCK:
 		result->error = volume_lock(volume, result->holder);
@@ -251,7 +265,7 @@ static void *worker_main(void *arg)
 		if (request) {
 			start(da, request);
 			da_unlock(da);
-			serve(request);
+			serve(worker, request);
 			da_lock(da);
 			undo_abandoned(da, request);
 			goes_on = finish(worker, request, kicks_before);
@@ -264,6 +278,8 @@ static void *worker_main(void *arg)
 		}
 	}
 	da_unlock(da);
+	digester_free(worker->digester);
+	worker->digester = NULL;
 	return NULL;
 }
 

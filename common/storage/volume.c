@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ struct volume {
 	bool is_common;
 	bool is_open;
 	bool is_locked;
+	atomic_uint_fast64_t reads_ended;
 };
 
 static int kind_of(const struct stat *st, enum volume_kind *kind)
@@ -354,15 +356,13 @@ static bool is_beyond_part(const struct volume *volume, uint64_t offset)
 	return volume->part_length_bytes > 0 && offset >= volume->part_length_bytes;
 }
 
-ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
+static ssize_t read_whole(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
 {
 	const uint64_t begin = volume->part_offset_bytes + offset;
 	struct iovec copy[VOLUME_IOV_MAX];
 	struct iovec *rest = copy;
 	ssize_t total_bytes = 0;
 
-	assert(volume->is_open);
-	assert(iov_count > 0 && iov_count <= VOLUME_IOV_MAX);
 	if (is_beyond_part(volume, offset))
 		return 0;
 	memcpy(copy, iov, (size_t)iov_count * sizeof(*iov));
@@ -382,6 +382,28 @@ ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_coun
 	if (is_beyond_part(volume, offset + (uint64_t)total_bytes))
 		total_bytes = (ssize_t)(volume->part_length_bytes - offset);
 	return total_bytes;
+}
+
+ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
+{
+	ssize_t bytes;
+
+	assert(volume->is_open);
+	assert(iov_count > 0 && iov_count <= VOLUME_IOV_MAX);
+	bytes = read_whole(volume, iov, iov_count, offset);
+	atomic_fetch_add_explicit(&volume->reads_ended, 1, memory_order_relaxed);
+	return bytes;
+}
+
+bool volume_is_direct(const struct volume *volume)
+{
+	assert(volume->is_open);
+	return volume->path_volume && volume->path_volume->is_direct;
+}
+
+uint64_t volume_reads_ended(const struct volume *volume)
+{
+	return atomic_load_explicit(&volume->reads_ended, memory_order_relaxed);
 }
 
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset)

@@ -55,6 +55,10 @@ int volume_size(struct volume *volume, uint64_t *size_bytes);
 /* At most VOLUME_IOV_MAX buffers; each address and length must be a multiple of 4096 (O_DIRECT); a read may ask beyond
  * the end. Loops on short reads and EINTR: less than asked means that the volume ends there. */
 ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset);
+/* Are its reads direct, so that each costs the disk's time? It must be open. */
+bool volume_is_direct(const struct volume *volume);
+/* Calls of volume_read that have ended, in whatever way, since volume_new. Any thread. */
+uint64_t volume_reads_ended(const struct volume *volume);
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset);
 /* Keeps other programs away until volume_unlock or volume_close, as far as the system can: a block device is opened
  * once more, exclusively; on all of a file there is a read lock (an OFD lock; it was opened for reading), which

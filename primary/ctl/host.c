@@ -44,7 +44,6 @@ struct ctl_host {
 	struct stream streams[CTL_STREAMS];
 	/* The measurement that runs */
 	enum side side;
-	enum digest digest;
 	struct ctl_measure *measure;
 	uint64_t next_track, track_count, size_bytes; /* of what both volumes have */
 	uint32_t in_flight;
@@ -296,12 +295,13 @@ static void go_on(struct stream *stream)
 		return; /* the end */
 	request.first_track = stream->first_track;
 	request.track_count = stream->track_count;
-	request.digest = host->digest;
-	if (host->digest != DIGEST_NONE)
-		request.end_bytes = host->size_bytes;
 	if (host->side == SIDE_REMOTE) {
 		request.stream = stream->number;
 		request.delivery = DELIVERY_DISCONNECT;
+	}
+	if (host->volumes.digests & 1u << DIGEST_XXH3_128) {
+		request.digest = DIGEST_XXH3_128;
+		request.end_bytes = host->size_bytes;
 	}
 	host->in_flight++;
 	client_read(host->client, &request, on_read, stream);
@@ -314,7 +314,6 @@ void ctl_host_measure(struct ctl_host *host, enum side side, uint64_t bytes, int
 	if (host->is_lost || bytes == 0)
 		return;
 	host->side = side;
-	host->digest = (host->volumes.digests & 1u << DIGEST_XXH3_128) != 0 ? DIGEST_XXH3_128 : DIGEST_NONE;
 	host->measure = out;
 	host->size_bytes = bytes;
 	host->track_count = (bytes + host->volumes.track_bytes - 1) / host->volumes.track_bytes;

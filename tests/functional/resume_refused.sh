@@ -100,6 +100,8 @@ cp whole place
 refused 'the local volume is file .*, it is of file' w.a w.b
 refused 'the local volume is file .*, it is of file' v.b v.a
 refused 'track' --track-size 128K v.a v.b
+refused 'what is compared is data, it is of xxh3-128' --by data v.a v.b
+refused 'what is compared is sha256' --digest sha256 v.a v.b
 cp --remove-destination v.b v.b.new
 mv v.b.new v.b # the same bytes under the same name are another file
 refused 'the remote volume is file' v.a v.b

@@ -102,6 +102,16 @@ struct cache_counts bed_cache(struct bed *bed)
 	return counts;
 }
 
+struct fetch *bed_fetch(struct bed *bed)
+{
+	const struct job *job;
+
+	for (uint32_t i = 0; (job = job_array_element(bed->ra->jobs, i)) != NULL; i++)
+		if (job->specific.kind == JOB_FETCH)
+			return job->specific.fetch;
+	return NULL;
+}
+
 static bool peers_have_nothing(const struct bed *bed)
 {
 	for (const struct peer *peer = peer_list_first(bed->peers); peer != NULL; peer = peer->next)
@@ -169,6 +179,7 @@ static void take_read_reply(struct primary *primary, const struct msg_read_reply
 	answer->cpu_ms = reply->cpu_ms;
 	memcpy(answer->detail, reply->detail, sizeof(answer->detail));
 	memcpy(answer->states, reply->states, sizeof(answer->states));
+	answer->hole_tracks = reply->hole_tracks;
 }
 
 static int primary_frame(void *arg, const struct message *message, uint32_t payload_bytes)
@@ -181,6 +192,7 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 	case MESSAGE_HELLO_REPLY:
 		primary->is_up = message->hello_reply.status == STATUS_OK;
 		primary->features = message->hello_reply.features;
+		primary->digests = message->hello_reply.digests;
 		conn_accept(primary->conn);
 		break;
 	case MESSAGE_DEVICE_REPLY:
@@ -269,20 +281,30 @@ struct primary *primary_new_silent(struct bed *bed)
 	return new_silent(bed, bed->peer);
 }
 
-struct primary *primary_new(struct bed *bed)
+static struct primary *new_primary(struct bed *bed, struct peer *peer, uint64_t digests)
 {
-	return primary_new_of(bed, bed->peer);
-}
-
-struct primary *primary_new_of(struct bed *bed, struct peer *peer)
-{
-	const struct message hello = { .type = MESSAGE_HELLO,
-		.hello = { .protocol_min = 1, .protocol_max = 1, .features = UINT64_MAX, .software = "bed" } };
+	const struct message hello = { .type = MESSAGE_HELLO, .hello = { .protocol_min = 1, .protocol_max = 1,
+		.features = UINT64_MAX, .software = "bed", .digests = digests } };
 	struct primary *primary = new_silent(bed, peer);
 
 	primary_send(primary, &hello);
 	BED_UNTIL(bed, primary->is_up);
 	return primary;
+}
+
+struct primary *primary_new(struct bed *bed)
+{
+	return new_primary(bed, bed->peer, UINT64_MAX);
+}
+
+struct primary *primary_new_of(struct bed *bed, struct peer *peer)
+{
+	return new_primary(bed, peer, UINT64_MAX);
+}
+
+struct primary *primary_new_knowing(struct bed *bed, uint64_t digests)
+{
+	return new_primary(bed, bed->peer, digests);
 }
 
 bool bed_has_session(const struct bed *bed, const struct session *session)
@@ -397,15 +419,22 @@ uint64_t primary_link(struct primary *primary, uint32_t device)
 	return answer->link_id;
 }
 
+void primary_ask(struct primary *primary, const struct msg_read *read)
+{
+	const struct message message = { .type = MESSAGE_READ, .read = *read };
+
+	clear(primary, read->tag);
+	primary_send(primary, &message);
+}
+
 void primary_read_again(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device, uint64_t first_track,
 	uint32_t track_count, enum delivery delivery, uint64_t floor, bool reread)
 {
-	const struct message read = { .type = MESSAGE_READ, .read = { .tag = tag, .link_id = link_id,
-		.device_number = device, .first_track = first_track, .track_count = track_count,
-		.delivery = delivery, .floor = floor, .reread = reread } };
+	const struct msg_read read = { .tag = tag, .link_id = link_id, .device_number = device,
+		.first_track = first_track, .track_count = track_count, .delivery = delivery, .floor = floor,
+		.reread = reread };
 
-	clear(primary, tag);
-	primary_send(primary, &read);
+	primary_ask(primary, &read);
 }
 
 void primary_read(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device, uint64_t first_track,
@@ -440,23 +469,4 @@ void primary_release(struct primary *primary, uint64_t link_id)
 	clear(primary, INNER_TAG);
 	primary_send(primary, &release);
 	assert_int_equal(primary_wait(primary, INNER_TAG)->status, STATUS_OK);
-}
-
-void assert_tracks(struct bed *bed, uint32_t device, const struct answer *answer, uint64_t first_track)
-{
-	uint8_t *expected = xcalloc(1, BED_TRACK_BYTES);
-	uint32_t at = 0;
-
-	assert_true(answer->status == STATUS_OK || answer->status == STATUS_RECONNECT);
-	assert_true(answer->track_count >= 1);
-	for (uint32_t i = 0; i < answer->track_count; i++) {
-		if (answer->states[i] != TRACK_DATA)
-			continue;
-		faulty_volume_expect(bed->volumes[device], expected, BED_TRACK_BYTES, (first_track + i) * BED_TRACK_BYTES);
-		assert_true(at + BED_TRACK_BYTES <= answer->payload_bytes);
-		assert_memory_equal(answer->payload + at, expected, BED_TRACK_BYTES);
-		at += BED_TRACK_BYTES;
-	}
-	assert_int_equal(at, answer->payload_bytes);
-	free(expected);
 }

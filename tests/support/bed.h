@@ -16,6 +16,7 @@
 #include "wire/message.h"
 
 struct conn_ops;
+struct fetch;
 
 #define BED_DEVICES 3u
 #define BED_TAGS 256u
@@ -41,7 +42,8 @@ struct answer {
 	uint64_t link_id, floor;
 	uint32_t number; /* DeviceReply */
 	uint32_t track_count;
-	uint8_t states[RUN_TRACKS_MAX];
+	uint8_t states[RUN_DIGESTS_MAX];
+	uint64_t hole_tracks;
 	uint8_t *payload;
 	uint32_t payload_bytes;
 	uint32_t track_bytes;
@@ -57,7 +59,7 @@ struct primary {
 	struct conn *conn;
 	struct session *session; /* the other end; gone when the link is lost */
 	bool is_up, is_closed;
-	uint64_t features; /* of the HelloReply; Hello has all bits */
+	uint64_t features, digests; /* of the HelloReply; Hello has all bits */
 	struct answer answers[BED_TAGS];
 };
 
@@ -78,6 +80,8 @@ void bed_pass(struct bed *bed); /* one pass of loop and mailbox, waiting at most
 			bed_advance(bed, passes_ > 0 && passes_ % 100 == 0 ? 1000 : 0); \
 		assert_true(condition); \
 	} while (0)
+/* The first fetch of the job array, or NULL. */
+struct fetch *bed_fetch(struct bed *bed);
 /* Virtual time goes on. */
 void bed_advance(struct bed *bed, int64_t ms);
 struct da_counts bed_da(struct bed *bed);
@@ -93,6 +97,7 @@ struct peer *bed_add_peer(struct bed *bed, const char *name, const char *const *
 extern const struct conn_ops primary_conn_ops;
 struct primary *primary_new(struct bed *bed); /* of bed->peer, Hello done */
 struct primary *primary_new_of(struct bed *bed, struct peer *peer);
+struct primary *primary_new_knowing(struct bed *bed, uint64_t digests); /* of bed->peer, with these in its Hello */
 struct primary *primary_new_silent(struct bed *bed); /* connected, and has not said Hello */
 void primary_drop(struct primary *primary); /* the link is lost; frees it */
 /* A session of bed->peer whose other end is the returned descriptor. */
@@ -109,6 +114,8 @@ void primary_read(struct primary *primary, uint32_t tag, uint64_t link_id, uint3
 	uint32_t track_count, enum delivery delivery);
 void primary_read_again(struct primary *primary, uint32_t tag, uint64_t link_id, uint32_t device, uint64_t first_track,
 	uint32_t track_count, enum delivery delivery, uint64_t floor, bool reread);
+/* Any Read; its answer is answers[read->tag], cleared here. */
+void primary_ask(struct primary *primary, const struct msg_read *read);
 /* Waits for the answer (not DISCONNECT). */
 struct answer *primary_wait(struct primary *primary, uint32_t tag);
 /* Asks by poll until the answer is not DATA_NOT_FOUND; at most so many times. */
@@ -124,5 +131,7 @@ enum status primary_unreserve(struct primary *primary, uint32_t device, uint32_t
 enum status primary_detach(struct primary *primary, uint32_t device);
 /* Asserts that the answer has these tracks with the volume's content of now. */
 void assert_tracks(struct bed *bed, uint32_t device, const struct answer *answer, uint64_t first_track);
+/* Asserts that the answer to this Read has the digests of the volume's content of now. */
+void assert_digests(struct bed *bed, const struct answer *answer, const struct msg_read *read);
 
 #endif

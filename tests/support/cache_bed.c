@@ -49,29 +49,43 @@ struct cache_counts cache_bed_count(void)
 	return counts;
 }
 
+struct cache_key cache_bed_key(uint64_t track)
+{
+	return (struct cache_key){ .track = track, .device = CACHE_BED_DEVICE, .valid_bytes = CACHE_BED_TRACK_BYTES };
+}
+
+void cache_bed_publish(struct cache_key key, struct cache_track track, uint64_t sequence)
+{
+	cache_publish(cache_bed.cache, &key, &track, sequence, cache_bed.now_ms);
+}
+
+bool cache_bed_find_key(struct cache_key key, uint64_t floor, struct cache_ref *ref)
+{
+	return cache_find(cache_bed.cache, &key, floor, cache_bed.now_ms, ref);
+}
+
 void cache_bed_publish_data(uint64_t track, uint64_t sequence, char byte)
 {
 	void *slot = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
 
 	assert_non_null(slot);
 	memset(slot, byte, CACHE_BED_TRACK_BYTES);
-	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, track, TRACK_DATA, STATUS_OK, slot, sequence, cache_bed.now_ms);
+	cache_bed_publish(cache_bed_key(track), (struct cache_track){ TRACK_DATA, STATUS_OK, slot, NULL, 0 }, sequence);
 }
 
 void cache_bed_publish_state(uint64_t track, uint64_t sequence, enum track_state state)
 {
-	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, track, state, STATUS_OK, NULL, sequence, cache_bed.now_ms);
+	cache_bed_publish(cache_bed_key(track), (struct cache_track){ state, STATUS_OK, NULL, NULL, 0 }, sequence);
 }
 
 void cache_bed_publish_timeout(uint64_t track, uint64_t sequence)
 {
-	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, track, TRACK_UNSET, STATUS_TIMEOUT, NULL, sequence,
-		cache_bed.now_ms);
+	cache_bed_publish(cache_bed_key(track), (struct cache_track){ TRACK_UNSET, STATUS_TIMEOUT, NULL, NULL, 0 }, sequence);
 }
 
 bool cache_bed_find(uint64_t track, struct cache_ref *ref)
 {
-	return cache_find(cache_bed.cache, CACHE_BED_DEVICE, track, 0, cache_bed.now_ms, ref);
+	return cache_bed_find_key(cache_bed_key(track), 0, ref);
 }
 
 bool cache_bed_is_known(uint64_t track)
@@ -93,21 +107,20 @@ struct cache_ref cache_bed_find_and_lock(uint64_t track)
 
 char cache_bed_load_byte(const struct cache_ref *ref)
 {
-	const void *data = NULL;
-	enum status status;
+	struct cache_track known;
 
-	assert_int_equal(cache_load(cache_bed.cache, ref, &data, &status), TRACK_DATA);
-	assert_int_equal(status, STATUS_OK);
-	assert_non_null(data);
-	return *(const char *)data;
+	cache_load(cache_bed.cache, ref, &known);
+	assert_int_equal(known.state, TRACK_DATA);
+	assert_int_equal(known.status, STATUS_OK);
+	assert_non_null(known.slot);
+	return *(const char *)known.slot;
 }
 
 void cache_bed_claim(uint64_t track)
 {
 	struct cache_ref ref = cache_bed_find_and_lock(track);
-	const void *data;
-	enum status status;
+	struct cache_track known;
 
-	cache_load(cache_bed.cache, &ref, &data, &status);
+	cache_load(cache_bed.cache, &ref, &known);
 	cache_unlock(cache_bed.cache, &ref);
 }

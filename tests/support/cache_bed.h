@@ -27,6 +27,11 @@ int cache_bed_set_up(void **state);
 int cache_bed_tear_down(void **state);
 struct cache_counts cache_bed_count(void);
 
+/* Of the bytes of a whole track. */
+struct cache_key cache_bed_key(uint64_t track);
+void cache_bed_publish(struct cache_key key, struct cache_track track, uint64_t sequence);
+bool cache_bed_find_key(struct cache_key key, uint64_t floor, struct cache_ref *ref);
+
 void cache_bed_publish_data(uint64_t track, uint64_t sequence, char byte);
 void cache_bed_publish_state(uint64_t track, uint64_t sequence, enum track_state state);
 void cache_bed_publish_timeout(uint64_t track, uint64_t sequence);

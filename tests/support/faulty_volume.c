@@ -40,7 +40,7 @@ struct faulty_volume {
 	pthread_cond_t changed; /* a hang switch, or stuck */
 	struct switches now;
 	struct faulty_counts counts;
-	unsigned reads_inside;
+	unsigned reads_inside, reads_let_go;
 	bool hangs_reads, hangs_open, hangs_locks;
 	bool is_open, is_locked;
 };
@@ -63,14 +63,17 @@ static void unlock(struct faulty_volume *faulty)
 	assert(error == 0);
 }
 
-static void hang_while(struct faulty_volume *faulty, const bool *hangs)
+/* let_go: so many need not wait, although it hangs; may be NULL. */
+static void hang_while(struct faulty_volume *faulty, const bool *hangs, unsigned *let_go)
 {
 	if (!*hangs)
 		return;
 	faulty->counts.stuck++;
 	pthread_cond_broadcast(&faulty->changed);
-	while (*hangs)
+	while (*hangs && (let_go == NULL || *let_go == 0))
 		pthread_cond_wait(&faulty->changed, &faulty->mutex);
+	if (*hangs)
+		--*let_go;
 	faulty->counts.stuck--;
 }
 
@@ -123,7 +126,7 @@ static int faulty_open(void *arg, struct volume_info *info)
 	int error;
 
 	faulty->counts.opens++;
-	hang_while(faulty, &faulty->hangs_open);
+	hang_while(faulty, &faulty->hangs_open, NULL);
 	error = faulty->now.open_error;
 	if (!error) {
 		assert(!faulty->is_open);
@@ -147,7 +150,7 @@ static int faulty_size(void *arg, uint64_t *size_bytes)
 	struct faulty_volume *faulty = lock(arg);
 
 	faulty->counts.sizes++;
-	hang_while(faulty, &faulty->hangs_open);
+	hang_while(faulty, &faulty->hangs_open, NULL);
 	*size_bytes = faulty->now.size_bytes;
 	unlock(faulty);
 	return 0;
@@ -175,7 +178,7 @@ static ssize_t faulty_read(void *arg, const struct iovec *iov, int iov_count, ui
 	faulty->reads_inside++;
 	if (faulty->counts.reads_at_once < faulty->reads_inside)
 		faulty->counts.reads_at_once = faulty->reads_inside;
-	hang_while(faulty, &faulty->hangs_reads);
+	hang_while(faulty, &faulty->hangs_reads, &faulty->reads_let_go);
 	now = faulty->now;
 	unlock(faulty);
 
@@ -220,7 +223,7 @@ static int faulty_lock(void *arg, char holder[HOLDER_BYTES])
 
 	assert(faulty->is_open && !faulty->is_locked);
 	faulty->counts.locks++;
-	hang_while(faulty, &faulty->hangs_locks);
+	hang_while(faulty, &faulty->hangs_locks, NULL);
 	error = faulty->now.lock_error;
 	faulty->is_locked = !error;
 	if (error == EBUSY)
@@ -359,6 +362,13 @@ void faulty_volume_set_size(struct faulty_volume *faulty, uint64_t size_bytes)
 void faulty_volume_hang_reads(struct faulty_volume *faulty, bool on)
 {
 	lock(faulty)->hangs_reads = on;
+	pthread_cond_broadcast(&faulty->changed);
+	unlock(faulty);
+}
+
+void faulty_volume_let_go(struct faulty_volume *faulty, unsigned reads)
+{
+	lock(faulty)->reads_let_go += reads;
 	pthread_cond_broadcast(&faulty->changed);
 	unlock(faulty);
 }

@@ -21,6 +21,7 @@ struct track_sink {
 	uint32_t magic;
 	uint64_t first_track;
 	uint32_t track_bytes;
+	enum digest digest;
 	void (*on_refusal)(void *arg);
 	void *on_refusal_arg;
 	void (*on_publish)(void *arg, uint64_t track);
@@ -78,7 +79,7 @@ static void *sink_slot(void *arg, uint64_t track)
 	return slot;
 }
 
-static void sink_publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+static void sink_publish(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
 {
 	struct track_sink *sink = arg;
 	struct track_outcome *outcome;
@@ -86,11 +87,15 @@ static void sink_publish(void *arg, uint64_t track, enum track_state state, void
 	if (sink->on_publish)
 		sink->on_publish(sink->on_publish_arg, track);
 	lock(sink);
-	assert((slot != NULL) == (state == TRACK_DATA));
+	assert((found->slot || found->digest) == (found->state == TRACK_DATA) && !(found->slot && found->digest));
+	assert(found->state == TRACK_HOLE || found->hole_tracks == 0);
 	assert(track == sink->first_track + sink->counts.published);
 	outcome = &sink->outcomes[track - sink->first_track];
-	*outcome = (struct track_outcome){ state, slot, sequence };
-	sink->counts.slots_out -= slot != NULL;
+	*outcome = (struct track_outcome){ .state = found->state, .data = found->slot, .hole_tracks = found->hole_tracks,
+		.sequence = sequence };
+	if (found->digest)
+		memcpy(outcome->digest, found->digest, digest_bytes(sink->digest));
+	sink->counts.slots_out -= found->slot != NULL;
 	sink->counts.published++;
 	unlock(sink);
 }
@@ -144,6 +149,11 @@ void track_sink_free(struct track_sink *sink)
 		free((void *)(uintptr_t)sink->outcomes[i].data);
 	pthread_mutex_destroy(&sink->mutex);
 	free(sink);
+}
+
+void track_sink_set_digest(struct track_sink *sink, enum digest digest)
+{
+	sink->digest = digest;
 }
 
 void track_sink_set_slots(struct track_sink *sink, unsigned slots)

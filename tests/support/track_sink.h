@@ -23,6 +23,8 @@ struct track_sink_counts {
 struct track_outcome {
 	enum track_state state; /* TRACK_UNSET: not published */
 	const void *data;
+	uint8_t digest[DIGEST_BYTES_MAX];
+	uint64_t hole_tracks;
 	uint64_t sequence;
 };
 
@@ -30,6 +32,8 @@ extern const struct da_sink track_sink_ops;
 
 /* For tracks first_track to first_track + TRACK_SINK_TRACKS - 1. There are slots without end until set_slots. */
 struct track_sink *track_sink_new(uint64_t first_track, uint32_t track_bytes);
+/* Reads are of this digest; at first of bytes. */
+void track_sink_set_digest(struct track_sink *sink, enum digest digest);
 /* No slot may be out (asserted). NULL is fine. */
 void track_sink_free(struct track_sink *sink);
 void track_sink_set_slots(struct track_sink *sink, unsigned slots);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "storage/da.h"
 #include "storage/da_read.h"
+#include "storage/digest.h"
 #include "storage/volume.h"
 
 #define MODEL_DA_THREADS 4u
@@ -29,6 +30,7 @@ struct da_request {
 	struct da_result result;
 	enum da_state state;
 	uint64_t sequence;
+	uint64_t reads_ended; /* disk reads */
 	bool is_starved, was_counted, is_late;
 	int64_t submitted_ms;
 	struct da_request *prev, *next; /* in live */
@@ -39,6 +41,7 @@ struct da {
 	struct da_request *live; /* all that are not free, oldest first */
 	unsigned used;
 	uint64_t reads_started;
+	struct digester *digester;
 	bool was_refused;
 	void (*on_free_element)(void *arg);
 	void *on_free_element_arg;
@@ -72,6 +75,11 @@ static inline bool model_da_is_wanted(void *arg)
 	return ((struct da_request *)arg)->state == DA_RUNNING;
 }
 
+static inline void model_da_has_read(void *arg)
+{
+	((struct da_request *)arg)->reads_ended++;
+}
+
 /* May a thread take it? At most half of them serve one volume. */
 static inline bool model_da_may_start(const struct da_request *request)
 {
@@ -97,6 +105,7 @@ static inline void model_da_start(struct da_request *request)
 	request->state = DA_RUNNING;
 	if (request->spec.kind == DA_READ) {
 		request->sequence = request->spec.sink->begin(request->spec.sink_arg);
+		request->reads_ended = volume_reads_ended(request->spec.volume);
 		request->da->reads_started += !request->was_counted;
 		request->was_counted = true;
 	}
@@ -106,6 +115,7 @@ static inline void model_da_serve(struct da_request *request)
 {
 	struct da_result *result = &request->result;
 	struct volume *volume = request->spec.volume;
+	struct da_reader reader;
 
 	switch (request->spec.kind) {
 	case DA_OPEN:
@@ -115,7 +125,9 @@ static inline void model_da_serve(struct da_request *request)
 		result->error = volume_size(volume, &result->info.size_bytes);
 		break;
 	case DA_READ:
-		result->tracks_done = da_read_tracks(&request->spec, request->sequence, model_da_is_wanted, request);
+		reader = (struct da_reader){ .sequence = request->sequence, .digester = request->da->digester,
+			.is_wanted = model_da_is_wanted, .has_read = model_da_has_read, .arg = request };
+		result->tracks_done = da_read_tracks(&request->spec, &reader);
 		break;
 	case DA_LOCK:
 		result->error = volume_lock(volume, result->holder);
@@ -175,13 +187,16 @@ struct da *da_new(const struct da_config *config, struct mailbox *mailbox)
 
 	(void)mailbox;
 	da->config = *config;
+	da->digester = digester_new();
 	return da;
 }
 
 bool da_free(struct da *da)
 {
-	if (da != NULL)
-		assert(da->live == NULL && da->used == 0);
+	if (da == NULL)
+		return true;
+	assert(da->live == NULL && da->used == 0);
+	digester_free(da->digester);
 	free(da);
 	return true;
 }
@@ -229,6 +244,10 @@ enum da_state da_request_state(const struct da_request *request)
 uint64_t da_request_sequence(const struct da_request *request)
 {
 	return request->sequence;
+}
+uint64_t da_request_progress(const struct da_request *request)
+{
+	return request->state == DA_QUEUED ? volume_reads_ended(request->spec.volume) : request->reads_ended;
 }
 void da_kick(struct da *da)
 {

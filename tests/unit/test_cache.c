@@ -26,8 +26,7 @@ static void sequence_numbers_grow_from_1(void **state)
 static void what_was_published_is_found_and_loaded(void **state)
 {
 	struct cache_ref ref;
-	const void *data;
-	enum status status;
+	struct cache_track known;
 
 	(void)state;
 	cache_bed_publish_data(1, 1, 'a');
@@ -39,15 +38,17 @@ static void what_was_published_is_found_and_loaded(void **state)
 	cache_unlock(cache_bed.cache, &ref);
 	for (uint64_t track = 2; track <= 3; track++) {
 		ref = cache_bed_find_and_lock(track);
-		assert_int_equal(cache_load(cache_bed.cache, &ref, &data, &status), track == 2 ? TRACK_ZERO : TRACK_HOLE);
-		assert_int_equal(status, STATUS_OK);
-		assert_null(data);
+		cache_load(cache_bed.cache, &ref, &known);
+		assert_int_equal(known.state, track == 2 ? TRACK_ZERO : TRACK_HOLE);
+		assert_int_equal(known.status, STATUS_OK);
+		assert_null(known.slot);
 		cache_unlock(cache_bed.cache, &ref);
 	}
 	ref = cache_bed_find_and_lock(4);
-	assert_int_equal(cache_load(cache_bed.cache, &ref, &data, &status), TRACK_UNSET);
-	assert_int_equal(status, STATUS_TIMEOUT);
-	assert_null(data);
+	cache_load(cache_bed.cache, &ref, &known);
+	assert_int_equal(known.state, TRACK_UNSET);
+	assert_int_equal(known.status, STATUS_TIMEOUT);
+	assert_null(known.slot);
 	cache_unlock(cache_bed.cache, &ref);
 	assert_int_equal(cache_bed_count().hits, 4);
 	assert_int_equal(cache_bed_count().entries, 4);
@@ -55,14 +56,18 @@ static void what_was_published_is_found_and_loaded(void **state)
 
 static void devices_and_tracks_are_kept_apart(void **state)
 {
+	const struct cache_key key = cache_bed_key(7);
+	struct cache_key other = key;
 	struct cache_ref ref;
 
 	(void)state;
 	cache_bed_publish_state(7, 1, TRACK_ZERO);
-	assert_true(cache_find(cache_bed.cache, CACHE_BED_DEVICE, 7, 0, cache_bed.now_ms, &ref));
-	assert_false(cache_find(cache_bed.cache, CACHE_BED_DEVICE + 1, 7, 0, cache_bed.now_ms, &ref));
-	assert_false(cache_find(cache_bed.cache, CACHE_BED_DEVICE, 8, 0, cache_bed.now_ms, &ref));
-	assert_false(cache_find(cache_bed.cache, 7, CACHE_BED_DEVICE, 0, cache_bed.now_ms, &ref));
+	assert_true(cache_bed_find_key(key, 0, &ref));
+	other.device++;
+	assert_false(cache_bed_find_key(other, 0, &ref));
+	assert_false(cache_bed_find_key(cache_bed_key(8), 0, &ref));
+	other = (struct cache_key){ .track = key.device, .device = 7, .valid_bytes = key.valid_bytes };
+	assert_false(cache_bed_find_key(other, 0, &ref));
 	assert_int_equal(cache_bed_count().misses, 3);
 }
 
@@ -72,9 +77,9 @@ static void an_entry_below_the_floor_is_not_found(void **state)
 
 	(void)state;
 	cache_bed_publish_state(1, 5, TRACK_ZERO);
-	assert_true(cache_find(cache_bed.cache, CACHE_BED_DEVICE, 1, 5, cache_bed.now_ms, &ref));
+	assert_true(cache_bed_find_key(cache_bed_key(1), 5, &ref));
 	assert_int_equal(ref.sequence, 5);
-	assert_false(cache_find(cache_bed.cache, CACHE_BED_DEVICE, 1, 6, cache_bed.now_ms, &ref));
+	assert_false(cache_bed_find_key(cache_bed_key(1), 6, &ref));
 }
 
 static void an_entry_replaced_after_the_find_is_not_still_there(void **state)
@@ -213,16 +218,16 @@ static void an_error_answers_until_it_expires(void **state)
 static void an_error_that_expires_while_it_is_locked_is_safe(void **state)
 {
 	struct cache_ref ref;
-	const void *data;
-	enum status status;
+	struct cache_track known;
 
 	(void)state;
 	cache_bed_publish_timeout(1, 1);
 	ref = cache_bed_find_and_lock(1);
 	cache_bed.now_ms += CACHE_ERROR_MS;
 	assert_false(cache_bed_is_known(1));
-	assert_int_equal(cache_load(cache_bed.cache, &ref, &data, &status), TRACK_UNSET);
-	assert_int_equal(status, STATUS_TIMEOUT);
+	cache_load(cache_bed.cache, &ref, &known);
+	assert_int_equal(known.state, TRACK_UNSET);
+	assert_int_equal(known.status, STATUS_TIMEOUT);
 	cache_unlock(cache_bed.cache, &ref);
 }
 
@@ -237,14 +242,15 @@ static void *publish_rounds(void *arg)
 	struct cache *shared = arg;
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		uint64_t track = i % SHARED_TRACKS;
+		const struct cache_key key = cache_bed_key(i % SHARED_TRACKS);
 		uint64_t sequence = cache_next_sequence(shared);
-		void *slot = cache_take_slot(shared, 0, 0);
+		const struct cache_track data = { .state = TRACK_DATA, .status = STATUS_OK,
+			.slot = cache_take_slot(shared, 0, 0) };
 
-		if (!slot)
+		if (!data.slot)
 			continue;
-		memset(slot, (int)((track + sequence) & 0x7f), CACHE_BED_TRACK_BYTES);
-		cache_publish(shared, CACHE_BED_DEVICE, track, TRACK_DATA, STATUS_OK, slot, sequence, 0);
+		memset(data.slot, (int)((key.track + sequence) & 0x7f), CACHE_BED_TRACK_BYTES);
+		cache_publish(shared, &key, &data, sequence, 0);
 	}
 	return NULL;
 }
@@ -259,18 +265,21 @@ static void data_of_a_locked_entry_does_not_change_while_threads_publish(void **
 		assert_int_equal(pthread_create(&threads[i], NULL, publish_rounds, cache_bed.cache), 0);
 	/* Ends: something is published, and what is published last stays. */
 	for (uint64_t i = 0; loaded < LOADS; i++) {
-		uint64_t track = i % SHARED_TRACKS;
+		const struct cache_key key = cache_bed_key(i % SHARED_TRACKS);
+		struct cache_track known;
 		struct cache_ref ref;
-		const char *data;
-		enum status status;
 
-		if (!cache_find(cache_bed.cache, CACHE_BED_DEVICE, track, 0, 0, &ref))
+		if (!cache_find(cache_bed.cache, &key, 0, 0, &ref))
 			continue;
 		cache_lock(cache_bed.cache, &ref);
 		if (cache_is_still_there(cache_bed.cache, &ref)) {
-			assert_int_equal(cache_load(cache_bed.cache, &ref, (const void **)&data, &status), TRACK_DATA);
-			assert_int_equal(data[0], (track + ref.sequence) & 0x7f);
-			assert_int_equal(data[CACHE_BED_TRACK_BYTES - 1], (track + ref.sequence) & 0x7f);
+			const char *data;
+
+			cache_load(cache_bed.cache, &ref, &known);
+			assert_int_equal(known.state, TRACK_DATA);
+			data = known.slot;
+			assert_int_equal(data[0], (key.track + ref.sequence) & 0x7f);
+			assert_int_equal(data[CACHE_BED_TRACK_BYTES - 1], (key.track + ref.sequence) & 0x7f);
 			loaded++;
 		}
 		cache_unlock(cache_bed.cache, &ref);

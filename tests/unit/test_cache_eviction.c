@@ -14,7 +14,8 @@
 
 #include "tests/support/cache_bed.h"
 
-#define ENTRIES (CACHE_BED_SLOTS * 4u + 4096u) /* the entry pool of such a cache */
+#define KEPT (CACHE_BED_SLOTS * 4u + 4096u)
+#define ENTRIES (KEPT + 16384u) /* see cache.c */
 
 static void every_slot_is_a_page_aligned_place_of_its_own(void **state)
 {
@@ -154,17 +155,19 @@ static void a_full_pool_keeps_what_waits_to_be_claimed(void **state)
 
 static void a_dropped_device_is_forgotten_and_others_are_not(void **state)
 {
+	struct cache_key other_key = cache_bed_key(1);
 	struct cache_ref ref, other;
 
 	(void)state;
 	cache_bed_publish_data(1, 1, 'a');
 	cache_bed_publish_data(2, 1, 'a');
-	cache_publish(cache_bed.cache, CACHE_BED_DEVICE + 1, 1, TRACK_ZERO, STATUS_OK, NULL, 1, cache_bed.now_ms);
+	other_key.device++;
+	cache_bed_publish(other_key, (struct cache_track){ TRACK_ZERO, STATUS_OK, NULL, NULL, 0 }, 1);
 	ref = cache_bed_find_and_lock(2);
 	cache_drop_device(cache_bed.cache, CACHE_BED_DEVICE);
 	assert_false(cache_bed_is_known(1));
 	assert_false(cache_bed_is_known(2));
-	assert_true(cache_find(cache_bed.cache, CACHE_BED_DEVICE + 1, 1, 0, cache_bed.now_ms, &other));
+	assert_true(cache_bed_find_key(other_key, 0, &other));
 	assert_false(cache_is_still_there(cache_bed.cache, &ref));
 	assert_int_equal(cache_bed_count().slots_free, CACHE_BED_SLOTS - 1);
 	cache_unlock(cache_bed.cache, &ref);
@@ -214,9 +217,9 @@ static void room_is_told_by_unlock_drop_and_a_refused_publish(void **state)
 
 	slots[0] = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
 	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
-	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, 1, TRACK_DATA, STATUS_OK, slots[0], 2, cache_bed.now_ms);
+	cache_bed_publish(cache_bed_key(1), (struct cache_track){ TRACK_DATA, STATUS_OK, slots[0], NULL, 0 }, 2);
 	assert_int_equal(cache_bed.room_calls, 1); /* it waits to be claimed */
-	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, 1, TRACK_DATA, STATUS_OK, slots[1], 1, cache_bed.now_ms);
+	cache_bed_publish(cache_bed_key(1), (struct cache_track){ TRACK_DATA, STATUS_OK, slots[1], NULL, 0 }, 1);
 	assert_int_equal(cache_bed.room_calls, 2);
 
 	slots[1] = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);

@@ -33,7 +33,7 @@ static void publish(uint32_t owner, uint64_t track)
 	void *slot = take(owner);
 
 	assert_non_null(slot);
-	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, track, TRACK_DATA, STATUS_OK, slot, 1, cache_bed.now_ms);
+	cache_bed_publish(cache_bed_key(track), (struct cache_track){ TRACK_DATA, STATUS_OK, slot, NULL, 0 }, 1);
 }
 
 static void an_owner_gets_no_more_than_its_share(void **state)
@@ -86,7 +86,7 @@ static void what_is_replaced_or_dropped_leaves_the_share(void **state)
 	(void)state;
 	publish(GREEDY, 0);
 	publish(GREEDY, 1);
-	cache_publish(cache_bed.cache, CACHE_BED_DEVICE, 0, TRACK_ZERO, STATUS_OK, NULL, 2, cache_bed.now_ms);
+	cache_bed_publish_state(0, 2, TRACK_ZERO);
 	publish(GREEDY, 2);
 	assert_null(take(GREEDY));
 	cache_drop_device(cache_bed.cache, CACHE_BED_DEVICE);

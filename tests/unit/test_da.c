@@ -304,9 +304,17 @@ static void *cache_slot(void *arg, uint64_t track)
 	return cache_take_slot(cache, 0, 0);
 }
 
-static void cache_publish_track(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+static struct cache_key key_of(unsigned volume, uint64_t track)
 {
-	cache_publish(cache, (uint32_t)(uintptr_t)arg, track, state, STATUS_OK, slot, sequence, 0);
+	return (struct cache_key){ .track = track, .device = volume, .valid_bytes = DA_BED_TRACK };
+}
+
+static void cache_publish_track(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
+{
+	const struct cache_key key = key_of((unsigned)(uintptr_t)arg, track);
+	const struct cache_track known = { .state = found->state, .status = STATUS_OK, .slot = found->slot };
+
+	cache_publish(cache, &key, &known, sequence, 0);
 }
 
 static void cache_drop_track(void *arg, uint64_t track, void *slot)
@@ -343,17 +351,18 @@ static unsigned look_up_all(unsigned volume)
 	unsigned found = 0;
 
 	for (uint64_t track = 0; track < DA_BED_VOLUME_BYTES / DA_BED_TRACK; track++) {
+		const struct cache_key key = key_of(volume, track);
+		struct cache_track known;
 		struct cache_ref ref;
-		const void *data;
-		enum status status;
 
-		if (!cache_find(cache, volume, track, 0, 0, &ref))
+		if (!cache_find(cache, &key, 0, 0, &ref))
 			continue;
 		cache_lock(cache, &ref);
 		if (cache_is_still_there(cache, &ref)) {
-			assert_int_equal(cache_load(cache, &ref, &data, &status), TRACK_DATA);
+			cache_load(cache, &ref, &known);
+			assert_int_equal(known.state, TRACK_DATA);
 			faulty_volume_expect(da_bed.faulty[volume], expected, DA_BED_TRACK, track * DA_BED_TRACK);
-			assert_memory_equal(data, expected, DA_BED_TRACK);
+			assert_memory_equal(known.slot, expected, DA_BED_TRACK);
 			found++;
 		}
 		cache_unlock(cache, &ref);

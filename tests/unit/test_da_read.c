@@ -27,6 +27,7 @@ static struct volume *volume;
 static struct track_sink *sink;
 static struct da_spec spec;
 static unsigned wanted_times; /* how often is_wanted still says yes */
+static unsigned reads_ended;
 static uint8_t expected[MIB];
 
 static bool is_wanted(void *arg)
@@ -36,6 +37,12 @@ static bool is_wanted(void *arg)
 		return false;
 	wanted_times--;
 	return true;
+}
+
+static void has_read(void *arg)
+{
+	(void)arg;
+	reads_ended++;
 }
 
 /* A volume of end_bytes and a read of some of its tracks. */
@@ -75,7 +82,9 @@ static int tear_down(void **state)
 
 static uint32_t read_tracks(void)
 {
-	return da_read_tracks(&spec, SEQUENCE, is_wanted, NULL);
+	const struct da_reader reader = { .sequence = SEQUENCE, .is_wanted = is_wanted, .has_read = has_read };
+
+	return da_read_tracks(&spec, &reader);
 }
 
 static enum track_state state_of(uint64_t track)

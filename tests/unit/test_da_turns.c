@@ -210,12 +210,11 @@ static void *take_slot(void *arg, uint64_t track)
 	return NULL;
 }
 
-static void publish(void *arg, uint64_t track, enum track_state state, void *slot, uint64_t sequence)
+static void publish(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
 {
 	(void)arg;
 	(void)track;
-	(void)state;
-	(void)slot;
+	(void)found;
 	(void)sequence;
 }
 

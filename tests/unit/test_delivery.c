@@ -16,6 +16,7 @@
 #include "base/rate.h"
 #include "secondary/delivery.h"
 #include "secondary/device.h"
+#include "secondary/fetch.h"
 #include "secondary/job.h"
 #include "secondary/peer.h"
 #include "secondary/read.h"
@@ -32,7 +33,10 @@ void __wrap_cache_lock(struct cache *cache, const struct cache_ref *ref);
 void __wrap_cache_lock(struct cache *cache, const struct cache_ref *ref)
 {
 	if (replace_track != UINT64_MAX) {
-		cache_publish(cache, 0, replace_track, replace_state, STATUS_OK, NULL, cache_next_sequence(cache), 0);
+		const struct cache_key key = { .track = replace_track, .device = 0, .valid_bytes = BED_TRACK_BYTES };
+		const struct cache_track track = { .state = replace_state, .status = STATUS_OK };
+
+		cache_publish(cache, &key, &track, cache_next_sequence(cache), 0);
 		replace_track = UINT64_MAX;
 	}
 	__real_cache_lock(cache, ref);
@@ -338,6 +342,117 @@ static void da_time_out_is_posted_and_the_request_abandoned(void **state)
 	BED_UNTIL(bed, bed_da(bed).elements_used == 0);
 	primary_read(primary, 1, link_id, device, 7, 2, DELIVERY_DISCONNECT);
 	assert_tracks(bed, device, primary_wait(primary, 1), 7);
+}
+
+/* One disk read ends, and the next one is in the volume. */
+static void let_one_disk_read_end(void)
+{
+	unsigned reads = faulty_volume_count(bed->volumes[0]).reads;
+
+	faulty_volume_let_go(bed->volumes[0], 1);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads > reads);
+}
+
+/* Digests of 64 tracks: many disk reads, one after the other. */
+static struct msg_read long_read(uint32_t tag, uint64_t link, uint64_t first_track)
+{
+	return (struct msg_read){ .tag = tag, .link_id = link, .device_number = device, .first_track = first_track,
+		.track_count = 64, .delivery = DELIVERY_HOLD, .digest = DIGEST_XXH3_128,
+		.end_bytes = TRACKS * BED_TRACK_BYTES };
+}
+
+static void da_request_that_gets_on_has_not_timed_out(void **state)
+{
+	struct msg_read read = long_read(1, link_id, 0);
+
+	(void)state;
+	hang(0);
+	read.delivery = DELIVERY_DISCONNECT;
+	primary_ask(primary, &read);
+	wait_stuck(0, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		bed_advance(bed, DA_TIMEOUT_MS - 1);
+		let_one_disk_read_end();
+		bed_advance(bed, 1); /* 186: no */
+		assert_int_equal(fetches(), 1);
+		assert_int_equal(post_total(bed->post), 0);
+	}
+	unhang(0);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_RECONNECT);
+	assert_digests(bed, &primary->answers[1], &read);
+	assert_int_equal(primary->answers[1].track_count, 64);
+	assert_int_equal(bed_da(bed).reads_started, 1);
+}
+
+static void da_request_that_gets_on_and_then_hangs_has_timed_out(void **state)
+{
+	struct msg_read read = long_read(1, link_id, 0);
+
+	(void)state;
+	hang(0);
+	primary_ask(primary, &read);
+	wait_stuck(0, 1);
+	let_one_disk_read_end();
+	bed_advance(bed, DA_TIMEOUT_MS);
+	assert_int_equal(post_total(bed->post), 0);
+	bed_advance(bed, DA_TIMEOUT_MS - 1);
+	assert_int_equal(post_total(bed->post), 0);
+	bed_advance(bed, 1);
+	assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 1);
+	assert_int_equal(bed_da(bed).abandoned, 1);
+	assert_digests(bed, primary_wait(primary, 1), &read); /* 194, 156, 160: what has come so far */
+	assert_in_range(primary->answers[1].track_count, 1, 63);
+	unhang(0);
+}
+
+/* Two threads at most work for one volume: the third request is queued, and waits as long as they get on. */
+static void queued_da_request_waits_while_its_volume_gets_on(void **state)
+{
+	const struct fetch *running[2];
+	uint64_t progress[2] = { 0 };
+
+	(void)state;
+	hang(0);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct msg_read read = long_read(10 + i, primary_link(primary, device), 64 * i);
+
+		primary_ask(primary, &read);
+		if (i < 2)
+			wait_stuck(0, i + 1);
+	}
+	BED_UNTIL(bed, bed_da(bed).queued == 1);
+	for (uint32_t i = 0, found = 0; found < 2; i++)
+		if (job_array_element(bed->ra->jobs, i)->specific.kind == JOB_FETCH)
+			running[found++] = job_array_element(bed->ra->jobs, i)->specific.fetch;
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 2 && round < 2; i++)
+			while (!fetch_gets_on(running[i], &progress[i]))
+				let_one_disk_read_end();
+		bed_advance(bed, DA_TIMEOUT_MS);
+		assert_int_equal(bed_da(bed).queued, round < 2 ? 1 : 0);
+		assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), round < 2 ? 0 : 3);
+	}
+	assert_int_equal(primary_wait(primary, 12)->status, STATUS_TIMEOUT);
+	unhang(0);
+}
+
+static void read_that_gets_on_ends_at_its_deadline_all_the_same(void **state)
+{
+	struct msg_read read = long_read(1, link_id, 0);
+
+	(void)state;
+	hang(0);
+	primary_ask(primary, &read);
+	wait_stuck(0, 1);
+	for (unsigned i = 0; i < REQUEST_TIMEOUT_MS / 6000; i++) {
+		assert_int_equal(primary->answers[1].replies, 0);
+		let_one_disk_read_end();
+		bed_advance(bed, 6000);
+	}
+	assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 1); /* 156, 158 */
+	assert_digests(bed, primary_wait(primary, 1), &read);
+	assert_in_range(primary->answers[1].track_count, 1, 63);
+	unhang(0);
 }
 
 static void request_that_has_not_started_is_asked_again_after_its_time_out(void **state)
@@ -769,6 +884,8 @@ int main(void)
 		T(every_waiter_for_an_element_goes_on),
 		T(read_that_waited_its_turn_reconnects_with_a_place), T(lost_link_wakes_none_of_its_own_reads),
 		T(read_that_gets_no_element_ends_at_its_deadline), T(da_time_out_is_posted_and_the_request_abandoned),
+		T(da_request_that_gets_on_has_not_timed_out), T(da_request_that_gets_on_and_then_hangs_has_timed_out),
+		T(queued_da_request_waits_while_its_volume_gets_on), T(read_that_gets_on_ends_at_its_deadline_all_the_same),
 		T(request_that_has_not_started_is_asked_again_after_its_time_out), T(request_time_out_ends_the_whole_read),
 		T(two_hung_devices_of_three_leave_the_third_its_speed),
 		T(window_of_one_is_blocked_by_hold_and_not_by_disconnect), T(reconnect_waits_for_a_place),

@@ -191,6 +191,30 @@ static void started_command_makes_its_job_the_active_one(void **state)
 	assert_int_equal(second->tracks[2].state, JOB_TRACK_LOADED);
 }
 
+/* The table is as long as the runs of its job, and nothing is kept of it when the job has gone. */
+static void track_id_table_is_made_for_the_run(void **state)
+{
+	struct job *job = make(JOB_LINK);
+	uint32_t counts[] = { 3, 64, 5 };
+
+	(void)state;
+	assert_null(job->tracks);
+	for (unsigned i = 0; i < 3; i++) {
+		job_set_tracks(job, 10 * i, counts[i]);
+		assert_int_equal(job->track_count, counts[i]);
+		assert_int_equal(job->tracks[0].number, 10 * i);
+		assert_int_equal(job->tracks[counts[i] - 1].number, 10 * i + counts[i] - 1);
+		assert_int_equal(job->tracks[counts[i] - 1].state, JOB_TRACK_WANTED);
+	}
+	assert_int_equal(job->tracks_room, 64);
+	job_free(bed->ra, job);
+	assert_null(job->tracks);
+	job = make(JOB_FETCH);
+	job_set_tracks(job, 7, RUN_DIGESTS_MAX);
+	assert_int_equal(job->tracks[RUN_DIGESTS_MAX - 1].number, 7 + RUN_DIGESTS_MAX - 1);
+	job_free(bed->ra, job);
+}
+
 static void volume_that_does_not_open_is_told_and_forgotten(void **state)
 {
 	struct message query = { .type = MESSAGE_DEVICE_QUERY, .device_query = { .tag = 9, .device = "d1" } };
@@ -341,7 +365,8 @@ int main(void)
 		T(record_has_the_fields_of_figure_10), T(new_job_has_shared_pointer_constants_and_specific_data),
 		T(ring_is_walked_both_ways_from_the_active_job), T(first_free_element_is_used),
 		T(full_array_posts_and_changes_nothing), T(half_of_the_array_is_kept_for_fetch_jobs),
-		T(started_command_makes_its_job_the_active_one), T(volume_that_does_not_open_is_told_and_forgotten),
+		T(started_command_makes_its_job_the_active_one), T(track_id_table_is_made_for_the_run),
+		T(volume_that_does_not_open_is_told_and_forgotten),
 		T(volume_whose_open_hangs_times_out_and_comes_back), T(second_query_tells_the_size_of_now),
 		T(session_that_has_released_its_jobs_is_told_the_size_in_force),
 		T(first_query_of_a_session_tells_the_size_in_force),

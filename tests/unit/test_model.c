@@ -33,6 +33,7 @@
 #include "secondary/peer.h"
 #include "secondary/read.h"
 #include "secondary/session.h"
+#include "secondary/wanted.h"
 #include "tests/support/bed.h"
 #include "tests/unit/model_da.h"
 #include "wire/conn.h"
@@ -391,7 +392,8 @@ static void check_tracks(const struct request *request, const struct answer *ans
 			epoch--;
 		}
 		if (answer->states[i] == TRACK_DATA)
-			data += device_run_bytes(&real->constants, track, 1);
+			data += wanted_bytes(&(struct wanted){ .track_bytes = TRACK, .end_bytes = real->constants.size_bytes },
+				track, 1);
 		states[answer->states[i]]++;
 	}
 	CHECK(data == answer->payload + answer->payload_bytes, "%u bytes of payload", answer->payload_bytes);

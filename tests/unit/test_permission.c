@@ -104,6 +104,23 @@ static void digest_only_peer_is_told_and_gets_no_data(void **state)
 	primary_drop(other);
 }
 
+static void digest_only_peer_gets_digests(void **state)
+{
+	struct primary *other = primary_new_of(bed, digester);
+	struct msg_read read = { .tag = 3, .track_count = 8, .digest = DIGEST_SHA256, .end_bytes = 64 * BED_TRACK_BYTES };
+
+	(void)state;
+	read.device_number = primary_query(other, 2, "d0")->number;
+	read.link_id = primary_link(other, read.device_number);
+	for (enum delivery delivery = DELIVERY_DISCONNECT; delivery < DELIVERY_COUNT; delivery++) {
+		read.delivery = delivery;
+		primary_ask(other, &read);
+		assert_digests(bed, primary_wait(other, 3), &read);
+	}
+	assert_int_equal(post_count(bed->post, STATUS_NOT_PERMITTED), 0);
+	primary_drop(other);
+}
+
 static void link_too_many_is_closed_and_counted(void **state)
 {
 	struct primary *second = primary_new_of(bed, narrow);
@@ -232,6 +249,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(device_that_a_peer_may_not_read_does_not_exist_for_it),
 		T(device_of_another_peer_cannot_be_used_by_its_number), T(digest_only_peer_is_told_and_gets_no_data),
+		T(digest_only_peer_gets_digests),
 		T(link_too_many_is_closed_and_counted), T(peers_do_not_count_for_each_other),
 		T(link_that_never_came_up_is_not_counted), T(job_too_many_is_refused_with_words_and_posted),
 		T(job_that_the_array_has_no_room_for_is_not_counted), T(queries_of_a_peer_are_limited_over_all_its_links) };

@@ -24,7 +24,10 @@ void __wrap_cache_lock(struct cache *cache, const struct cache_ref *ref);
 void __wrap_cache_lock(struct cache *cache, const struct cache_ref *ref)
 {
 	if (replace_track != UINT64_MAX) {
-		cache_publish(cache, 0, replace_track, TRACK_ZERO, STATUS_OK, NULL, cache_next_sequence(cache), 0);
+		const struct cache_key key = { .track = replace_track, .device = 0, .valid_bytes = BED_TRACK_BYTES };
+		const struct cache_track track = { .state = TRACK_ZERO, .status = STATUS_OK };
+
+		cache_publish(cache, &key, &track, cache_next_sequence(cache), 0);
 		replace_track = UINT64_MAX;
 	}
 	__real_cache_lock(cache, ref);
@@ -96,7 +99,7 @@ static void first_poll_makes_job_request_and_wait_task(void **state)
 	assert_true(answer->floor > 0);
 	assert_int_equal(fetches(), 1);
 	assert_int_equal(bed_da(bed).elements_used, 1);
-	fetch = fetch_find(device_array_record(bed->ra->devices, device), bed->peer, 8, 0);
+	fetch = bed_fetch(bed);
 	assert_non_null(fetch);
 	assert_non_null(fetch->wait_task);
 	assert_int_equal(fetch->track_count, 16);
@@ -145,7 +148,7 @@ static void poll_adds_a_wait_task_to_a_fetch_that_has_none(void **state)
 	hang();
 	primary_read(primary, 2, link_id, device, 0, 4, DELIVERY_HOLD);
 	BED_UNTIL(bed, fetches() == 1);
-	fetch = fetch_find(device_array_record(bed->ra->devices, device), bed->peer, 0, 0);
+	fetch = bed_fetch(bed);
 	assert_null(fetch->wait_task);
 	primary_read(primary, 3, other, device, 0, 4, DELIVERY_POLL);
 	/* The fetch began after both jobs were made, so the poll joins it. */
@@ -264,6 +267,36 @@ static void wait_task_times_out_with_a_posted_error_once(void **state)
 	assert_int_equal(post_total(bed->post), 1);
 	unhang();
 	BED_UNTIL(bed, bed_da(bed).elements_used == 0);
+}
+
+/* Digests of 64 tracks: many disk reads, one after the other. */
+static void wait_task_of_a_disk_read_that_gets_on_waits(void **state)
+{
+	struct msg_read read = { .tag = 1, .link_id = link_id, .device_number = device, .track_count = 64,
+		.delivery = DELIVERY_POLL, .digest = DIGEST_XXH3_128, .end_bytes = TRACKS * BED_TRACK_BYTES };
+
+	(void)state;
+	hang();
+	primary_ask(primary, &read);
+	read.floor = primary_wait(primary, 1)->floor;
+	for (unsigned reads = 1; reads < 4; reads++) {
+		BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads == reads);
+		faulty_volume_let_go(bed->volumes[0], 1);
+		BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads == reads + 1);
+		bed_advance(bed, WAIT_TASK_TIMEOUT_MS); /* 112: no */
+		assert_int_equal(fetches(), 1);
+		assert_int_equal(post_total(bed->post), 0);
+	}
+	bed_advance(bed, WAIT_TASK_TIMEOUT_MS); /* 112: yes */
+	assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 1);
+	assert_int_equal(fetches(), 0);
+	primary_ask(primary, &read);
+	assert_digests(bed, primary_wait(primary, 1), &read); /* what has come before is no error, */
+	read.first_track = primary->answers[1].track_count;
+	assert_in_range(read.first_track, 1, 63);
+	primary_ask(primary, &read);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_TIMEOUT); /* the rest is one */
+	unhang();
 }
 
 static void time_out_of_a_request_that_has_not_started_frees_it_at_once(void **state)
@@ -453,7 +486,7 @@ int main(void)
 		T(poll_adds_a_wait_task_to_a_fetch_that_has_none), T(cached_track_is_answered_from_the_cache),
 		T(longest_ready_prefix_is_answered), T(replaced_entry_is_unlocked_and_asked_for_again),
 		T(full_da_queue_answers_queue_full_and_frees_the_job), T(full_job_array_answers_no_free_job),
-		T(wait_task_times_out_with_a_posted_error_once),
+		T(wait_task_times_out_with_a_posted_error_once), T(wait_task_of_a_disk_read_that_gets_on_waits),
 		T(time_out_of_a_request_that_has_not_started_frees_it_at_once),
 		T(time_out_of_a_request_that_has_not_started_is_no_error_of_its_tracks),
 		T(hung_device_is_not_ready_until_the_read_returns), T(an_error_is_told_to_every_link_and_read_once),

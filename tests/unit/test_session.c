@@ -122,7 +122,7 @@ static void link_id_of_a_fetch_job_is_refused(void **state)
 	faulty_volume_hang_reads(bed->volumes[0], true);
 	primary_read(primary, 2, link_id, device, 0, 1, DELIVERY_HOLD);
 	BED_UNTIL(bed, job_array_used(bed->ra->jobs, JOB_FETCH) == 1);
-	fetch_id = link_id_of(7, fetch_find(device_array_record(bed->ra->devices, device), bed->peer, 0, 0)->job);
+	fetch_id = link_id_of(7, bed_fetch(bed)->job);
 	assert_int_equal(read_status(primary, fetch_id, device), STATUS_BAD_LINK_ID);
 	faulty_volume_hang_reads(bed->volumes[0], false);
 	primary_wait(primary, 2);
@@ -151,6 +151,93 @@ static void run_outside_the_device_is_refused(void **state)
 	assert_int_equal(primary_wait(primary, 1)->status, STATUS_BAD_REQUEST);
 	primary_read(primary, 1, link_id, device, 250, 6, DELIVERY_HOLD);
 	assert_int_equal(primary_wait(primary, 1)->status, STATUS_OK);
+}
+
+static uint64_t agreed(uint64_t digests)
+{
+	struct primary *other = primary_new_knowing(bed, digests);
+
+	digests = other->digests;
+	primary_drop(other);
+	return digests;
+}
+
+static void hello_agrees_on_the_digests_that_both_know(void **state)
+{
+	const uint64_t xxh3 = 1u << DIGEST_XXH3_128, sha256 = 1u << DIGEST_SHA256;
+
+	(void)state;
+	assert_int_equal(agreed(xxh3 | sha256), xxh3 | sha256);
+	assert_int_equal(agreed(xxh3), xxh3);
+	assert_int_equal(agreed(xxh3 | UINT64_C(1) << 40), xxh3); /* one that this secondary does not know */
+	assert_int_equal(agreed(0), 0);      /* an older primary */
+	assert_int_equal(agreed(sha256), 0); /* that one is always among them, or there are none */
+}
+
+/* A Read for digests of the device as it is, but for its end. */
+static struct answer *ask_digests(struct primary *from, enum digest digest, uint64_t first_track, uint32_t track_count,
+	uint64_t end_bytes)
+{
+	const struct msg_read read = { .tag = 1, .link_id = primary_link(from, device), .device_number = device,
+		.first_track = first_track, .track_count = track_count, .delivery = DELIVERY_HOLD, .digest = digest,
+		.end_bytes = end_bytes };
+
+	primary_ask(from, &read);
+	return primary_wait(from, 1);
+}
+
+static void digest_that_was_not_agreed_on_is_refused(void **state)
+{
+	const uint64_t size_bytes = 256 * BED_TRACK_BYTES;
+	struct primary *other = primary_new_knowing(bed, 1u << DIGEST_XXH3_128);
+
+	(void)state;
+	primary_attach(other, "d0");
+	assert_int_equal(ask_digests(other, DIGEST_XXH3_128, 0, 1, size_bytes)->status, STATUS_OK);
+	assert_int_equal(ask_digests(other, DIGEST_SHA256, 0, 1, size_bytes)->status, STATUS_BAD_REQUEST);
+	assert_string_equal(other->answers[1].detail, "HelloReply did not name this digest");
+	primary_drop(other);
+	other = primary_new_knowing(bed, 0);
+	primary_attach(other, "d0");
+	assert_int_equal(ask_digests(other, DIGEST_XXH3_128, 0, 1, size_bytes)->status, STATUS_BAD_REQUEST);
+	assert_int_equal(post_count(bed->post, STATUS_BAD_REQUEST), 2);
+	primary_drop(other);
+}
+
+static void end_outside_the_device_and_tracks_behind_it_are_refused(void **state)
+{
+	const uint64_t size_bytes = 256 * BED_TRACK_BYTES;
+
+	(void)state;
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 255, 1, size_bytes)->status, STATUS_OK);
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 0, 1, size_bytes + 1)->status, STATUS_BAD_REQUEST);
+	assert_string_equal(primary->answers[1].detail,
+		"tracks 0+1 up to byte 16777217 lie outside the device, which has 16777216 bytes");
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 255, 2, size_bytes)->status, STATUS_BAD_REQUEST);
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 256, 1, size_bytes)->status, STATUS_BAD_REQUEST);
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 3, 2, 4 * BED_TRACK_BYTES + 1)->status, STATUS_OK);
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 3, 2, 4 * BED_TRACK_BYTES)->status, STATUS_BAD_REQUEST);
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 1, 1, 1)->status, STATUS_BAD_REQUEST);
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 0, 1, 1)->status, STATUS_OK);
+	assert_int_equal(post_count(bed->post, STATUS_BAD_REQUEST), 5);
+}
+
+static void run_of_more_than_4_mib_is_refused_for_data_only(void **state)
+{
+	struct ra_config config;
+
+	(void)state;
+	teardown(state);
+	bed_config(&config);
+	config.track_bytes = 1 * MIB;
+	bed = bed_new(&config, 16);
+	primary = primary_new(bed);
+	device = primary_attach(primary, "d0");
+	assert_int_equal(ask_digests(primary, DIGEST_NONE, 0, 4, 0)->status, STATUS_OK);
+	assert_int_equal(ask_digests(primary, DIGEST_NONE, 0, 5, 0)->status, STATUS_BAD_REQUEST);
+	assert_string_equal(primary->answers[1].detail, "the run is over 4 MiB");
+	assert_int_equal(ask_digests(primary, DIGEST_XXH3_128, 0, 16, 16 * MIB)->status, STATUS_OK);
+	assert_int_equal(primary->answers[1].track_count, 16);
 }
 
 static void device_that_is_absent_or_not_attached_does_not_exist(void **state)
@@ -312,6 +399,8 @@ int main(void)
 		T(stale_link_id_is_refused), T(never_issued_link_id_is_refused), T(link_id_of_another_session_is_refused),
 		T(link_id_of_another_device_is_refused), T(link_id_of_a_fetch_job_is_refused),
 		T(second_read_on_a_job_is_busy), T(run_outside_the_device_is_refused),
+		T(hello_agrees_on_the_digests_that_both_know), T(digest_that_was_not_agreed_on_is_refused),
+		T(end_outside_the_device_and_tracks_behind_it_are_refused), T(run_of_more_than_4_mib_is_refused_for_data_only),
 		T(device_that_is_absent_or_not_attached_does_not_exist), T(detach_frees_the_jobs_and_closes_the_volume),
 		T(lost_link_frees_all_that_is_its_own_and_nothing_else), T(query_of_a_lost_link_leaves_the_device_ready),
 		T(request_before_hello_ends_the_link),

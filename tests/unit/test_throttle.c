@@ -326,6 +326,51 @@ static void run_that_is_polled_for_is_charged_once(void **state)
 	assert_charged(3);
 }
 
+/* By hold, of the tracks from `first_track` to the end of the device as it is taken to be. */
+static struct msg_read digests(uint32_t tag, uint64_t first_track, uint32_t track_count, uint64_t end_bytes)
+{
+	return (struct msg_read){ .tag = tag, .link_id = first, .device_number = device, .first_track = first_track,
+		.track_count = track_count, .delivery = DELIVERY_HOLD, .digest = DIGEST_XXH3_128, .end_bytes = end_bytes };
+}
+
+static void digests_are_charged_with_what_is_digested(void **state)
+{
+	const struct msg_read read = digests(1, 0, 4, 3 * BED_TRACK_BYTES + BED_TRACK_BYTES / 2);
+
+	(void)state;
+	faulty_volume_set_hole(bed->volumes[0], 0, BED_TRACK_BYTES);
+	limit_device(2);
+	primary_ask(primary, &read);
+	assert_int_equal(primary_wait(primary, 1)->track_count, 4);
+	assert_in_range(wait_of_next_read(second), 1149, 1153); /* two and a half, without the burst of a tenth */
+}
+
+/* What was polled for is paid; the same tracks, wanted otherwise, are not. */
+static void only_the_retry_of_what_was_polled_for_is_paid(void **state)
+{
+	struct msg_read read = digests(1, 0, 3, 3 * BED_TRACK_BYTES);
+
+	(void)state;
+	limit_device(1);
+	faulty_volume_hang_reads(bed->volumes[0], true);
+	read.delivery = DELIVERY_POLL;
+	primary_ask(primary, &read);
+	read.floor = primary_wait(primary, 1)->floor;
+	primary_ask(primary, &read);
+	assert_int_equal(primary_wait(primary, 1)->status, STATUS_DATA_NOT_FOUND);
+	read.digest = DIGEST_SHA256;
+	primary_ask(primary, &read);
+	settle();
+	assert_int_equal(primary->answers[1].replies, 0);
+	bed_advance(bed, 2901);
+	assert_int_equal(primary_wait(primary, 1)->throttled_ms, 2901);
+	read.end_bytes--;
+	primary_ask(primary, &read);
+	settle();
+	assert_int_equal(primary->answers[1].replies, 0);
+	faulty_volume_hang_reads(bed->volumes[0], false);
+}
+
 /* Or a primary could have the whole disk read in spite of its limit. */
 static void run_that_is_polled_for_and_not_fetched_stays_charged(void **state)
 {
@@ -390,7 +435,8 @@ int main(void)
 		T(detach_and_loss_drop_throttled_reads),
 		T(throttled_time_counts_in_no_time_out), T(read_is_charged_with_the_tracks_it_answers),
 		T(holes_are_not_charged_and_zeros_are), T(read_that_is_answered_without_tracks_is_not_charged),
-		T(run_that_is_polled_for_is_charged_once), T(run_that_is_polled_for_and_not_fetched_stays_charged),
+		T(run_that_is_polled_for_is_charged_once), T(digests_are_charged_with_what_is_digested),
+		T(only_the_retry_of_what_was_polled_for_is_paid), T(run_that_is_polled_for_and_not_fetched_stays_charged),
 		T(limit_is_changed_while_reads_wait_for_it), T(throttled_job_says_so) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
