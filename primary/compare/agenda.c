@@ -469,8 +469,7 @@ void agenda_answered(struct agenda *agenda, const struct stream_run *run, int64_
 	if (run->kind != RUN_PASS && run->kind != RUN_RETRY)
 		return;
 	fit_runs(agenda, run->track_count, took_ms);
-	if (run->kind == RUN_PASS && hole_tracks > 0)
-		take_holes(agenda, run, run->first_track + run->track_count + hole_tracks);
+	take_holes(agenda, run, run->first_track + run->track_count + hole_tracks);
 }
 
 /* Tells the tracks of the set from that one on, and empties it. */

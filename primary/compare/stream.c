@@ -578,18 +578,12 @@ static bool take_run(struct stream *stream)
 	return true;
 }
 
-/* As the answer says that ends the run; an earlier one tells of tracks that were read since. */
-static uint64_t holes_behind(const struct reader *reader)
-{
-	return reader->first_track + reader->track_count == reader->stream->end ? reader->hole_tracks : 0;
-}
-
 static void end_run(struct stream *stream)
 {
 	const struct stream_shared *shared = stream->shared;
-	uint64_t local_holes = holes_behind(&stream->local), remote_holes = holes_behind(&stream->remote);
+	uint64_t local_holes = stream->local.hole_tracks, remote_holes = stream->remote.hole_tracks;
 
-	if (!stream->is_broken)
+	if (!stream->is_broken) /* the last answers are of its last track */
 		shared->answered(shared->arg, &stream->run, active_ms(shared) - stream->begun_ms,
 			local_holes < remote_holes ? local_holes : remote_holes);
 }

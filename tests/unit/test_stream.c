@@ -1150,22 +1150,22 @@ static void holes_behind_a_run_are_those_of_both_sides(void **state)
 	}
 }
 
-/* A later answer of one side, or the next run, does not take what an earlier one told for its own. */
-static void holes_are_forgotten_with_their_answer(void **state)
+static void holes_of_the_run_before_are_forgotten(void **state)
 {
 	struct fixture *f = *state;
 
 	f->client->tells_holes = true;
-	f->kind = RUN_FIRST;
 	memset(f->client->local_states, TRACK_HOLE, 64);
 	memset(f->client->remote_states, TRACK_HOLE, 64);
 	start_tracks(f, 64);
 	f->end = 8;
+	f->kind = RUN_FIRST;
 	fake_answer(f->client, SIDE_LOCAL);
-	assert_int_equal(f->hole_tracks, 0); /* the other side was not asked */
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(f->hole_tracks, 60);
 	fake_answer(f->client, SIDE_LOCAL);
 	assert_int_equal(f->answered, 2);
-	assert_int_equal(f->hole_tracks, 0);
+	assert_int_equal(f->hole_tracks, 0); /* the other side was not asked */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1226,7 +1226,7 @@ int main(void)
 		TEST(how_long_a_run_took_is_told_without_pauses),
 		TEST(a_run_that_was_given_up_was_not_answered),
 		TEST(holes_behind_a_run_are_those_of_both_sides),
-		TEST(holes_are_forgotten_with_their_answer),
+		TEST(holes_of_the_run_before_are_forgotten),
 	};
 
 	log_start("test_stream", LOG_LEVEL_ERROR);
