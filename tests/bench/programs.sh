@@ -128,11 +128,11 @@ serve_nbdkit()
 # stunnel starts an rsync for each connection, and rsync a stunnel at the other end: only TLS goes over the network.
 serve_rsync()
 {
-	local port end
+	local port end as_root=
 
 	port=$(free_port)
-	printf 'use chroot = no\n[volumes]\npath = %s\nread only = no\nuid = %s\ngid = %s\n' "$work" "$(id -u)" "$(id -g)" \
-		>"$scratch/rsyncd.conf"
+	[ "$(id -u)" != 0 ] || as_root=$'uid = 0\ngid = 0\n'
+	printf 'use chroot = no\n%s[volumes]\npath = %s\nread only = no\n' "$as_root" "$work" >"$scratch/rsyncd.conf"
 	for end in server client; do
 		{
 			printf 'foreground = yes\npid =\nsyslog = no\ndebug = warning\n'
@@ -207,7 +207,7 @@ measure_ra()
 	[ "$(jq -r .result "$scratch/out")" = identical ] || die "${title[$key]}: not proven identical"
 	[ "$1" = - ] || [ "$RA_BENCH_NETWORK" = shared ] || return 0
 	read -r wall_s cpu_s lo_bytes rest <<<"$figures"
-	figures="$wall_s $cpu_s $(jq .wire_bytes "$scratch/out") $rest"
+	figures="$wall_s $cpu_s $(jq '.wire_bytes // 0' "$scratch/out") $rest"
 }
 
 measure_bound() { measure - "$build/bench/$1" "${@:2}" "$work"/volume.[ab] && must_say '^identical$'; }

@@ -107,7 +107,7 @@ print_machine()
 	local memory commit model versions
 
 	memory=$(awk '/^MemTotal:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)
-	commit=$(git rev-parse --short HEAD 2>/dev/null)
+	commit=$(git describe --always --dirty --exclude '*' 2>/dev/null)
 	model=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
 	printf '%s; %s cores of %s, %s of memory, Linux %s; %s%s.\n' "$(date -u +%F)" "$(nproc)" "${model:-$(uname -m)}" \
 		"$(words_of "$memory")" "$(uname -r)" "$("$build/ra-compare" --version | head -n 1)" "${commit:+ at $commit}"
