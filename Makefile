@@ -31,7 +31,7 @@ PARTS := $(filter-out $(MAINS),$(wildcard secondary/*.c primary/*.c primary/comp
 SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+BENCH := $(addprefix $(BUILD)/bench/,fairness bound_digest bound_tls measure)
 FUZZ := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd replicator)
 PRELOAD := $(patsubst tests/support/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/preload/*.c))
@@ -98,10 +98,16 @@ $(BUILD)/tests/test_invalid_table: LDFLAGS += -Wl,--wrap=state_read,--wrap=state
 # And this one says itself what a certificate proves.
 $(BUILD)/tests/test_peer: LDFLAGS += -Wl,--wrap=tls_proof_has_name
 
-# What is measured by hand.
-$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call OBJECT,$(SUPPORT)) $(BUILD)/libra.a
+# What is measured by hand, and what scripts/bench takes.
+$(BUILD)/bench/fairness: $(call OBJECT,tests/bench/fairness.c $(SUPPORT)) $(BUILD)/libra.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(BUILD)/bench/bound_%: $(BUILD)/obj/tests/bench/bound_%.o $(call OBJECT,tests/bench/bound.c)
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bench/measure: $(call OBJECT,tests/bench/measure.c)
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 # The fuzz targets with a main that replays their corpus, for `make check`.
 $(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libra.a
