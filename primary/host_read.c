@@ -48,6 +48,7 @@ static void on_local_read(void *arg, const struct local_read_result *result)
 		.tag = slot->tag,
 		.status = result->status,
 		.track_count = result->track_count,
+		.hole_tracks = result->hole_tracks,
 		.slot_lost = result->memory_lost,
 		.throttled_ms = result->throttled_ms,
 		.cpu_ms = (uint64_t)clock_thread_cpu_ms(),
@@ -82,6 +83,8 @@ static enum status start_local_read(struct host *host, const struct msg_host_rea
 	struct local_read_spec spec = {
 		.first_track = read->first_track,
 		.track_count = read->track_count,
+		.digest = read->digest,
+		.end_bytes = read->end_bytes,
 		.memory = shm_slot(host->shm, read->slot),
 		.shm = host->shm,
 	};

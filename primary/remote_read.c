@@ -295,13 +295,14 @@ static uint64_t payload_bytes_of(const struct remote_job *job, const struct msg_
 	return bytes;
 }
 
-/* The last track of a run of data is DATA of another length than the size known here gives it: the secondary's volume has
- * another size, as may be when another peer kept its jobs there. Its length; 0: that is not what the payload says. */
+/* The last track of a run of data is DATA of another length than the size known here gives it: the secondary's volume
+ * has another size, as may be when another peer kept its jobs there. Its length; 0: the payload does not say that. */
 static uint64_t other_tail_bytes(const struct remote_job *job, const struct msg_read_reply *reply,
 	uint32_t payload_bytes)
 {
 	uint32_t count = reply->track_count;
-	if (job->spec.digest != DIGEST_NONE || count != job->spec.track_count || reply->states[count - 1] != TRACK_DATA)
+	bool is_last = count == job->spec.track_count && reply->states[count - 1] == TRACK_DATA;
+	if (job->spec.digest != DIGEST_NONE || !is_last)
 		return 0;
 	uint64_t known_bytes = track_bytes_of(job, count - 1);
 	uint64_t before_bytes = payload_bytes_of(job, reply) - known_bytes;

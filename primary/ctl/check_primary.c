@@ -213,8 +213,8 @@ static bool check_data(const struct check *check, const struct msg_host_open_rep
 	bool is_by_digest = reply->digests & 1u << DIGEST_XXH3_128;
 
 	if (reply->digest_only && !is_by_digest)
-		ctl_point_failed(check->points, CTL_WRONG, check->device, "%s gives this host no data of it (data = never), and "
-			"is too old to give digests. Install the same version on both hosts", check->peer);
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "%s gives this host no data of it (data = never), "
+			"and is too old to give digests. Install the same version on both hosts", check->peer);
 	else if (reply->digest_only)
 		ctl_point_good(check->points, check->device, "%s lets this host compare it by digest, and gives no data of it "
 			"(data = never)", check->peer);

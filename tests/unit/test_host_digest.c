@@ -116,6 +116,31 @@ static void remote_digests_fill_their_slot(void **state)
 	assert_int_equal(slot[6 * 32], 0);
 }
 
+static void local_digests_stand_at_their_places(void **state)
+{
+	struct host_end *f = *state;
+	const uint8_t *slot = shm_slot(f->shm, 2), none[16] = { 0 };
+	world_punch(f->world, TRACK, 2 * TRACK);
+	host_end_send_digest_read(f, 1, SIDE_LOCAL, 0, 3, 2, DIGEST_XXH3_128, HOST_SIZE_BYTES);
+	const struct msg_host_read_reply *reply = host_end_read_reply(f, 1, STATUS_OK);
+	assert_int_equal(reply->track_count, 3);
+	assert_int_equal(reply->states[1], TRACK_HOLE);
+	assert_memory_not_equal(slot, none, 16);
+	assert_memory_equal(slot + 16, none, 16);
+	assert_memory_not_equal(slot + 32, none, 16);
+	assert_memory_equal(slot + 48, none, 16);
+}
+
+static void local_holes_are_passed_on(void **state)
+{
+	struct host_end *f = *state;
+	world_punch(f->world, TRACK, HOST_SIZE_BYTES);
+	host_end_send_digest_read(f, 1, SIDE_LOCAL, 0, 2, 0, DIGEST_XXH3_128, 5 * TRACK);
+	assert_int_equal(host_end_read_reply(f, 1, STATUS_OK)->hole_tracks, 3);
+	host_end_send_read(f, 2, SIDE_LOCAL, 1, 1, 0);
+	assert_int_equal(host_end_read_reply(f, 2, STATUS_OK)->hole_tracks, 7);
+}
+
 static void remote_holes_are_passed_on(void **state)
 {
 	struct host_end *f = *state;
@@ -139,6 +164,8 @@ int main(void)
 		TEST_OPEN(reads_outside_the_limits_are_bad),
 		TEST(end_may_not_lie_beyond_the_side),
 		TEST_OPEN(remote_digests_fill_their_slot),
+		TEST_OPEN(local_digests_stand_at_their_places),
+		TEST_OPEN(local_holes_are_passed_on),
 		TEST_OPEN(remote_holes_are_passed_on),
 	};
 	return cmocka_run_group_tests_name("host_digest", tests, NULL, NULL);
