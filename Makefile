@@ -114,10 +114,17 @@ $(BUILD)/tests/%.so: tests/support/preload/%.c
 
 # `make fuzz`, then build-fuzz/fuzz_NAME tests/fuzz/corpus/NAME -max_total_time=60
 fuzz: $(FUZZ)
-build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(COMMON) $(PARTS) $(GEN)
+FUZZ_CFLAGS := -std=c11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -w
+build-fuzz/fuzz_%: build-fuzz/obj/tests/fuzz/fuzz_%.o build-fuzz/libra.a
+	$(call say,LD $@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+build-fuzz/libra.a: $(patsubst %.c,build-fuzz/obj/%.o,$(COMMON) $(PARTS)) build-fuzz/obj/gen/ra.pb-c.o
+	$(call say,AR $@)rm -f $@ && ar rcs $@ $^
+build-fuzz/obj/gen/ra.pb-c.o: $(BUILD)/gen/ra.pb-c.c
 	@mkdir -p $(@D)
-	$(call say,FUZZ $@)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -w \
-		-o $@ $< $(COMMON) $(PARTS) $(BUILD)/gen/ra.pb-c.c $(LDLIBS)
+	$(call say,FUZZ $<)clang $(CPPFLAGS) $(FUZZ_CFLAGS) -c -o $@ $<
+build-fuzz/obj/%.o: %.c | $(GEN)
+	@mkdir -p $(@D)
+	$(call say,FUZZ $<)clang $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
 tests: all $(UNIT) $(REPLAY) $(PRELOAD) $(TOOLS) $(BENCH)
 
@@ -137,4 +144,4 @@ install: all
 clean:
 	rm -rf build build-*
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj build-fuzz/obj -name '*.d' 2>/dev/null)

@@ -281,7 +281,17 @@ struct primary *primary_new_silent(struct bed *bed)
 	return new_silent(bed, bed->peer);
 }
 
-static struct primary *new_primary(struct bed *bed, struct peer *peer, uint64_t digests)
+struct primary *primary_new(struct bed *bed)
+{
+	return primary_new_of(bed, bed->peer);
+}
+
+struct primary *primary_new_of(struct bed *bed, struct peer *peer)
+{
+	return primary_new_knowing(bed, peer, UINT64_MAX);
+}
+
+struct primary *primary_new_knowing(struct bed *bed, struct peer *peer, uint64_t digests)
 {
 	const struct message hello = { .type = MESSAGE_HELLO, .hello = { .protocol_min = 1, .protocol_max = 1,
 		.features = UINT64_MAX, .software = "bed", .digests = digests } };
@@ -290,21 +300,6 @@ static struct primary *new_primary(struct bed *bed, struct peer *peer, uint64_t 
 	primary_send(primary, &hello);
 	BED_UNTIL(bed, primary->is_up);
 	return primary;
-}
-
-struct primary *primary_new(struct bed *bed)
-{
-	return new_primary(bed, bed->peer, UINT64_MAX);
-}
-
-struct primary *primary_new_of(struct bed *bed, struct peer *peer)
-{
-	return new_primary(bed, peer, UINT64_MAX);
-}
-
-struct primary *primary_new_knowing(struct bed *bed, uint64_t digests)
-{
-	return new_primary(bed, bed->peer, digests);
 }
 
 bool bed_has_session(const struct bed *bed, const struct session *session)

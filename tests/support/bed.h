@@ -97,7 +97,7 @@ struct peer *bed_add_peer(struct bed *bed, const char *name, const char *const *
 extern const struct conn_ops primary_conn_ops;
 struct primary *primary_new(struct bed *bed); /* of bed->peer, Hello done */
 struct primary *primary_new_of(struct bed *bed, struct peer *peer);
-struct primary *primary_new_knowing(struct bed *bed, uint64_t digests); /* of bed->peer, with these in its Hello */
+struct primary *primary_new_knowing(struct bed *bed, struct peer *peer, uint64_t digests); /* in its Hello */
 struct primary *primary_new_silent(struct bed *bed); /* connected, and has not said Hello */
 void primary_drop(struct primary *primary); /* the link is lost; frees it */
 /* A session of bed->peer whose other end is the returned descriptor. */
@@ -131,6 +131,8 @@ enum status primary_unreserve(struct primary *primary, uint32_t device, uint32_t
 enum status primary_detach(struct primary *primary, uint32_t device);
 /* Asserts that the answer has these tracks with the volume's content of now. */
 void assert_tracks(struct bed *bed, uint32_t device, const struct answer *answer, uint64_t first_track);
+/* By another way than the secondary's. */
+void bed_digest(enum digest digest, const void *data, size_t bytes, uint8_t out[DIGEST_BYTES_MAX]);
 /* Asserts that the answer to this Read has the digests of the volume's content of now. */
 void assert_digests(struct bed *bed, const struct answer *answer, const struct msg_read *read);
 

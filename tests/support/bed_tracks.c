@@ -35,15 +35,15 @@ void assert_tracks(struct bed *bed, uint32_t device, const struct answer *answer
 	free(expected);
 }
 
-static void digest_of(enum digest digest, const uint8_t *bytes, size_t count, uint8_t out[DIGEST_BYTES_MAX])
+void bed_digest(enum digest digest, const void *data, size_t bytes, uint8_t out[DIGEST_BYTES_MAX])
 {
 	XXH128_canonical_t canonical;
 
 	if (digest == DIGEST_SHA256) {
-		SHA256(bytes, count, out);
+		SHA256(data, bytes, out);
 		return;
 	}
-	XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, count));
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, bytes));
 	memcpy(out, canonical.digest, sizeof(canonical.digest));
 }
 
@@ -61,7 +61,7 @@ void assert_digests(struct bed *bed, const struct answer *answer, const struct m
 		if (answer->states[i] != TRACK_DATA)
 			continue;
 		faulty_volume_expect(bed->volumes[read->device_number], bytes, count, begin);
-		digest_of(read->digest, bytes, count, expected);
+		bed_digest(read->digest, bytes, count, expected);
 		assert_true(digest_at + digest_bytes(read->digest) <= answer->payload_bytes);
 		assert_memory_equal(answer->payload + digest_at, expected, digest_bytes(read->digest));
 		digest_at += digest_bytes(read->digest);

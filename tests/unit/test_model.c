@@ -83,6 +83,8 @@ struct model_job {
 	uint64_t dnf_floor; /* of the last DATA_NOT_FOUND, its run and what may answer it */
 	uint64_t dnf_first;
 	uint32_t dnf_count;
+	enum digest dnf_digest;
+	uint64_t dnf_end_bytes;
 	unsigned dnf_epoch;
 };
 
@@ -98,11 +100,14 @@ struct request {
 	uint64_t first;
 	uint32_t count;
 	enum delivery delivery;
+	enum digest digest;
+	uint64_t end_bytes; /* with a digest */
 };
 
 struct model_session {
 	struct primary *primary; /* NULL: not there */
 	struct model_peer *peer;
+	uint64_t digests; /* that it knows */
 	bool attached[BED_DEVICES];
 	struct request requests[TAGS];
 	unsigned seen[TAGS]; /* replies of a tag when its request was over */
@@ -138,7 +143,7 @@ static struct {
 
 /* Over all rounds: what was tested at all. */
 static unsigned long statuses[STATUS_COUNT], read_statuses[STATUS_COUNT], states[TRACK_STATE_COUNT];
-static unsigned long evicted, links_lost;
+static unsigned long evicted, links_lost, digests[DIGEST_COUNT], holes_told;
 
 static _Noreturn void failed(int line, const char *what, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static _Noreturn void failed(int line, const char *what, const char *format, ...)
@@ -344,15 +349,22 @@ static void forget_device(struct model_session *session, uint32_t device)
 
 /* ---- Answers ---- */
 
-/* The epoch's content of a track, or its error, is what was answered. */
-static bool is_track_of(uint32_t device, const struct epoch *epoch, uint64_t track, uint64_t constants_bytes,
-	enum track_state state, const uint8_t *data)
+/* Where the tracks that are asked for end. */
+static uint64_t end_of(const struct request *request)
 {
-	uint64_t begin = track * TRACK, end = begin + TRACK < constants_bytes ? begin + TRACK : constants_bytes;
+	return request->digest != DIGEST_NONE ? request->end_bytes : real_job(request->job)->constants.size_bytes;
+}
+
+/* The epoch's content of a track, its digest or its error is what was answered. */
+static bool is_track_of(const struct request *request, const struct epoch *epoch, uint64_t track, uint64_t end_bytes,
+	enum track_state state, const uint8_t *payload)
+{
+	struct faulty_volume *shadow = m.devices[request->device].shadow;
+	uint64_t begin = track * TRACK, end = begin + TRACK < end_bytes ? begin + TRACK : end_bytes;
 	bool is_hole = track >= HOLE_TRACK && track < HOLE_TRACK + 4;
 	bool is_zero = is_hole || (track >= HOLE_TRACK + 4 && track < HOLE_TRACK + 8);
 	bool is_bad = begin < epoch->bad_end && epoch->bad_begin < end;
-	uint8_t expected[TRACK];
+	uint8_t expected[TRACK], digest[DIGEST_BYTES_MAX];
 
 	switch (state) {
 	case TRACK_HOLE:
@@ -366,37 +378,53 @@ static bool is_track_of(uint32_t device, const struct epoch *epoch, uint64_t tra
 	case TRACK_DATA:
 		if (is_zero || is_bad || epoch->size_bytes < end)
 			return false;
-		faulty_volume_set_version(m.devices[device].shadow, epoch->version);
-		faulty_volume_expect(m.devices[device].shadow, expected, end - begin, begin);
-		return memcmp(expected, data, end - begin) == 0;
+		faulty_volume_set_version(shadow, epoch->version);
+		faulty_volume_expect(shadow, expected, end - begin, begin);
+		if (request->digest == DIGEST_NONE)
+			return memcmp(expected, payload, end - begin) == 0;
+		bed_digest(request->digest, expected, end - begin, digest);
+		return memcmp(digest, payload, digest_bytes(request->digest)) == 0;
 	default:
 		return false;
 	}
 }
 
+static void check_holes(const struct request *request, const struct answer *answer)
+{
+	uint64_t last = request->first + answer->track_count - 1;
+
+	if (answer->hole_tracks == 0)
+		return;
+	CHECK(answer->track_count == request->count, "%u tracks of %u", answer->track_count, request->count);
+	CHECK(last >= HOLE_TRACK && last + answer->hole_tracks < HOLE_TRACK + 4 &&
+		(last + answer->hole_tracks) * TRACK < end_of(request), "%" PRIu64 " behind %" PRIu64, answer->hole_tracks,
+		last);
+	holes_told++;
+}
+
 static void check_tracks(const struct request *request, const struct answer *answer)
 {
 	const struct model_device *device = &m.devices[request->device];
-	const struct job *real = real_job(request->job);
-	const uint8_t *data = answer->payload;
+	const struct wanted wanted = { .track_bytes = TRACK, .end_bytes = end_of(request) };
+	const uint8_t *payload = answer->payload;
 
 	CHECK(answer->track_count >= 1 && answer->track_count <= request->count, "%u tracks", answer->track_count);
 	for (uint32_t i = 0; i < answer->track_count; i++) {
 		uint64_t track = request->first + i;
 		unsigned epoch = device->now;
 
-		while (!is_track_of(request->device, &device->epochs[epoch], track, real->constants.size_bytes,
-			answer->states[i], data)) {
+		while (!is_track_of(request, &device->epochs[epoch], track, wanted.end_bytes, answer->states[i], payload)) {
 			CHECK(epoch > request->floor, "device %u, track %" PRIu64 " is in state %u of no epoch from %u to %u",
 				request->device, track, answer->states[i], request->floor, device->now);
 			epoch--;
 		}
 		if (answer->states[i] == TRACK_DATA)
-			data += wanted_bytes(&(struct wanted){ .track_bytes = TRACK, .end_bytes = real->constants.size_bytes },
-				track, 1);
+			payload += request->digest != DIGEST_NONE ? digest_bytes(request->digest) : wanted_bytes(&wanted, track, 1);
 		states[answer->states[i]]++;
+		digests[request->digest] += answer->states[i] == TRACK_DATA;
 	}
-	CHECK(data == answer->payload + answer->payload_bytes, "%u bytes of payload", answer->payload_bytes);
+	CHECK(payload == answer->payload + answer->payload_bytes, "%u bytes of payload", answer->payload_bytes);
+	check_holes(request, answer);
 }
 
 static void check_read(struct request *request, const struct answer *answer)
@@ -424,6 +452,8 @@ static void check_read(struct request *request, const struct answer *answer)
 		request->job->dnf_floor = answer->floor;
 		request->job->dnf_first = request->first;
 		request->job->dnf_count = request->count;
+		request->job->dnf_digest = request->digest;
+		request->job->dnf_end_bytes = request->end_bytes;
 		request->job->dnf_epoch = request->floor;
 		break;
 	case STATUS_TIMEOUT:
@@ -892,9 +922,9 @@ static struct model_job *pick_job(const struct model_session *session, uint64_t 
 
 static bool is_within(uint64_t bytes, const struct request *request)
 {
-	uint64_t tracks = (bytes + TRACK - 1) / TRACK;
+	uint64_t tracks = (end_of(request) + TRACK - 1) / TRACK;
 
-	return request->first < tracks && request->count <= tracks - request->first;
+	return end_of(request) <= bytes && request->first < tracks && request->count <= tracks - request->first;
 }
 
 /* What the Read may be answered at once because it is wrong; 0: it is accepted. */
@@ -906,7 +936,11 @@ static unsigned read_is_refused(struct model_session *session, struct request *r
 		m.posted[STATUS_BAD_LINK_ID]++;
 		return 1u << STATUS_BAD_LINK_ID;
 	}
-	if (session->peer->peer->is_digest_only) {
+	if (request->digest != DIGEST_NONE && (session->digests & 1u << request->digest) == 0) {
+		m.posted[STATUS_BAD_REQUEST]++;
+		return 1u << STATUS_BAD_REQUEST;
+	}
+	if (request->digest == DIGEST_NONE && session->peer->peer->is_digest_only) {
 		m.posted[STATUS_NOT_PERMITTED]++;
 		return 1u << STATUS_NOT_PERMITTED;
 	}
@@ -919,15 +953,34 @@ static unsigned read_is_refused(struct model_session *session, struct request *r
 	return 0;
 }
 
+/* Mostly all of the device; else an end that others choose too, any, or one too far. */
+static uint64_t choose_end(const struct model_job *job)
+{
+	uint64_t size_bytes = job != NULL ? real_job(job)->constants.size_bytes : TRACKS * TRACK;
+
+	if (once_in(30))
+		return size_bytes + 1 + any(TRACK);
+	if (once_in(3) && size_bytes > HOT_TRACKS * TRACK)
+		return once_in(2) ? (HOT_TRACKS / 2) * TRACK + 512 * (1 + any(4)) : 1 + any(HOT_TRACKS * TRACK);
+	return once_in(4) ? 1 + any((uint32_t)size_bytes) : size_bytes;
+}
+
 static void choose_run(struct request *request, struct msg_read *message, const struct model_job *job)
 {
+	request->digest = (enum digest)(once_in(2) ? DIGEST_NONE : any(DIGEST_COUNT));
+	if (request->digest != DIGEST_NONE)
+		request->end_bytes = choose_end(job);
 	request->count = once_in(3) ? 1 + any(RUN_TRACKS_MAX) : 1 + any(8);
+	if (request->digest != DIGEST_NONE && once_in(10))
+		request->count = 1 + any(RUN_DIGESTS_MAX);
 	request->first = once_in(3) ? any(TRACKS + TRACKS / 8) : any(HOT_TRACKS);
 	request->delivery = (enum delivery)(1 + any(DELIVERY_COUNT - 1));
 	message->reread = once_in(6);
 	if (job != NULL && job->dnf_count > 0 && !once_in(4)) { /* the retry */
 		request->first = job->dnf_first;
 		request->count = job->dnf_count;
+		request->digest = job->dnf_digest;
+		request->end_bytes = job->dnf_end_bytes;
 		request->delivery = DELIVERY_POLL;
 		message->floor = job->dnf_floor;
 	} else if (once_in(20)) {
@@ -951,13 +1004,14 @@ static void read_some(struct model_session *session)
 		return; /* its Read may be answered in this burst: what becomes of this one is not determined */
 	request = new_request(session, READ, device, &tag);
 	choose_run(request, read, job);
-	request->allowed = read_is_refused(session, request, job);
 	request->job = job;
+	request->allowed = read_is_refused(session, request, job);
 	*read = (struct msg_read){ .tag = tag, .link_id = link_id, .device_number = device, .first_track = request->first,
-		.track_count = request->count, .delivery = request->delivery, .floor = read->floor, .reread = read->reread };
-	tell("session %td read device %u link %016" PRIx64 " %u from %" PRIu64 " %s%s, tag %u", session - m.sessions,
-		device, link_id, request->count, request->first, delivery_name(request->delivery),
-		read->reread ? " again" : "", tag);
+		.track_count = request->count, .delivery = request->delivery, .floor = read->floor, .reread = read->reread,
+		.digest = request->digest, .end_bytes = request->end_bytes };
+	tell("session %td read device %u link %016" PRIx64 " %u from %" PRIu64 " %s %s%s to %" PRIu64 ", tag %u",
+		session - m.sessions, device, link_id, request->count, request->first, delivery_name(request->delivery),
+		digest_name(request->digest), read->reread ? " again" : "", request->end_bytes, tag);
 	if (request->allowed == 0) {
 		request->floor = job->floor > model->floor ? job->floor : model->floor;
 		if (read->floor == 0 && read->reread)
@@ -1086,7 +1140,11 @@ static void connect_one(void)
 		peer->links_refused++;
 	} else if (session != NULL) {
 		memset(session, 0, sizeof(*session));
-		session->primary = primary_new_of(m.bed, peer->peer);
+		session->digests = once_in(4) ? any(4) << DIGEST_XXH3_128 : UINT64_MAX;
+		session->primary = primary_new_knowing(m.bed, peer->peer, session->digests);
+		if ((session->digests & 1u << DIGEST_XXH3_128) == 0)
+			session->digests = 0;
+		CHECK(session->primary->digests == (session->digests & DIGESTS_KNOWN), "%" PRIu64, session->primary->digests);
 		session->peer = peer;
 		peer->links++;
 	}
@@ -1229,9 +1287,14 @@ static bool step_disk(void)
 	if (count == 0)
 		return false;
 	request = able[any(count)];
-	tell("disk: request of kind %u, state %u", request->spec.kind, request->state);
 	note_before();
-	model_da_step(request);
+	if (request->state == DA_RUNNING && request->spec.kind == DA_READ && once_in(3)) {
+		tell("disk: request of kind %u gets on", request->spec.kind);
+		model_da_has_read(request);
+	} else {
+		tell("disk: request of kind %u, state %u", request->spec.kind, request->state);
+		model_da_step(request);
+	}
 	check_all(now_ms());
 	return true;
 }
@@ -1383,14 +1446,18 @@ static void check_coverage(void)
 		print_message("%s %lu, ", status_name(others[i]), statuses[others[i]]);
 	for (unsigned i = TRACK_DATA; i < TRACK_STATE_COUNT; i++)
 		print_message("state %u %lu, ", i, states[i]);
-	print_message("%lu evicted, %lu links lost\n", evicted, links_lost);
+	for (enum digest digest = DIGEST_NONE; digest < DIGEST_COUNT; digest++)
+		print_message("%s %lu, ", digest_name(digest), digests[digest]);
+	print_message("%lu holes told, %lu evicted, %lu links lost\n", holes_told, evicted, links_lost);
 	for (unsigned i = 0; i < sizeof(of_reads) / sizeof(of_reads[0]); i++)
 		assert_true(read_statuses[of_reads[i]] > 0);
 	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		assert_true(statuses[others[i]] > 0);
 	for (unsigned i = TRACK_DATA; i < TRACK_STATE_COUNT; i++)
 		assert_true(states[i] > 0);
-	assert_true(evicted > 0 && links_lost > 0);
+	for (enum digest digest = DIGEST_NONE; digest < DIGEST_COUNT; digest++)
+		assert_true(digests[digest] > 0);
+	assert_true(holes_told > 0 && evicted > 0 && links_lost > 0);
 }
 
 static void secondary_does_what_the_model_allows(void **state)

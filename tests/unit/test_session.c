@@ -155,7 +155,7 @@ static void run_outside_the_device_is_refused(void **state)
 
 static uint64_t agreed(uint64_t digests)
 {
-	struct primary *other = primary_new_knowing(bed, digests);
+	struct primary *other = primary_new_knowing(bed, bed->peer, digests);
 
 	digests = other->digests;
 	primary_drop(other);
@@ -189,7 +189,7 @@ static struct answer *ask_digests(struct primary *from, enum digest digest, uint
 static void digest_that_was_not_agreed_on_is_refused(void **state)
 {
 	const uint64_t size_bytes = 256 * BED_TRACK_BYTES;
-	struct primary *other = primary_new_knowing(bed, 1u << DIGEST_XXH3_128);
+	struct primary *other = primary_new_knowing(bed, bed->peer, 1u << DIGEST_XXH3_128);
 
 	(void)state;
 	primary_attach(other, "d0");
@@ -197,7 +197,7 @@ static void digest_that_was_not_agreed_on_is_refused(void **state)
 	assert_int_equal(ask_digests(other, DIGEST_SHA256, 0, 1, size_bytes)->status, STATUS_BAD_REQUEST);
 	assert_string_equal(other->answers[1].detail, "HelloReply did not name this digest");
 	primary_drop(other);
-	other = primary_new_knowing(bed, 0);
+	other = primary_new_knowing(bed, bed->peer, 0);
 	primary_attach(other, "d0");
 	assert_int_equal(ask_digests(other, DIGEST_XXH3_128, 0, 1, size_bytes)->status, STATUS_BAD_REQUEST);
 	assert_int_equal(post_count(bed->post, STATUS_BAD_REQUEST), 2);
