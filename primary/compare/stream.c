@@ -455,6 +455,7 @@ static void count_answer(struct reader *reader)
 	struct stream *stream = reader->stream;
 	const struct reader *other = reader->side == SIDE_LOCAL ? &stream->remote : &stream->local;
 	struct report_waits *waits = waits_of(reader);
+	uint64_t bytes = 0;
 
 	reader->came_ms = active_ms(stream->shared);
 	waits->asked_ms[reader->side] += reader->came_ms - reader->asked_ms;
@@ -463,7 +464,9 @@ static void count_answer(struct reader *reader)
 			(other->came_ms > reader->asked_ms ? other->came_ms : reader->asked_ms);
 	for (uint32_t i = 0; i < reader->track_count; i++)
 		if (reader->states[i] == TRACK_DATA || reader->states[i] == TRACK_ZERO)
-			waits->read_bytes[reader->side] += report_common_bytes(stream->shared->report, reader->first_track + i);
+			bytes += report_common_bytes(stream->shared->report, reader->first_track + i);
+	waits->read_bytes[reader->side] += bytes;
+	stream->run.has_data = stream->run.has_data || bytes > 0;
 }
 
 static void take_answer(struct reader *reader, const struct msg_host_read_reply *reply)
@@ -568,6 +571,7 @@ static bool take_run(struct stream *stream)
 		return false;
 	assert(run->track_count <= (run->digest == DIGEST_NONE ? RUN_TRACKS_MAX : RUN_DIGESTS_MAX));
 	run->asked_wall_s = time(NULL);
+	run->has_data = false;
 	stream->begun_ms = active_ms(stream->shared);
 	stream->place_bytes = run->digest == DIGEST_NONE ? stream->shared->track_bytes : digest_bytes(run->digest);
 	stream->is_broken = false;

@@ -39,7 +39,9 @@ struct stream_run {
 	enum digest digest; /* what is read of each track; NONE: its data */
 	uint64_t first_track;
 	uint32_t track_count; /* at most RUN_DIGESTS_MAX, of data RUN_TRACKS_MAX */
-	int64_t asked_wall_s; /* set by the stream: nothing of the run was read before */
+	/* Set by the stream: */
+	int64_t asked_wall_s; /* nothing of the run was read before */
+	bool has_data;        /* something of it is no hole */
 };
 
 /* A track whose two sides are not equal; or one of FIRST, where remote is NULL. local and remote are the bytes that
