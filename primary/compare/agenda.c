@@ -457,7 +457,7 @@ void agenda_gave_up(struct agenda *agenda, const struct stream_run *run, uint64_
 	look_for_room(agenda);
 }
 
-/* Between large holes only the run that finds the next data is of use: those dealt before it comes back are of holes. */
+/* Between large holes only the run that finds the next data is of use: those dealt before it returns are of holes. */
 static void fit_ahead(struct agenda *agenda, const struct stream_run *run, uint64_t hole_tracks)
 {
 	if (!run->has_data)
