@@ -542,6 +542,18 @@ static void on_reply(void *arg, const struct msg_host_read_reply *reply)
 
 /* ---- The run ---- */
 
+/* A slot, as much of it as the question needs. A stream that does not get that stops. */
+static bool has_memory(struct reader *reader)
+{
+	int rc = reader->has_slot ? shm_fill(reader->stream->shared->shm, reader->slot,
+		tracks_wanted(reader) * reader->stream->place_bytes) : 0;
+
+	if (rc != 0)
+		log_error("no memory for reads of the %s volume: %s", side_name(reader->side), strerror(-rc));
+	reader->has_slot = reader->has_slot && rc == 0;
+	return reader->has_slot;
+}
+
 /* Sees to it that the side will have the next track. */
 static void want(struct reader *reader)
 {
@@ -549,7 +561,7 @@ static void want(struct reader *reader)
 
 	if (reader->state != READER_IDLE || stream->next == stream->end || has_track(reader, stream->next))
 		return;
-	if (!reader->has_slot)
+	if (!has_memory(reader))
 		give_up(stream, REASON_NO_MEMORY);
 	else
 		ask(reader);
@@ -633,10 +645,10 @@ static void advance(struct stream *stream)
 bool stream_start(struct stream *stream)
 {
 	assert(!stream->is_busy && !stream->is_abandoned);
-	if (!take_run(stream))
-		return false;
-	advance_run(stream);
-	return true;
+	while (take_run(stream))
+		if (!advance_run(stream))
+			return true;
+	return false;
 }
 
 bool stream_is_idle(const struct stream *stream)
