@@ -4,12 +4,29 @@
  */
 #include "tests/unit/engine_bed.h"
 
+#include <errno.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "storage/ledger.h"
 
 #define TIB (1ull << 40)
+
+/* Slots for which the system has memory. */
+static unsigned memory_slots;
+static uint32_t bytes_filled;
+
+int __real_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
+int __wrap_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
+
+int __wrap_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes)
+{
+	if (slot >= memory_slots)
+		return -ENOMEM;
+	if (bytes > bytes_filled)
+		bytes_filled = bytes;
+	return __real_shm_fill(shm, slot, bytes);
+}
 
 static int set_up_digest(void **state)
 {
@@ -18,6 +35,8 @@ static int set_up_digest(void **state)
 	set_up(state);
 	f = *state;
 	f->options.digest = DIGEST_XXH3_128;
+	memory_slots = UINT32_MAX;
+	bytes_filled = 0;
 	return 0;
 }
 
@@ -34,6 +53,40 @@ static void equal_digests_prove_all_tracks(void **state)
 	assert_int_equal(engine_exit_code(f->engine), 0);
 	assert_int_equal(figures(f)->setup.digest, DIGEST_XXH3_128);
 	assert_int_equal(figures(f)->compared_bytes, FAKE_VOLUME_BYTES);
+}
+
+static void slots_take_no_more_memory_than_runs_need(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.run_tracks = 10;
+	start(f);
+	run_pass(f);
+	assert_int_equal(bytes_filled, 10 * digest_bytes(DIGEST_XXH3_128));
+}
+
+static void streams_for_which_there_is_memory_do_all(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_slots = 2; /* of the first stream */
+	start(f);
+	run_pass(f);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->reasons[REASON_NO_MEMORY], 2 * RUN_TRACKS); /* those of the other two */
+	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], TRACKS - 2 * RUN_TRACKS);
+}
+
+static void without_any_memory_nothing_is_compared(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_slots = 0;
+	start(f);
+	fake_answer_open(f->client, STATUS_OK);
+	assert_int_equal(engine_exit_code(f->engine), 3);
+	assert_int_equal(figures(f)->reasons[REASON_NO_MEMORY], TRACKS);
+	assert_int_equal(f->client->reads_sent, 0);
 }
 
 static void the_first_run_is_of_one_mebibyte_or_the_run_asked_for(void **state)
@@ -176,6 +229,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(equal_digests_prove_all_tracks),
+		TEST(slots_take_no_more_memory_than_runs_need),
+		TEST(streams_for_which_there_is_memory_do_all),
+		TEST(without_any_memory_nothing_is_compared),
 		TEST(the_first_run_is_of_one_mebibyte_or_the_run_asked_for),
 		TEST(a_difference_has_its_bytes_by_digest_too),
 		TEST(data_that_is_equal_after_its_digests_differed_is_settled),

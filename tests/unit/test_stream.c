@@ -5,6 +5,7 @@
  */
 #include "primary/compare/stream.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +24,17 @@
 
 #define RUN_TRACKS 4u
 #define SLOT_BYTES (RUN_TRACKS * FAKE_TRACK_BYTES)
+
+/* The memory of the system, as shm_fill finds it. */
+static bool has_no_memory;
+
+int __real_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
+int __wrap_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
+
+int __wrap_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes)
+{
+	return has_no_memory ? -ENOMEM : __real_shm_fill(shm, slot, bytes);
+}
 
 struct fixture {
 	struct clock *clock;
@@ -186,6 +198,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
+	has_no_memory = false;
 	client_free(f->client);
 	stream_free(f->stream);
 	report_free(f->report);
@@ -726,6 +739,34 @@ static void a_stream_without_a_slot_stops(void **state)
 	assert_false(stream_start(f->stream));
 }
 
+static void a_stream_stops_when_there_is_no_memory_for_its_slot(void **state)
+{
+	for (int at_start = 0; at_start < 2; at_start++) {
+		struct fixture *f = *state;
+
+		start_tracks(f, 12);
+		if (at_start) {
+			fake_answer(f->client, SIDE_LOCAL);
+			has_no_memory = true;
+			fake_answer_some(f->client, SIDE_REMOTE, 3);
+			assert_int_equal(tracks(f, REPORT_IDENTICAL), 3);
+			assert_int_equal(f->ended, 1);
+		} else {
+			stream_abandon(f->stream, REASON_LOST);
+			stream_free(f->stream);
+			f->stream = stream_new(&f->shared, 5, 0, 1);
+			has_no_memory = true;
+			assert_false(stream_start(f->stream));
+			assert_int_equal(f->ended, 0);
+		}
+		assert_true(stream_is_idle(f->stream));
+		assert_true(stream_has_stopped(f->stream));
+		assert_int_equal(report_figures(f->report)->reasons[REASON_NO_MEMORY], at_start ? 1 : 4);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
 static void a_lost_link_is_fatal(void **state)
 {
 	struct fixture *f = *state;
@@ -1204,6 +1245,7 @@ int main(void)
 		TEST(a_volume_error_makes_the_rest_unreadable),
 		TEST(a_lost_slot_is_never_used_again),
 		TEST(a_stream_without_a_slot_stops),
+		TEST(a_stream_stops_when_there_is_no_memory_for_its_slot),
 		TEST(a_lost_link_is_fatal),
 		TEST(an_abandoned_stream_ignores_late_replies),
 		TEST(the_first_read_of_a_round_is_of_the_local_volume_alone),
