@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one status enum of RA, the states of a track and the digests, with the numbers they have on the wire (proto/ra.proto;
- * wire/message.c asserts that they agree).
+ * The one status enum of RA, the states of a track and the digests, with the numbers they have on the wire
+ * (proto/ra.proto; wire/message.c asserts that they agree).
  */
 #ifndef RA_BASE_STATUS_H
 #define RA_BASE_STATUS_H

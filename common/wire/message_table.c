@@ -406,7 +406,7 @@ static int check_state_count(const char *type, enum status status, uint32_t trac
 static int check_holes(const char *type, const uint8_t *states, uint32_t track_count, uint64_t hole_tracks, char *why)
 {
 	if (hole_tracks > 0 && (track_count == 0 || states[track_count - 1] != TRACK_HOLE || hole_tracks > TRACKS_END))
-		return message_refuse(why, "%s.hole_tracks is %llu, and the last of %u tracks is no hole, or there are not so many",
+		return message_refuse(why, "%s.hole_tracks is %llu: too many, or the last of %u tracks is no hole",
 			type, (unsigned long long)hole_tracks, track_count);
 	return 0;
 }
