@@ -31,7 +31,7 @@ PARTS := $(filter-out $(MAINS),$(wildcard secondary/*.c primary/*.c primary/comp
 SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+BENCH := $(addprefix $(BUILD)/bench/,fairness bound_digest bound_tls measure)
 FUZZ := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd replicator)
 PRELOAD := $(patsubst tests/support/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/preload/*.c))
@@ -88,6 +88,7 @@ $(BUILD)/tests/test_read $(BUILD)/tests/test_read_digest $(BUILD)/tests/test_del
 # This one sees each frame of a link leave and arrive.
 $(BUILD)/tests/test_link_cut: LDFLAGS += -Wl,--wrap=output_push,--wrap=reader_took
 # This one lets each step of a write fail, or be the last.
+$(BUILD)/tests/test_stream $(BUILD)/tests/test_engine_digest: LDFLAGS += -Wl,--wrap=shm_fill
 $(BUILD)/tests/test_state_file: LDFLAGS += -Wl,--wrap=write,--wrap=fsync,--wrap=rename
 # And these let state files hang.
 $(BUILD)/tests/test_keep: LDFLAGS += -Wl,--wrap=state_read,--wrap=state_write
@@ -98,10 +99,16 @@ $(BUILD)/tests/test_invalid_table: LDFLAGS += -Wl,--wrap=state_read,--wrap=state
 # And this one says itself what a certificate proves.
 $(BUILD)/tests/test_peer: LDFLAGS += -Wl,--wrap=tls_proof_has_name
 
-# What is measured by hand.
-$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call OBJECT,$(SUPPORT)) $(BUILD)/libra.a
+# What is measured by hand, and what scripts/bench takes.
+$(BUILD)/bench/fairness: $(call OBJECT,tests/bench/fairness.c $(SUPPORT)) $(BUILD)/libra.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(BUILD)/bench/bound_%: $(BUILD)/obj/tests/bench/bound_%.o $(call OBJECT,tests/bench/bound.c)
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bench/measure: $(call OBJECT,tests/bench/measure.c)
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 # The fuzz targets with a main that replays their corpus, for `make check`.
 $(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libra.a

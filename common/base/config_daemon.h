@@ -36,7 +36,7 @@ extern const char *const config_level_words[]; /* in the order of enum log_level
 		"Folder of what must outlast the daemon.", NULL }, \
 	{ section, "track-size", CONFIG_SIZE, TRACK_BYTES_MIN, TRACK_BYTES_MAX, NULL, "64K", \
 		"Unit of comparison, a power of two; the same on both hosts.", NULL }, \
-	{ section, "da-threads", CONFIG_NUMBER, 2, 64, NULL, "4", \
+	{ section, "da-threads", CONFIG_NUMBER, 2, 64, NULL, "8", \
 		"Threads that read volumes, of which one device takes at most half.", NULL }, \
 	{ section, "limit", CONFIG_RATE, 0, 0, NULL, "none", \
 		"What this daemon reads, all devices together.", NULL }, \

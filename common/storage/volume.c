@@ -24,6 +24,7 @@
 
 #include "base/alloc.h"
 #include "storage/path_lock.h"
+#include "storage/read_watch.h"
 #include "storage/volume_identity.h"
 
 #define DIRECT_ALIGN_BYTES 4096u
@@ -52,6 +53,7 @@ struct volume {
 	bool is_open;
 	bool is_locked;
 	atomic_uint_fast64_t reads_ended;
+	struct read_watch watch; /* of reads that are not direct */
 };
 
 static int kind_of(const struct stat *st, enum volume_kind *kind)
@@ -205,6 +207,17 @@ static int path_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
 	if (size_bytes > offset)
 		*data_offset = size_bytes;
 	return 0;
+}
+
+/* Holes are left out: to ask for them fills the page cache with zeros. */
+static void path_will_read(const struct path_volume *self, uint64_t offset, uint64_t bytes)
+{
+	off_t hole = self->has_holes ? lseek(self->fd, (off_t)offset, SEEK_HOLE) : -1;
+
+	if (hole >= 0 && (uint64_t)hole - offset < bytes)
+		bytes = (uint64_t)hole - offset;
+	if (bytes > 0) /* 0 would mean: to the end */
+		(void)posix_fadvise(self->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
 }
 
 static void path_unlock(void *arg)
@@ -386,11 +399,16 @@ static ssize_t read_whole(struct volume *volume, const struct iovec *iov, int io
 
 ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
 {
+	bool is_direct = volume_is_direct(volume);
+	struct watched_read watched;
 	ssize_t bytes;
 
-	assert(volume->is_open);
 	assert(iov_count > 0 && iov_count <= VOLUME_IOV_MAX);
+	if (!is_direct)
+		read_watch_begin(&volume->watch, &watched, false);
 	bytes = read_whole(volume, iov, iov_count, offset);
+	if (!is_direct)
+		read_watch_end(&volume->watch, &watched, bytes > 0 ? (size_t)bytes : 0);
 	atomic_fetch_add_explicit(&volume->reads_ended, 1, memory_order_relaxed);
 	return bytes;
 }
@@ -399,6 +417,17 @@ bool volume_is_direct(const struct volume *volume)
 {
 	assert(volume->is_open);
 	return volume->path_volume && volume->path_volume->is_direct;
+}
+
+bool volume_is_cold(const struct volume *volume)
+{
+	return read_watch_is_cold(&volume->watch);
+}
+
+void volume_will_read(struct volume *volume, uint64_t offset, uint64_t bytes)
+{
+	if (!volume_is_direct(volume) && volume->path_volume)
+		path_will_read(volume->path_volume, volume->part_offset_bytes + offset, bytes);
 }
 
 uint64_t volume_reads_ended(const struct volume *volume)

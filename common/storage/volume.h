@@ -57,6 +57,10 @@ int volume_size(struct volume *volume, uint64_t *size_bytes);
 ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset);
 /* Are its reads direct, so that each costs the disk's time? It must be open. */
 bool volume_is_direct(const struct volume *volume);
+/* Have reads that are not direct lately waited for the disk, rather than found all in memory? */
+bool volume_is_cold(const struct volume *volume);
+/* The system is told that these bytes, more than none, are read soon. It may take as long as a read. */
+void volume_will_read(struct volume *volume, uint64_t offset, uint64_t bytes);
 /* Calls of volume_read that have ended, in whatever way, since volume_new. Any thread. */
 uint64_t volume_reads_ended(const struct volume *volume);
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset);

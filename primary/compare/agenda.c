@@ -35,11 +35,12 @@ struct agenda {
 	struct track_set *later;
 	struct track_set *exact; /* their digests differ */
 	uint64_t dealt_tracks; /* that streams have, but for those of settling */
+	uint32_t ahead; /* so many runs at a time; see fit_ahead */
 	uint64_t different_tracks;
 	struct track_set *different; /* --mark: at most TRACK_SET_RANGES_MAX ranges of them */
 	struct settle *settle; /* NULL: --settle 0 */
-	bool is_held; /* a stream got no run, because too many tracks are being settled */
-	struct timer release; /* when they are fewer */
+	bool is_held; /* a stream got no run, because there was no room */
+	struct timer release; /* when there is */
 	bool is_stopped;
 };
 
@@ -135,6 +136,7 @@ struct agenda *agenda_new(const struct agenda_config *config)
 	agenda->config = *config;
 	agenda->todo = track_set_new();
 	agenda->run_tracks = config->run_tracks_first;
+	agenda->ahead = config->options->jobs;
 	agenda->later = track_set_new();
 	agenda->exact = track_set_new();
 	agenda->different = track_set_new();
@@ -167,11 +169,15 @@ static bool is_settling(const struct stream_run *run)
 	return run->kind == RUN_FIRST || run->kind == RUN_SECOND;
 }
 
-/* All that streams have, and all of one more run, may differ. */
-static bool has_room_to_settle(const struct agenda *agenda)
+/* One more run: all that streams have, and all of it, may differ. */
+static bool has_room(const struct agenda *agenda)
 {
-	return !agenda->settle || settle_tracks(agenda->settle) + track_set_tracks(agenda->exact) +
-		agenda->dealt_tracks + agenda->run_tracks <= SETTLE_TRACKS_MAX;
+	uint64_t settling = agenda_settling_tracks(agenda) + track_set_tracks(agenda->exact) + agenda->dealt_tracks;
+
+	if (agenda->ahead < agenda->config.options->jobs &&
+		agenda->dealt_tracks > (uint64_t)(agenda->ahead - 1) * agenda->run_tracks)
+		return false;
+	return !agenda->settle || settling + agenda->run_tracks <= SETTLE_TRACKS_MAX;
 }
 
 static bool cut_run(const struct agenda *agenda, const struct track_set *set, uint64_t from, enum run_kind kind,
@@ -194,7 +200,7 @@ static bool cut_run(const struct agenda *agenda, const struct track_set *set, ui
 /* Of the main pass, or of what is tried once more. */
 static bool cut_new_run(struct agenda *agenda, struct stream_run *run)
 {
-	agenda->is_held = !has_room_to_settle(agenda);
+	agenda->is_held = !has_room(agenda);
 	if (agenda->is_held)
 		return false;
 	if (cut_run(agenda, agenda->todo, agenda->cursor, RUN_PASS, run)) { /* 42, 52 */
@@ -308,7 +314,7 @@ static void tell_different(struct agenda *agenda, const struct stream_run *run, 
 /* Streams that were held back can go on, each of which has stopped asking. */
 static void look_for_room(struct agenda *agenda)
 {
-	if (!agenda->is_held || !has_room_to_settle(agenda))
+	if (!agenda->is_held || !has_room(agenda))
 		return;
 	agenda->is_held = false;
 	timer_set(&agenda->release, 0);
@@ -451,6 +457,15 @@ void agenda_gave_up(struct agenda *agenda, const struct stream_run *run, uint64_
 	look_for_room(agenda);
 }
 
+/* Between large holes only the run that finds the next data is of use: those dealt before it returns are of holes. */
+static void fit_ahead(struct agenda *agenda, const struct stream_run *run, uint64_t hole_tracks)
+{
+	if (!run->has_data)
+		agenda->ahead = agenda->ahead > 1 ? agenda->ahead / 2 : 1;
+	else if (hole_tracks < run->track_count && agenda->ahead < agenda->config.options->jobs)
+		agenda->ahead *= 2; /* the next would have found some */
+}
+
 /* No stream has tracks at or behind the cursor. */
 static void take_holes(struct agenda *agenda, const struct stream_run *run, uint64_t end)
 {
@@ -468,9 +483,11 @@ void agenda_answered(struct agenda *agenda, const struct stream_run *run, int64_
 {
 	if (run->kind != RUN_PASS && run->kind != RUN_RETRY)
 		return;
-	fit_runs(agenda, run->track_count, took_ms);
-	if (run->kind == RUN_PASS && hole_tracks > 0)
-		take_holes(agenda, run, run->first_track + run->track_count + hole_tracks);
+	if (run->has_data)
+		fit_runs(agenda, run->track_count, took_ms);
+	fit_ahead(agenda, run, hole_tracks);
+	look_for_room(agenda);
+	take_holes(agenda, run, run->first_track + run->track_count + hole_tracks);
 }
 
 /* Tells the tracks of the set from that one on, and empties it. */

@@ -102,7 +102,7 @@ void engine_wake_streams(struct engine *engine)
 {
 	for (uint32_t i = 0; i < engine->options->jobs; i++)
 		if (stream_is_idle(engine->streams[i]) && !stream_has_stopped(engine->streams[i]) &&
-			!stream_start(engine->streams[i]))
+			!stream_start(engine->streams[i]) && !stream_has_stopped(engine->streams[i]))
 			break;
 }
 

@@ -18,7 +18,7 @@
 #include "wire/message.h"
 
 #define TIME_MS_MAX (3600 * 1000u)
-#define CACHE_BYTES_MIN (DA_THREADS_DEFAULT * (uint64_t)RUN_BYTES_MAX)
+#define CACHE_BYTES_MIN (DA_THREADS_SMALL_CACHE * (uint64_t)RUN_BYTES_MAX)
 #define CACHE_BYTES_MAX (1ull << 40)
 #define SOCKET_PATH_BYTES sizeof(((struct sockaddr_un *)NULL)->sun_path)
 #define REPEAT_MAX 1000000000ull

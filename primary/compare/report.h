@@ -39,7 +39,7 @@ enum report_reason {
 	REASON_REFUSED,     /* QUEUE_FULL or NO_FREE_JOB, four times */
 	REASON_NOT_READY,   /* a read of the volume hangs */
 	REASON_NOT_FOUND,   /* poll: nothing within --read-timeout */
-	REASON_NO_MEMORY,   /* reads that hang hold the slots */
+	REASON_NO_MEMORY,   /* reads that hang hold the slots, or the system has none */
 	REASON_LOST,        /* link or daemon */
 	REASON_CHANGED,     /* the remote volume came back as another one */
 	REASON_BUSY,        /* somebody else has the device */

@@ -455,6 +455,7 @@ static void count_answer(struct reader *reader)
 	struct stream *stream = reader->stream;
 	const struct reader *other = reader->side == SIDE_LOCAL ? &stream->remote : &stream->local;
 	struct report_waits *waits = waits_of(reader);
+	uint64_t bytes = 0;
 
 	reader->came_ms = active_ms(stream->shared);
 	waits->asked_ms[reader->side] += reader->came_ms - reader->asked_ms;
@@ -463,7 +464,9 @@ static void count_answer(struct reader *reader)
 			(other->came_ms > reader->asked_ms ? other->came_ms : reader->asked_ms);
 	for (uint32_t i = 0; i < reader->track_count; i++)
 		if (reader->states[i] == TRACK_DATA || reader->states[i] == TRACK_ZERO)
-			waits->read_bytes[reader->side] += report_common_bytes(stream->shared->report, reader->first_track + i);
+			bytes += report_common_bytes(stream->shared->report, reader->first_track + i);
+	waits->read_bytes[reader->side] += bytes;
+	stream->run.has_data = stream->run.has_data || bytes > 0;
 }
 
 static void take_answer(struct reader *reader, const struct msg_host_read_reply *reply)
@@ -539,6 +542,18 @@ static void on_reply(void *arg, const struct msg_host_read_reply *reply)
 
 /* ---- The run ---- */
 
+/* A slot, as much of it as the question needs. A stream that does not get that stops. */
+static bool has_memory(struct reader *reader)
+{
+	int rc = reader->has_slot ? shm_fill(reader->stream->shared->shm, reader->slot,
+		tracks_wanted(reader) * reader->stream->place_bytes) : 0;
+
+	if (rc != 0)
+		log_error("no memory for reads of the %s volume: %s", side_name(reader->side), strerror(-rc));
+	reader->has_slot = reader->has_slot && rc == 0;
+	return reader->has_slot;
+}
+
 /* Sees to it that the side will have the next track. */
 static void want(struct reader *reader)
 {
@@ -546,7 +561,7 @@ static void want(struct reader *reader)
 
 	if (reader->state != READER_IDLE || stream->next == stream->end || has_track(reader, stream->next))
 		return;
-	if (!reader->has_slot)
+	if (!has_memory(reader))
 		give_up(stream, REASON_NO_MEMORY);
 	else
 		ask(reader);
@@ -568,6 +583,7 @@ static bool take_run(struct stream *stream)
 		return false;
 	assert(run->track_count <= (run->digest == DIGEST_NONE ? RUN_TRACKS_MAX : RUN_DIGESTS_MAX));
 	run->asked_wall_s = time(NULL);
+	run->has_data = false;
 	stream->begun_ms = active_ms(stream->shared);
 	stream->place_bytes = run->digest == DIGEST_NONE ? stream->shared->track_bytes : digest_bytes(run->digest);
 	stream->is_broken = false;
@@ -578,18 +594,12 @@ static bool take_run(struct stream *stream)
 	return true;
 }
 
-/* As the answer says that ends the run; an earlier one tells of tracks that were read since. */
-static uint64_t holes_behind(const struct reader *reader)
-{
-	return reader->first_track + reader->track_count == reader->stream->end ? reader->hole_tracks : 0;
-}
-
 static void end_run(struct stream *stream)
 {
 	const struct stream_shared *shared = stream->shared;
-	uint64_t local_holes = holes_behind(&stream->local), remote_holes = holes_behind(&stream->remote);
+	uint64_t local_holes = stream->local.hole_tracks, remote_holes = stream->remote.hole_tracks;
 
-	if (!stream->is_broken)
+	if (!stream->is_broken) /* the last answers are of its last track */
 		shared->answered(shared->arg, &stream->run, active_ms(shared) - stream->begun_ms,
 			local_holes < remote_holes ? local_holes : remote_holes);
 }
@@ -635,10 +645,10 @@ static void advance(struct stream *stream)
 bool stream_start(struct stream *stream)
 {
 	assert(!stream->is_busy && !stream->is_abandoned);
-	if (!take_run(stream))
-		return false;
-	advance_run(stream);
-	return true;
+	while (take_run(stream))
+		if (!advance_run(stream))
+			return true;
+	return false;
 }
 
 bool stream_is_idle(const struct stream *stream)

@@ -39,7 +39,9 @@ struct stream_run {
 	enum digest digest; /* what is read of each track; NONE: its data */
 	uint64_t first_track;
 	uint32_t track_count; /* at most RUN_DIGESTS_MAX, of data RUN_TRACKS_MAX */
-	int64_t asked_wall_s; /* set by the stream: nothing of the run was read before */
+	/* Set by the stream: */
+	int64_t asked_wall_s; /* nothing of the run was read before */
+	bool has_data;        /* something of it is no hole */
 };
 
 /* A track whose two sides are not equal; or one of FIRST, where remote is NULL. local and remote are the bytes that
@@ -88,10 +90,10 @@ struct stream *stream_new(const struct stream_shared *shared, uint32_t number, u
 	uint32_t remote_slot);
 /* NULL is fine. No reply may come any more: the client is freed before. */
 void stream_free(struct stream *stream);
-/* It is idle: takes a run. False when it gets none. */
+/* It is idle: takes a run. False when it gets none, or has stopped. */
 bool stream_start(struct stream *stream);
 bool stream_is_idle(const struct stream *stream);
-/* It lost a slot and got no other: it takes no run any more. */
+/* It lost a slot and got no other, or no memory for one: it takes no run any more. */
 bool stream_has_stopped(const struct stream *stream);
 /* What is left of its run is given up; replies that still come are ignored. It is not used again. */
 void stream_abandon(struct stream *stream, enum report_reason reason);

@@ -119,8 +119,12 @@ struct ctl_host *ctl_host_new(const char *socket, char why[CTL_WHY_BYTES])
 	if (fd < 0)
 		goto fail;
 	rc = shm_create(CTL_STREAMS, RUN_BYTES_DEFAULT, &host->shm, &memory_fd);
+	for (uint32_t i = 0; i < CTL_STREAMS && rc == 0; i++)
+		rc = shm_fill(host->shm, i, RUN_BYTES_DEFAULT);
 	if (rc != 0) {
 		close(fd);
+		if (memory_fd >= 0)
+			close(memory_fd);
 		snprintf(why, CTL_WHY_BYTES, "no shared memory: %s", strerror(-rc));
 		goto fail;
 	}

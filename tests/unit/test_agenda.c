@@ -132,6 +132,7 @@ static struct stream_run next(struct fixture *f)
 
 	assert_true(agenda_next_run(f->agenda, &run));
 	run.asked_wall_s = START + 7;
+	run.has_data = true;
 	return run;
 }
 
@@ -1197,6 +1198,88 @@ static void holes_behind_other_runs_or_after_the_stop_are_left(void **state)
 	assert_int_equal(told_for(f, REASON_STOPPED), 8);
 }
 
+static void empty(struct fixture *f, uint64_t hole_tracks)
+{
+	struct stream_run run = next(f);
+
+	run.has_data = false;
+	agenda_equal(f->agenda, &run, run.first_track, run.track_count, true);
+	answered(f, &run, 0, hole_tracks);
+}
+
+/* Asserts that so many runs are dealt, and gives them back: they have data and such holes behind them. */
+static void expect_ahead(struct fixture *f, size_t count, uint64_t hole_tracks)
+{
+	struct stream_run runs[8];
+
+	for (size_t i = 0; i < count; i++)
+		runs[i] = next(f);
+	expect_none(f);
+	for (size_t i = 0; i < count; i++) {
+		compared_all(f, &runs[i], true);
+		answered(f, &runs[i], 500, hole_tracks);
+	}
+}
+
+static void between_large_holes_one_run_looks_for_the_next_data(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.jobs = 4;
+	start(f, 100000);
+	empty(f, 0);
+	expect_ahead(f, 2, RUN);
+	expect_ahead(f, 2, 100); /* the next runs would have been of holes */
+	empty(f, 100);
+	expect_ahead(f, 1, RUN);
+	empty(f, 100);
+	expect_ahead(f, 1, RUN - 1); /* the next run would have found data */
+	run = next(f);
+	compared_all(f, &run, true);
+	answered(f, &run, 500, 0);
+	for (int i = 0; i < 4; i++) /* all streams again */
+		next(f);
+}
+
+static void streams_held_back_by_holes_are_told_of_data(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run runs[3];
+
+	f->options.jobs = 4;
+	start(f, 1000);
+	empty(f, 0);
+	runs[0] = next(f);
+	runs[1] = next(f);
+	expect_none(f);
+	compared(f, &runs[0], 0, true);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 0);
+	agenda_equal(f->agenda, &runs[0], runs[0].first_track + 1, 3, true);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 1); /* a stream is free */
+	runs[2] = next(f);
+	expect_none(f);
+	compared(f, &runs[1], runs[1].first_track, true);
+	answered(f, &runs[0], 500, 0);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 2);
+	next(f);
+	next(f);
+}
+
+static void runs_of_holes_say_nothing_of_the_size(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.run_tracks_first = 16;
+	f->config.run_tracks_most = 64;
+	start(f, 1000);
+	empty(f, 0);
+	expect(f, RUN_PASS, 16, 16);
+}
+
 /* ---- The size of runs ---- */
 
 static void size_runs(struct fixture *f, uint32_t first, uint32_t most)
@@ -1335,6 +1418,9 @@ int main(void)
 		TEST(marks_of_holes_are_checked_too),
 		TEST(holes_end_with_what_both_have),
 		TEST(holes_behind_other_runs_or_after_the_stop_are_left),
+		TEST(between_large_holes_one_run_looks_for_the_next_data),
+		TEST(streams_held_back_by_holes_are_told_of_data),
+		TEST(runs_of_holes_say_nothing_of_the_size),
 		TEST(runs_double_while_they_are_short_and_halve_when_long),
 		TEST(runs_of_a_size_of_before_count_once),
 		TEST(runs_that_were_cut_say_nothing_of_the_size),

@@ -960,20 +960,35 @@ static uint64_t choose_end(const struct model_job *job)
 
 	if (once_in(30))
 		return size_bytes + 1 + any(TRACK);
-	if (once_in(3) && size_bytes > HOT_TRACKS * TRACK)
-		return once_in(2) ? (HOT_TRACKS / 2) * TRACK + 512 * (1 + any(4)) : 1 + any(HOT_TRACKS * TRACK);
+	if (once_in(2) && size_bytes > HOT_TRACKS * TRACK)
+		return once_in(4) ? 1 + any(HOT_TRACKS * TRACK) : 12 * TRACK + 512 * any(3);
 	return once_in(4) ? 1 + any((uint32_t)size_bytes) : size_bytes;
+}
+
+/* Tracks before the end, mostly. */
+static void choose_digests(struct request *request, const struct model_job *job)
+{
+	uint64_t tracks;
+
+	request->end_bytes = choose_end(job);
+	tracks = (request->end_bytes + TRACK - 1) / TRACK;
+	if (once_in(10))
+		request->count = 1 + any(RUN_DIGESTS_MAX);
+	if (once_in(8))
+		return;
+	if (request->first >= tracks)
+		request->first = any((uint32_t)tracks);
+	if (request->count > tracks - request->first)
+		request->count = (uint32_t)(tracks - request->first);
 }
 
 static void choose_run(struct request *request, struct msg_read *message, const struct model_job *job)
 {
+	request->count = once_in(3) ? 1 + any(RUN_TRACKS_MAX) : 1 + any(8);
+	request->first = once_in(3) ? any(TRACKS + TRACKS / 8) : any(HOT_TRACKS);
 	request->digest = (enum digest)(once_in(2) ? DIGEST_NONE : any(DIGEST_COUNT));
 	if (request->digest != DIGEST_NONE)
-		request->end_bytes = choose_end(job);
-	request->count = once_in(3) ? 1 + any(RUN_TRACKS_MAX) : 1 + any(8);
-	if (request->digest != DIGEST_NONE && once_in(10))
-		request->count = 1 + any(RUN_DIGESTS_MAX);
-	request->first = once_in(3) ? any(TRACKS + TRACKS / 8) : any(HOT_TRACKS);
+		choose_digests(request, job);
 	request->delivery = (enum delivery)(1 + any(DELIVERY_COUNT - 1));
 	message->reread = once_in(6);
 	if (job != NULL && job->dnf_count > 0 && !once_in(4)) { /* the retry */

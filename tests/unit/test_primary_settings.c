@@ -76,7 +76,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(settings->daemon.state, "/var/lib/ra");
 	assert_int_equal(settings->daemon.socket_mode, 0660);
 	assert_int_equal(settings->daemon.track_bytes, 65536);
-	assert_int_equal(settings->daemon.da_threads, 4);
+	assert_int_equal(settings->daemon.da_threads, 8);
 	assert_int_equal(settings->daemon.limit.bytes_per_s, 0);
 	assert_int_equal(settings->daemon.limit.reads_per_s, 0);
 	assert_int_equal(config_number(settings->daemon.config, "primary", NULL, "log-level"), LOG_LEVEL_INFO);

@@ -134,6 +134,11 @@ static void the_cache_has_room_for_every_thread(void **state)
 	assert_int_equal(load("[secondary]\nda-threads = 17\n"), -EINVAL); /* more than the default holds */
 	assert_non_null(strstr(why, ":1: cache = 64M: expected at least 68M"));
 	assert_good("[secondary]\ncache = 16M\n");
+	assert_int_equal(settings->daemon.da_threads, 4);
+	assert_good("[secondary]\ncache = 31M\n");
+	assert_int_equal(settings->daemon.da_threads, 4);
+	assert_good("[secondary]\ncache = 32M\n");
+	assert_int_equal(settings->daemon.da_threads, 8);
 	free(threads);
 	free(none);
 }

@@ -5,6 +5,7 @@
  */
 #include "primary/compare/stream.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +24,17 @@
 
 #define RUN_TRACKS 4u
 #define SLOT_BYTES (RUN_TRACKS * FAKE_TRACK_BYTES)
+
+/* The memory of the system, as shm_fill finds it. */
+static bool has_no_memory;
+
+int __real_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
+int __wrap_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
+
+int __wrap_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes)
+{
+	return has_no_memory ? -ENOMEM : __real_shm_fill(shm, slot, bytes);
+}
 
 struct fixture {
 	struct clock *clock;
@@ -186,6 +198,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
+	has_no_memory = false;
 	client_free(f->client);
 	stream_free(f->stream);
 	report_free(f->report);
@@ -726,6 +739,34 @@ static void a_stream_without_a_slot_stops(void **state)
 	assert_false(stream_start(f->stream));
 }
 
+static void a_stream_stops_when_there_is_no_memory_for_its_slot(void **state)
+{
+	for (int at_start = 0; at_start < 2; at_start++) {
+		struct fixture *f = *state;
+
+		start_tracks(f, 12);
+		if (at_start) {
+			fake_answer(f->client, SIDE_LOCAL);
+			has_no_memory = true;
+			fake_answer_some(f->client, SIDE_REMOTE, 3);
+			assert_int_equal(tracks(f, REPORT_IDENTICAL), 3);
+			assert_int_equal(f->ended, 1);
+		} else {
+			stream_abandon(f->stream, REASON_LOST);
+			stream_free(f->stream);
+			f->stream = stream_new(&f->shared, 5, 0, 1);
+			has_no_memory = true;
+			assert_false(stream_start(f->stream));
+			assert_int_equal(f->ended, 0);
+		}
+		assert_true(stream_is_idle(f->stream));
+		assert_true(stream_has_stopped(f->stream));
+		assert_int_equal(report_figures(f->report)->reasons[REASON_NO_MEMORY], at_start ? 1 : 4);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
 static void a_lost_link_is_fatal(void **state)
 {
 	struct fixture *f = *state;
@@ -1150,22 +1191,22 @@ static void holes_behind_a_run_are_those_of_both_sides(void **state)
 	}
 }
 
-/* A later answer of one side, or the next run, does not take what an earlier one told for its own. */
-static void holes_are_forgotten_with_their_answer(void **state)
+static void holes_of_the_run_before_are_forgotten(void **state)
 {
 	struct fixture *f = *state;
 
 	f->client->tells_holes = true;
-	f->kind = RUN_FIRST;
 	memset(f->client->local_states, TRACK_HOLE, 64);
 	memset(f->client->remote_states, TRACK_HOLE, 64);
 	start_tracks(f, 64);
 	f->end = 8;
+	f->kind = RUN_FIRST;
 	fake_answer(f->client, SIDE_LOCAL);
-	assert_int_equal(f->hole_tracks, 0); /* the other side was not asked */
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(f->hole_tracks, 60);
 	fake_answer(f->client, SIDE_LOCAL);
 	assert_int_equal(f->answered, 2);
-	assert_int_equal(f->hole_tracks, 0);
+	assert_int_equal(f->hole_tracks, 0); /* the other side was not asked */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1204,6 +1245,7 @@ int main(void)
 		TEST(a_volume_error_makes_the_rest_unreadable),
 		TEST(a_lost_slot_is_never_used_again),
 		TEST(a_stream_without_a_slot_stops),
+		TEST(a_stream_stops_when_there_is_no_memory_for_its_slot),
 		TEST(a_lost_link_is_fatal),
 		TEST(an_abandoned_stream_ignores_late_replies),
 		TEST(the_first_read_of_a_round_is_of_the_local_volume_alone),
@@ -1226,7 +1268,7 @@ int main(void)
 		TEST(how_long_a_run_took_is_told_without_pauses),
 		TEST(a_run_that_was_given_up_was_not_answered),
 		TEST(holes_behind_a_run_are_those_of_both_sides),
-		TEST(holes_are_forgotten_with_their_answer),
+		TEST(holes_of_the_run_before_are_forgotten),
 	};
 
 	log_start("test_stream", LOG_LEVEL_ERROR);
