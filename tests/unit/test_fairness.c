@@ -3,6 +3,7 @@
  * A greedy primary beside a polite one, and volumes that are what binds, as disks are: the polite one keeps at least
  * 40 % of the throughput that it has alone, however either asks. (Where the processors bind, the kernel's shares count
  * too: see tests/bench/fairness.c.)
+ * alone: compares what two ways of reading get in a time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
