@@ -16,7 +16,7 @@ struct digester;
 struct da_reader {
 	uint64_t sequence;
 	struct digester *digester; /* NULL if the read is of bytes */
-	/* Asked before each disk read, and before each track of bytes is published. */
+	/* Asked before each disk read, and before what it brought is published: for each track if that is its bytes. */
 	bool (*is_wanted)(void *arg);
 	void (*has_read)(void *arg); /* a disk read has ended, in whatever way */
 	void *arg;
