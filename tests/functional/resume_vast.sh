@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Two sparse volumes of 15 TiB: the ledger, and the memory of all three programs, stay small, and a run is gone on with.
-# By data, which takes a read for each 64 tracks of a hole; by digest all of it takes a moment, and the ledger has it all.
 . tests/functional/lib.sh
 
 run=
@@ -17,7 +16,7 @@ done
 # part TRACKS: until so many are done
 part()
 {
-	"$RA" --by data --json --status-fd 5 --state place a b 5>status.out >out 2>err &
+	"$RA" --json --limit 512K --status-fd 5 --state place a b 5>status.out >out 2>err &
 	run=$!
 	until_true has_come "$1"
 	# shellcheck disable=SC2046
@@ -32,18 +31,18 @@ part()
 }
 has_come() { [ "$(tail -n 1 status.out 2>/dev/null | jq ".tracks.done > $1" 2>/dev/null)" = true ]; }
 
-part 100000
+part 10000
 before=$(jq .tracks.identical out)
 json .resumed_tracks 0
-part $((before + 100000))
+part $((before + 10000))
 json '.resumed_tracks > 0' true
 json ".tracks.identical > $before" true
 run=
 
-expect 2 --state place a b
-says 'what is compared is xxh3-128, it is of data'
-expect 0 --json --state place --restart a b
+# To the end, most of which is one hole; and what differs there.
+expect 0 --json --state place a b
 json .tracks.identical 251658240
+json '.resumed_tracks > 20000' true
 [ "$(stat -c %s place)" -lt 65536 ] || die "a ledger of $(stat -c %s place) bytes"
 change b 2000000000000
 expect 1 --settle 0 --json --state place a b
