@@ -346,6 +346,16 @@ void cache_set_share(struct cache *cache, size_t slots)
 	unlock(cache);
 }
 
+bool cache_has_share(struct cache *cache, uint32_t owner, size_t more)
+{
+	bool has_share;
+
+	lock(cache);
+	has_share = cache->shares[owner % CACHE_OWNERS] + more <= cache->share_max;
+	unlock(cache);
+	return has_share;
+}
+
 uint64_t cache_next_sequence(struct cache *cache)
 {
 	return atomic_fetch_add(&cache->last_sequence, 1) + 1;

@@ -65,6 +65,8 @@ void cache_on_room(struct cache *cache, void (*fn)(void *arg), void *arg);
 
 /* At most so many slots of one owner are not claimed yet; at first all. */
 void cache_set_share(struct cache *cache, size_t slots);
+/* May it take so many more? */
+bool cache_has_share(struct cache *cache, uint32_t owner, size_t more);
 
 /* The next sequence number: 1, 2, … Any thread. */
 uint64_t cache_next_sequence(struct cache *cache);

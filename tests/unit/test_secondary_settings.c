@@ -72,7 +72,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_null(settings->listen[1]);
 	assert_string_equal(settings->daemon.socket, "/run/ra/secondary.sock");
 	assert_string_equal(settings->daemon.state, "/var/lib/ra-secondary");
-	assert_int_equal(settings->jobs, 1024);
+	assert_int_equal(settings->jobs, 2048);
 	assert_int_equal(settings->window_reads, 32);
 	assert_int_equal(settings->cache_bytes, 64 << 20);
 	assert_int_equal(settings->peer_count, 1);
@@ -80,7 +80,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_null(settings->peers[0].devices[0]);
 	assert_null(settings->peers[0].dns_names[0]);
 	assert_false(settings->peers[0].is_digest_only);
-	assert_int_equal(settings->peers[0].jobs_max, 256);
+	assert_int_equal(settings->peers[0].jobs_max, 512);
 	assert_int_equal(settings->peers[0].links_max, 4);
 }
 
