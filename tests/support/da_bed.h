@@ -34,6 +34,7 @@ struct da_bed {
 struct da_order {
 	struct track_sink *sink;
 	const void *owner;          /* of reads; NULL unless the test sets it */
+	enum digest digest;         /* of reads; of bytes unless the test sets it */
 	struct da_request *request; /* NULL as soon as it is not ours any more */
 	struct da_result result;
 	unsigned done, returned;
