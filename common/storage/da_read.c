@@ -297,6 +297,8 @@ uint32_t da_read_tracks(const struct da_spec *spec, const struct da_reader *read
 			publish_hole(&run, track);
 			continue;
 		}
+		if (reader->may_read && !reader->may_read(reader->arg))
+			break;
 		gather(&run, &batch);
 		if (batch.count == 0)
 			break;

@@ -26,6 +26,7 @@
 #include "storage/path_lock.h"
 #include "storage/read_watch.h"
 #include "storage/volume_identity.h"
+#include "storage/yield.h"
 
 #define DIRECT_ALIGN_BYTES 4096u
 #define SECTOR_BYTES 512u
@@ -53,7 +54,9 @@ struct volume {
 	bool is_open;
 	bool is_locked;
 	atomic_uint_fast64_t reads_ended;
-	struct read_watch watch; /* of reads that are not direct */
+	struct read_watch watch;
+	struct yield *yield; /* owned; NULL: it does not */
+	atomic_uint under_way; /* reads, where it yields */
 };
 
 static int kind_of(const struct stat *st, enum volume_kind *kind)
@@ -290,6 +293,7 @@ void volume_free(struct volume *volume)
 	if (volume->path_volume)
 		free(volume->path_volume->path);
 	free(volume->path_volume);
+	yield_free(volume->yield);
 	free(volume);
 }
 
@@ -307,6 +311,22 @@ void volume_set_known_by_name(struct volume *volume)
 {
 	assert(!volume->is_open && volume->path_volume);
 	volume->path_volume->is_known_by_name = true;
+}
+
+void volume_set_yielding(struct volume *volume)
+{
+	assert(!volume->is_open && !volume->yield);
+	volume->yield = yield_new();
+}
+
+struct yield *volume_yield(const struct volume *volume)
+{
+	return volume->yield;
+}
+
+int64_t volume_yielded_ms(const struct volume *volume)
+{
+	return volume->yield ? (int64_t)yield_paused_ms(volume->yield) : -1;
 }
 
 /* What there is of the part in a volume of so many bytes. */
@@ -397,18 +417,48 @@ static ssize_t read_whole(struct volume *volume, const struct iovec *iov, int io
 	return total_bytes;
 }
 
-ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
+static ssize_t read_watched(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
 {
-	bool is_direct = volume_is_direct(volume);
 	struct watched_read watched;
 	ssize_t bytes;
 
-	assert(iov_count > 0 && iov_count <= VOLUME_IOV_MAX);
-	if (!is_direct)
-		read_watch_begin(&volume->watch, &watched, false);
+	read_watch_begin(&volume->watch, &watched, false);
 	bytes = read_whole(volume, iov, iov_count, offset);
-	if (!is_direct)
-		read_watch_end(&volume->watch, &watched, bytes > 0 ? (size_t)bytes : 0);
+	read_watch_end(&volume->watch, &watched, bytes > 0 ? (size_t)bytes : 0);
+	return bytes;
+}
+
+static ssize_t read_yielding(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
+{
+	unsigned at_once = atomic_fetch_add(&volume->under_way, 1) + 1;
+	struct watched_read watched;
+	ssize_t bytes;
+
+	read_watch_begin(&volume->watch, &watched, true);
+	bytes = read_whole(volume, iov, iov_count, offset);
+	read_watch_end(&volume->watch, &watched, bytes > 0 ? (size_t)bytes : 0);
+	atomic_fetch_sub(&volume->under_way, 1);
+	if (bytes > 0) {
+		const struct yield_read read = { .bytes = (size_t)bytes, .has_waited = watched.has_waited,
+			.took_ns = watched.took_ns, .at_once = at_once };
+
+		yield_tell(volume->yield, &read, watched.began_ns + watched.took_ns);
+	}
+	return bytes;
+}
+
+ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset)
+{
+	ssize_t bytes;
+
+	assert(volume->is_open);
+	assert(iov_count > 0 && iov_count <= VOLUME_IOV_MAX);
+	if (volume->yield)
+		bytes = read_yielding(volume, iov, iov_count, offset);
+	else if (volume_is_direct(volume))
+		bytes = read_whole(volume, iov, iov_count, offset);
+	else
+		bytes = read_watched(volume, iov, iov_count, offset);
 	atomic_fetch_add_explicit(&volume->reads_ended, 1, memory_order_relaxed);
 	return bytes;
 }
@@ -421,7 +471,7 @@ bool volume_is_direct(const struct volume *volume)
 
 bool volume_is_cold(const struct volume *volume)
 {
-	return read_watch_is_cold(&volume->watch);
+	return !volume->yield && read_watch_is_cold(&volume->watch);
 }
 
 void volume_will_read(struct volume *volume, uint64_t offset, uint64_t bytes)

@@ -129,6 +129,20 @@ static void devices_are_shown_with_state_users_jobs_and_owner(void **state)
 	json_decref(json);
 }
 
+static void a_device_that_yields_tells_how_long_it_has(void **state)
+{
+	struct volume *volume = device_array_volume(bed->ra->devices, 0);
+	json_t *json;
+
+	(void)state;
+	volume_set_yielding(volume);
+	yield_add_paused(volume_yield(volume), 2500000000);
+	json = secondary_show_devices(bed->ra);
+	assert_true(seconds(at(json, "devices", 0), "yielded_seconds") == 2.5);
+	assert_null(json_object_get(at(json, "devices", 1), "yielded_seconds"));
+	json_decref(json);
+}
+
 static void hung_device_is_shown_as_not_ready(void **state)
 {
 	json_t *json;
