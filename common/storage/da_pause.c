@@ -4,8 +4,8 @@
  * ends at once when its request is given up or the DA ends.
  *
  * The hard thing is that others wait, too: for this request, for those queued behind it, and for the thread. Once
- * anything that is asked of the DA has been there for PAUSED_NS_MAX of pauses, all threads' summed, there are none until
- * it has gone; so no time-out comes from yielding alone.
+ * anything that is asked of the DA has been there for PAUSED_NS_MAX of pauses, all threads' summed, there are none
+ * until it has gone; so no time-out comes from yielding alone.
  */
 #include "storage/da_private.h"
 

@@ -20,6 +20,8 @@
 #include "secondary/peer.h"
 #include "secondary/session.h"
 #include "secondary/show.h"
+#include "storage/volume.h"
+#include "storage/yield.h"
 #include "tests/support/bed.h"
 
 static struct bed *bed;
@@ -345,7 +347,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(devices_are_shown_with_state_users_jobs_and_owner),
-		T(hung_device_is_shown_as_not_ready), T(rings_are_shown_in_order_from_the_active_job),
+		T(a_device_that_yields_tells_how_long_it_has), T(hung_device_is_shown_as_not_ready),
+		T(rings_are_shown_in_order_from_the_active_job),
 		T(idle_job_has_no_tracks),
 		T(one_device_is_shown_alone_and_an_unknown_one_not), T(cache_is_shown), T(links_and_peers_are_shown),
 		T(link_whose_peer_is_not_known_yet_has_no_name), T(limits_are_shown_by_scope),
