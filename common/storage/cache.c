@@ -285,10 +285,24 @@ static void free_memory(struct cache *cache)
 	free(cache);
 }
 
+/* It is held so shortly that a thread which finds it taken had better spin for a moment than sleep. */
+static void init_mutex(pthread_mutex_t *mutex)
+{
+	pthread_mutexattr_t attributes;
+	int error = pthread_mutexattr_init(&attributes);
+
+	assert(error == 0);
+	error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+	assert(error == 0);
+	error = pthread_mutex_init(mutex, &attributes);
+	assert(error == 0);
+	error = pthread_mutexattr_destroy(&attributes);
+	assert(error == 0);
+}
+
 struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 {
 	struct cache *cache;
-	int error;
 
 	assert(track_bytes >= PAGE_BYTES && track_bytes % PAGE_BYTES == 0);
 	assert(cache_bytes >= track_bytes && cache_bytes / track_bytes <= UINT32_MAX);
@@ -307,8 +321,7 @@ struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 	if (cache->slots == MAP_FAILED || !cache->entries || !cache->free_slots || !cache->slot_is_owned ||
 		!cache->slot_owner || !cache->slot_is_shared)
 		goto fail;
-	error = pthread_mutex_init(&cache->mutex, NULL);
-	assert(error == 0);
+	init_mutex(&cache->mutex);
 	return cache;
 
 fail:
