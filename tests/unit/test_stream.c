@@ -49,7 +49,7 @@ struct fixture {
 	enum run_kind kind; /* of the next run; likewise the next two */
 	enum digest digest;
 	uint32_t run_tracks;
-	enum { LOOKED_NOT, LOOKED_LOCAL, LOOKED_BOTH } looked[RUN_DIGESTS_MAX]; /* by track */
+	enum { LOOKED_NOT, LOOKED_LOCAL, LOOKED_BOTH } looked[RUN_DIGESTS_MAX + 1]; /* by track */
 	uint64_t next, end;
 	unsigned stretches;      /* of equal tracks */
 	unsigned answered;       /* runs */
