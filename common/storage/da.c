@@ -151,11 +151,7 @@ struct da_request *da_submit(struct da *da, const struct da_spec *spec)
 	request->number = da->submitted++;
 	da_lock(da);
 	request->sequence = 0;
-<<<<<<< HEAD
-	request->is_starved = false;
 	request->paused_before_ns = da->paused_ns;
-=======
->>>>>>> h/distance
 	request->is_delivered = false;
 	da_set_state(request, DA_QUEUED, "submitted");
 	join_queue(da, request);
