@@ -64,16 +64,19 @@ static void send_release(struct remote_job *job, const char *reason)
 	remote_send(remote);
 }
 
-/* The link job is there. */
+/* The link job is there; its read keeps the place in the window. */
 static void on_made(struct remote_job *job, uint64_t link_id)
 {
 	struct remote *remote = remote_of(job);
 	job->link_id = link_id;
 	set_state(job, JOB_READY, "made by the secondary");
-	if (job->is_given_up)
-		send_release(job, "its owner has gone");
-	else
-		remote_wait_for_place(job);
+	if (!job->is_given_up) {
+		remote_send_read(job);
+		return;
+	}
+	remote_give_place(job);
+	remote_drop_read(job, "its owner has gone");
+	send_release(job, "its owner has gone");
 	remote_pump(remote);
 }
 
@@ -105,13 +108,13 @@ int remote_on_created(struct remote_job *job, const struct msg_read_reply *reply
 			"the secondary answered the making of a link job with %s, link id 0x%016llx, %u tracks",
 			status_name(reply->status), (unsigned long long)reply->link_id, reply->track_count);
 	remote_remove_request(remote, &job->request);
-	remote_give_place(job);
-	if (job->is_given_up)
-		remote_drop_read(job, "its owner has gone");
 	if (is_made) {
 		on_made(job, reply->link_id);
 		return 0;
 	}
+	remote_give_place(job);
+	if (job->is_given_up)
+		remote_drop_read(job, "its owner has gone");
 	set_state(job, JOB_NEW, status_name(reply->status));
 	if (job->is_given_up) {
 		destroy(job);

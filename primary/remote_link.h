@@ -73,7 +73,8 @@ struct remote {
 	uint32_t window_reads;
 	uint32_t connected;         /* Reads that were sent and neither answered nor disconnected */
 	struct request *requests;   /* by tag */
-	struct remote_job *waiting; /* for a place in the window, or for their device, in the order they came */
+	uint64_t turns;             /* places that were given so far */
+	struct remote_job *waiting; /* for a place in the window, or for their device; oldest first */
 	struct remote_job *ending;  /* their reads end now, without the link */
 	struct remote_device *devices;
 	struct message out;
@@ -99,6 +100,7 @@ struct remote_device {
 	bool digest_only;
 	uint64_t digests_read; /* a set: each connection must know them */
 	uint32_t number;      /* while attached */
+	uint64_t turn;        /* when it got a place last */
 	uint32_t reservation; /* its number; 0: none */
 	char unreserved[DETAIL_MAX + 1]; /* why it could not be had again after a loss: it is not asked for any more */
 
@@ -259,6 +261,8 @@ void remote_job_lose(struct remote_job *job);
 /* Jobs wait for places: sends what fits into the window. */
 void remote_pump(struct remote *remote);
 void remote_wait_for_place(struct remote_job *job);
+/* It has a place, and its link job is there. */
+void remote_send_read(struct remote_job *job);
 void remote_give_place(struct remote_job *job);
 void remote_settle_charge(struct remote_job *job); /* what limits are owed back, they get now */
 /* The read is over for the link; the owner is not told. */

@@ -131,7 +131,7 @@ void remote_give_place(struct remote_job *job)
 }
 
 /* 132: the system call goes to the secondary. */
-static void send_read(struct remote_job *job)
+void remote_send_read(struct remote_job *job)
 {
 	struct remote *remote = remote_of(job);
 	remote_add_request(remote, &job->request, REQUEST_READ);
@@ -152,23 +152,33 @@ static void send_read(struct remote_job *job)
 	remote_send(remote);
 }
 
-void remote_pump(struct remote *remote)
+/* The oldest of the host whose last turn is longest ago: one with many reads gets no more than one with few. */
+static struct remote_job *choose_next(const struct remote *remote)
 {
-	struct remote_job *job, *next;
-	if (remote->state != LINK_UP)
-		return;
-	DL_FOREACH_SAFE2(remote->waiting, job, next, queue_next) {
-		if (remote->connected >= remote->window_reads)
-			return;
+	struct remote_job *job, *chosen = NULL;
+	DL_FOREACH2(remote->waiting, job, queue_next) {
 		if (job->device->state != DEVICE_READY || (job->device->is_crowded && job->state == JOB_NEW))
 			continue;
+		if (!chosen || job->device->turn < chosen->device->turn)
+			chosen = job;
+	}
+	return chosen;
+}
+
+void remote_pump(struct remote *remote)
+{
+	struct remote_job *job;
+	if (remote->state != LINK_UP)
+		return;
+	while (remote->connected < remote->window_reads && (job = choose_next(remote))) {
 		dequeue(job);
+		job->device->turn = ++remote->turns;
 		job->has_place = true;
 		remote->connected++;
 		if (job->state == JOB_NEW)
 			remote_create_job(job);
 		else
-			send_read(job);
+			remote_send_read(job);
 	}
 }
 

@@ -106,17 +106,17 @@ static void fetch_tracks(struct read *read)
 void delivery_look(struct read *read)
 {
 	bool timed_out;
-	uint32_t tracks;
+	uint32_t found, tracks;
 
 	read_enter(read, READ_LOOKING, delivery_name(read->parameters.delivery));
 	do {
 		timed_out = has_timed_out(read); /* 156, 158 */
-		tracks = read_find(read);        /* 160 */
-		if (tracks == 0)
+		found = read_find(read);         /* 160 */
+		if (found == 0)
 			break;
-		tracks = share_of_locks(read, tracks);
+		tracks = share_of_locks(read, found);
 		if (tracks == 0 && !timed_out) {
-			share_wait_for_locks(read);
+			share_wait_for_locks(read, found);
 			return;
 		}
 		read_lock(read, tracks);                 /* 162 */
@@ -141,7 +141,17 @@ void delivery_disk_was_read(struct read *read)
 	reconnect(read); /* 194 */
 }
 
-/* After a wait for a free element (184), or for the Read's turn. */
+/* Its turn for a fetch: no place is needed before there is something to answer. */
+void delivery_fetch(struct read *read)
+{
+	assert(read->state == READ_LOOKING);
+	if (read_find(read) > 0)
+		reconnect(read);
+	else
+		fetch_tracks(read);
+}
+
+/* After a wait for a free element (184). */
 void delivery_go_on(struct read *read)
 {
 	assert(read->state == READ_LOOKING);

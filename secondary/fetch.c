@@ -146,6 +146,28 @@ static uint32_t missing_tracks(const struct read *read)
 	return count;
 }
 
+/* What it may need of its peer's share of the cache. */
+static uint32_t slots_of(const struct fetch *fetch)
+{
+	return fetch->wanted.digest == DIGEST_NONE ? fetch->track_count : 0;
+}
+
+static void join_peer(struct fetch *fetch, struct peer *peer)
+{
+	fetch->peer = peer;
+	peer->fetches++;
+	peer->fetch_slots += slots_of(fetch);
+}
+
+static void leave_peer(struct fetch *fetch)
+{
+	if (fetch->peer == NULL)
+		return;
+	fetch->peer->fetches--;
+	fetch->peer->fetch_slots -= slots_of(fetch);
+	fetch->peer = NULL;
+}
+
 /* The fetch leaves its peer's share and its job is deallocated (118). */
 static void free_job(struct fetch *fetch)
 {
@@ -158,11 +180,9 @@ static void free_job(struct fetch *fetch)
 	if (fetch->session != NULL)
 		fetch->session->fetches--;
 	fetch->session = NULL;
-	fetch->peer = NULL;
-	if (peer != NULL) {
-		peer->fetches--;
+	leave_peer(fetch);
+	if (peer != NULL)
 		share_next_turn(peer);
-	}
 }
 
 /* Step 120 or 190, yes: the disk was read, as far as there were slots. */
@@ -223,7 +243,6 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	fetch->first_track = read->parameters.first_track;
 	fetch->track_count = missing_tracks(read);
 	fetch->session = read->session;
-	fetch->peer = peer;
 	timer_init(&fetch->orphan_timer, ra->clock, orphan_timer, fetch);
 	fetch->job = job_create(ra, device, &specific); /* 94 */
 	if (fetch->job == NULL)
@@ -239,7 +258,7 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	if (fetch->request == NULL) /* 98, 180 */
 		goto fail;
 	fetch->session->fetches++;
-	fetch->peer->fetches++;
+	join_peer(fetch, peer);
 	ra_watch_slots(ra);
 	*out = fetch;
 	return STATUS_OK;
@@ -308,9 +327,7 @@ void fetch_forget_peers(struct ra *ra)
 
 		if (fetch == NULL)
 			continue;
-		if (fetch->peer != NULL)
-			fetch->peer->fetches--;
-		fetch->peer = NULL;
+		leave_peer(fetch);
 		if (da_request_state(fetch->request) != DA_QUEUED)
 			continue;
 		wait_task_free(fetch->wait_task);

@@ -25,6 +25,9 @@ struct peer_config {
 	uint32_t links_max, jobs_max;
 };
 
+/* What one peer may have at once of what all share. */
+enum share_kind { SHARE_LOCKS, SHARE_FETCHES, SHARE_KINDS };
+
 struct peer {
 	char *name;
 	char **keys, **dns_names, **devices; /* NULL-terminated */
@@ -32,9 +35,12 @@ struct peer {
 	struct rate *rate; /* NULL: none (private pair) */
 	uint32_t links_max, jobs_max;
 	/* of now: all its links together (session.c, command.c, read.c, fetch.c) */
-	uint32_t links, jobs, queries, fetches, locked_tracks;
-	struct read *turn_waiters; /* Reads that wait for locks or fetches; see share.h */
-	uint32_t turn_device;      /* the device that had the last turn */
+	uint32_t links, jobs, queries, fetches, fetch_slots, locked_tracks;
+	struct {
+		struct read *waiters;
+		uint32_t device; /* that had the last turn */
+	} turns[SHARE_KINDS];        /* see share.h */
+	struct read *turn_read;      /* whose turn it is just now */
 	uint32_t number;           /* place in the list, from 0 */
 	/* so far */
 	uint64_t links_refused;

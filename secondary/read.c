@@ -173,7 +173,7 @@ void read_leave_list(struct read *read)
 		rate_leave(&read->throttle);
 		break;
 	case READ_WAITING_TURN:
-		DL_DELETE(read->session->peer->turn_waiters, read);
+		share_leave(read);
 		break;
 	case READ_WAITING_ELEMENT:
 		DL_DELETE(read->ra->element_waiters, read);
@@ -404,6 +404,7 @@ void read_reply_data(struct read *read, uint32_t track_count)
 	if (read->place == READ_PLACE_READ)
 		read_give_place_back(read);
 	conn_send(read->session->conn, &message, payload.pieces, payload.piece_count, read_is_sent, read); /* 86, 172 */
+	share_next_turn(read->session->peer);
 }
 
 void read_reply_status(struct read *read, enum status status, const char *detail)
@@ -466,13 +467,13 @@ static void poll_fetch(struct read *read)
 /* Fig. 4 from step 76 on. */
 static void poll_look(struct read *read)
 {
-	uint32_t tracks = read_find(read); /* 76 */
+	uint32_t found = read_find(read), tracks; /* 76 */
 
 	read_enter(read, READ_LOOKING, "poll");
-	if (tracks > 0) {
-		tracks = share_of_locks(read, tracks);
+	if (found > 0) {
+		tracks = share_of_locks(read, found);
 		if (tracks == 0) {
-			share_wait_for_locks(read);
+			share_wait_for_locks(read, found);
 			return;
 		}
 		read_lock(read, tracks);                 /* 78 */

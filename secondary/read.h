@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/rate.h"
+#include "secondary/peer.h"
 #include "secondary/wanted.h"
 #include "storage/cache.h"
 #include "wire/message.h"
@@ -56,7 +57,8 @@ struct read {
 	enum read_place place;
 	struct rate_waiter throttle; /* THROTTLED */
 	uint64_t charged_bytes;      /* by the limits */
-	bool waits_for_locks;        /* WAITING_TURN: for locks, not for a fetch */
+	enum share_kind waits_for;   /* WAITING_TURN */
+	uint32_t turn_tracks;        /* then: so many locks */
 	bool was_disconnected; /* DISCONNECT was sent: the answer is RECONNECT */
 	bool has_timed_out;    /* step 156 said yes; posted */
 	bool disk_timed_out;   /* step 186 said yes for its latest DA request */

@@ -29,7 +29,7 @@ static const struct config_key keys[] = {
 	{ MAIN, "listen", CONFIG_ADDRESSES, 0, 0, NULL, "0.0.0.0:7447", "Where primaries connect to.", NULL },
 	{ MAIN, "cache", CONFIG_SIZE, CACHE_BYTES_MIN, CACHE_BYTES_MAX, NULL, "64M",
 		"Memory for data that was read, at least 4M for each of da-threads.", NULL },
-	{ MAIN, "jobs", CONFIG_NUMBER, JOBS_MIN, JOBS_MAX, NULL, "1024",
+	{ MAIN, "jobs", CONFIG_NUMBER, JOBS_MIN, JOBS_MAX, NULL, "2048",
 		"Elements of the job array, of which half is kept for disk reads.", NULL },
 	{ MAIN, "window", CONFIG_NUMBER, 1, WINDOW_READS_MAX, NULL, "32",
 		"Reads that a link may have open at a time; those that stepped aside do not count.", NULL },
@@ -42,7 +42,7 @@ static const struct config_key keys[] = {
 	{ "peer", "data", CONFIG_CHOICE, 0, 0, data_words, "always",
 		"Whether it gets the data of its devices; never: it is served digests only.", NULL },
 	CONFIG_PEER_LIMIT_KEYS,
-	{ "peer", "max-jobs", CONFIG_NUMBER, 1, JOBS_MAX, NULL, "256", "Link jobs that it may have at a time.", NULL },
+	{ "peer", "max-jobs", CONFIG_NUMBER, 1, JOBS_MAX, NULL, "512", "Link jobs that it may have at a time.", NULL },
 	{ "peer", "max-links", CONFIG_NUMBER, 1, LINKS_MAX, NULL, "4", "Links that it may have at a time.", NULL },
 	CONFIG_DEVICE_KEYS("/dev/vg0/web1"),
 };

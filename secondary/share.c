@@ -16,74 +16,129 @@
 #include "secondary/read.h"
 #include "secondary/session.h"
 
-uint32_t share_of_locks(const struct read *read, uint32_t track_count)
+/* The one whose turn it is goes first; others that want the same wait behind those who wait already. */
+static bool is_due(const struct read *read, enum share_kind kind)
 {
 	const struct peer *peer = read->session->peer;
-	uint32_t left = read->ra->locks_per_peer - peer->locked_tracks;
+
+	return peer->turn_read == read || peer->turns[kind].waiters == NULL;
+}
+
+static uint32_t locks_left(const struct read *read)
+{
+	const struct peer *peer = read->session->peer;
 
 	assert(peer->locked_tracks <= read->ra->locks_per_peer);
+	return read->ra->locks_per_peer - peer->locked_tracks;
+}
+
+/* A part of an answer only when all of it is more than the share. */
+static bool has_locks_left(const struct read *read, uint32_t track_count)
+{
+	return track_count <= locks_left(read) || read->session->peer->locked_tracks == 0;
+}
+
+uint32_t share_of_locks(const struct read *read, uint32_t track_count)
+{
+	uint32_t left = locks_left(read);
+
 	if (read->wanted.digest != DIGEST_NONE)
 		return track_count;
+	if (read->session->peer->turn_read != read && !(is_due(read, SHARE_LOCKS) && has_locks_left(read, track_count)))
+		return 0;
 	return track_count < left ? track_count : left;
 }
 
-bool share_allows_fetch(const struct read *read)
+/* Of the slots that a peer may have unclaimed, so many that the disk read will find all it needs. */
+static bool has_slots_left(const struct read *read)
+{
+	const struct peer *peer = read->session->peer;
+
+	return read->wanted.digest != DIGEST_NONE || peer->fetches == 0 ||
+		cache_has_share(read->ra->cache, peer->number, peer->fetch_slots + read->parameters.track_count);
+}
+
+static bool has_fetch_left(const struct read *read)
 {
 	return read->session->peer->fetches < read->ra->config.fetches_per_peer;
 }
 
-static void wait_turn(struct read *read, bool waits_for_locks, const char *reason)
+bool share_allows_fetch(const struct read *read)
 {
-	read_enter(read, READ_WAITING_TURN, reason);
-	read->waits_for_locks = waits_for_locks;
-	DL_APPEND(read->session->peer->turn_waiters, read);
+	/* A poll cannot wait for its turn, and would never get one behind those that can. */
+	if (read->parameters.delivery == DELIVERY_POLL)
+		return has_fetch_left(read);
+	return is_due(read, SHARE_FETCHES) && has_fetch_left(read) && has_slots_left(read);
 }
 
-void share_wait_for_locks(struct read *read)
+static void wait_turn(struct read *read, enum share_kind kind, const char *reason)
 {
-	wait_turn(read, true, "the peer has its most locks");
+	read_enter(read, READ_WAITING_TURN, reason);
+	read->waits_for = kind;
+	DL_APPEND(read->session->peer->turns[kind].waiters, read);
+}
+
+void share_wait_for_locks(struct read *read, uint32_t track_count)
+{
+	read->turn_tracks = track_count;
+	wait_turn(read, SHARE_LOCKS, "the peer has its most locks");
 }
 
 void share_wait_for_fetch(struct read *read)
 {
-	wait_turn(read, false, "the peer has its most fetches");
+	wait_turn(read, SHARE_FETCHES, "the peer has its most fetches");
 }
 
-static bool may_go_on(const struct read *read)
+void share_leave(struct read *read)
 {
-	if (read->session->conn == NULL)
-		return false;
-	return read->waits_for_locks ? share_of_locks(read, 1) > 0 : share_allows_fetch(read);
+	DL_DELETE(read->session->peer->turns[read->waits_for].waiters, read);
 }
 
-/* Of those that may go on the one whose device comes next after the one that had the last turn. */
-static struct read *choose_turn(const struct peer *peer)
+/* The one whose device comes next after the one that had the last turn, if it may go on: nobody overtakes it, lest one
+ * who asks for much waits for ever. */
+static struct read *choose_turn(const struct peer *peer, enum share_kind kind)
 {
 	struct read *read, *best = NULL;
 	uint32_t best_distance = DEVICES_MAX;
 
-	DL_FOREACH(peer->turn_waiters, read) {
-		uint32_t distance = (read->job->constants.number + DEVICES_MAX - peer->turn_device - 1) % DEVICES_MAX;
+	DL_FOREACH(peer->turns[kind].waiters, read) {
+		uint32_t distance =
+			(read->job->constants.number + DEVICES_MAX - peer->turns[kind].device - 1) % DEVICES_MAX;
 
-		if (distance < best_distance && may_go_on(read)) {
+		if (distance < best_distance && read->session->conn != NULL) {
 			best = read;
 			best_distance = distance;
 		}
 	}
-	return best;
+	if (best == NULL)
+		return NULL;
+	if (kind == SHARE_LOCKS)
+		return has_locks_left(best, best->turn_tracks) ? best : NULL;
+	return has_fetch_left(best) && has_slots_left(best) ? best : NULL;
+}
+
+static bool give_turn(struct peer *peer, enum share_kind kind)
+{
+	struct read *read = choose_turn(peer, kind);
+
+	if (read == NULL)
+		return false;
+	peer->turns[kind].device = read->job->constants.number;
+	share_leave(read);
+	peer->turn_read = read;
+	read_enter(read, READ_LOOKING, "its turn");
+	if (kind == SHARE_FETCHES)
+		delivery_fetch(read);
+	else
+		read_look_again(read);
+	peer->turn_read = NULL;
+	return true;
 }
 
 void share_next_turn(struct peer *peer)
 {
-	struct read *read;
-
-	while ((read = choose_turn(peer)) != NULL) {
-		peer->turn_device = read->job->constants.number;
-		DL_DELETE(peer->turn_waiters, read);
-		read_enter(read, READ_LOOKING, "its turn");
-		if (read->parameters.delivery == DELIVERY_POLL)
-			read_look_again(read);
-		else
-			delivery_go_on(read);
-	}
+	if (peer->turn_read != NULL)
+		return;
+	while (give_turn(peer, SHARE_LOCKS) || give_turn(peer, SHARE_FETCHES))
+		;
 }

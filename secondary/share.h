@@ -16,8 +16,10 @@ struct read;
 uint32_t share_of_locks(const struct read *read, uint32_t track_count);
 bool share_allows_fetch(const struct read *read);
 /* If not: the Read waits until there is one to spare. */
-void share_wait_for_locks(struct read *read);
+void share_wait_for_locks(struct read *read, uint32_t track_count);
 void share_wait_for_fetch(struct read *read);
+/* It waits no longer. */
+void share_leave(struct read *read);
 /* A lock or a fetch of the peer ended: those who wait go on. */
 void share_next_turn(struct peer *peer);
 

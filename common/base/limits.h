@@ -30,7 +30,7 @@
 #define TRACKS_END (1ull << 51)      /* no volume has a track of this number, or a higher one */
 
 #define DEVICES_MAX 256u    /* slots of the device record array (Fig. 9) */
-#define JOBS_MAX_DEFAULT 1024u /* elements of the job array (Fig. 13) */
+#define JOBS_MAX_DEFAULT 2048u /* elements of the job array (Fig. 13) */
 #define DA_QUEUE_ELEMENTS 256u
 #define DA_THREADS_DEFAULT 8u /* half of them for one volume: so many reads are in flight on a disk */
 #define DA_THREADS_SMALL_CACHE 4u /* instead, where the cache has less than RUN_BYTES_MAX for each */

@@ -27,28 +27,29 @@
 #include <utlist.h>
 
 #define PAGE_BYTES 4096u
-/* Digests, zeros, holes and errors need no slot. So many are kept for whoever may still ask for them … */
+/* Digests, zeros, holes and errors need no slot. Extra: what the 64 unfinished fetches of one link may bring. */
 #define ENTRIES_PER_SLOT 4u
-#define ENTRIES_KEPT_EXTRA 4096u
-/* … and there are more for what nobody has claimed yet: what the 64 unfinished fetches of one link may bring. */
 #define ENTRIES_EXTRA (64u * RUN_DIGESTS_DEFAULT)
+/* From so many without a slot on, the claimed ones go for new ones: few, because a thread that digests finds only few of
+ * them in the processor's cache when it publishes. */
+#define SLOTLESS_KEPT 1024u
 
 enum entry_place { ENTRY_FREE, ENTRY_INDEXED, ENTRY_DETACHED };
 
 struct cache_entry {
 	struct cache_key key;
+	struct cache_entry *prev, *next; /* in an eviction list (indexed and not locked) or in the free list */
 	uint64_t sequence;
-	uint64_t generation;
-	int64_t published_ms;
-	void *slot; /* NULL unless state is TRACK_DATA and the key's digest is NONE */
-	uint64_t hole_tracks;
-	uint8_t digest[DIGEST_BYTES_MAX]; /* set if state is TRACK_DATA and the key has a digest */
 	uint32_t locks;
 	enum entry_place place;
 	enum track_state state;
 	enum status status;
 	bool is_claimed;
-	struct cache_entry *prev, *next; /* in an eviction list (indexed and not locked) or in the free list */
+	uint64_t generation;
+	int64_t published_ms;
+	void *slot; /* NULL unless state is TRACK_DATA and the key's digest is NONE */
+	uint64_t hole_tracks;
+	uint8_t digest[DIGEST_BYTES_MAX]; /* set if state is TRACK_DATA and the key has a digest */
 	UT_hash_handle hh;
 };
 
@@ -56,7 +57,7 @@ struct cache {
 	atomic_uint_fast64_t last_sequence;
 	uint32_t track_bytes;
 	size_t slot_count;
-	size_t entry_count, entries_kept;
+	size_t entry_count;
 
 	pthread_mutex_t mutex; /* all below */
 	char *slots;
@@ -71,6 +72,7 @@ struct cache {
 
 	struct cache_entry *entries;
 	size_t entries_used; /* like slots_used */
+	size_t slotless_count; /* entries that are not free and have no slot */
 	struct cache_entry *free_entries;
 	struct cache_entry *index;
 	struct cache_entry *evictable[2][2]; /* [has slot][is claimed], first to go first */
@@ -204,9 +206,19 @@ static void free_entry(struct cache *cache, struct cache_entry *entry)
 {
 	if (entry->slot)
 		free_slot(cache, entry->slot);
+	else
+		cache->slotless_count--;
 	entry->slot = NULL;
 	entry->place = ENTRY_FREE;
 	LL_PREPEND(cache->free_entries, entry);
+}
+
+static struct cache_entry *look_up(const struct cache *cache, const struct cache_key *key)
+{
+	struct cache_entry *entry;
+
+	HASH_FIND(hh, cache->index, key, sizeof(*key), entry);
+	return entry;
 }
 
 /* From here on refs to the entry are stale. A locked one keeps its slot until its unlock. */
@@ -239,13 +251,12 @@ static struct cache_entry *find_victim(const struct cache *cache, bool with_slot
 /* NULL when the pool is empty and nothing may go. */
 static struct cache_entry *take_entry(struct cache *cache, int64_t now_ms)
 {
+	bool has_enough = cache->slotless_count >= SLOTLESS_KEPT && cache->evictable[false][true];
 	struct cache_entry *entry;
 
-	/* Memory never used before, as long as that is little or nothing else may go. */
-	if (!cache->free_entries && (cache->entries_used < cache->entries_kept ||
-		(cache->entries_used < cache->entry_count && !cache->evictable[false][true])))
+	if (!has_enough && !cache->free_entries && cache->entries_used < cache->entry_count)
 		return &cache->entries[cache->entries_used++];
-	if (!cache->free_entries) {
+	if (has_enough || !cache->free_entries) {
 		entry = find_victim(cache, false, now_ms);
 		if (!entry)
 			entry = find_victim(cache, true, now_ms);
@@ -257,14 +268,6 @@ static struct cache_entry *take_entry(struct cache *cache, int64_t now_ms)
 	entry = cache->free_entries;
 	LL_DELETE(cache->free_entries, entry);
 	entry->generation++;
-	return entry;
-}
-
-static struct cache_entry *look_up(struct cache *cache, const struct cache_key *key)
-{
-	struct cache_entry *entry;
-
-	HASH_FIND(hh, cache->index, key, sizeof(*key), entry);
 	return entry;
 }
 
@@ -282,10 +285,24 @@ static void free_memory(struct cache *cache)
 	free(cache);
 }
 
+/* It is held so shortly that a thread which finds it taken had better spin for a moment than sleep. */
+static void init_mutex(pthread_mutex_t *mutex)
+{
+	pthread_mutexattr_t attributes;
+	int error = pthread_mutexattr_init(&attributes);
+
+	assert(error == 0);
+	error = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+	assert(error == 0);
+	error = pthread_mutex_init(mutex, &attributes);
+	assert(error == 0);
+	error = pthread_mutexattr_destroy(&attributes);
+	assert(error == 0);
+}
+
 struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 {
 	struct cache *cache;
-	int error;
 
 	assert(track_bytes >= PAGE_BYTES && track_bytes % PAGE_BYTES == 0);
 	assert(cache_bytes >= track_bytes && cache_bytes / track_bytes <= UINT32_MAX);
@@ -293,20 +310,18 @@ struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 	atomic_init(&cache->last_sequence, 0);
 	cache->track_bytes = track_bytes;
 	cache->slot_count = cache->share_max = cache_bytes / track_bytes;
-	cache->entries_kept = cache->slot_count * ENTRIES_PER_SLOT + ENTRIES_KEPT_EXTRA;
-	cache->entry_count = cache->entries_kept + ENTRIES_EXTRA;
+	cache->entry_count = cache->slot_count * ENTRIES_PER_SLOT + ENTRIES_EXTRA;
 	cache->slots = mmap(NULL, cache->slot_count * track_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		-1, 0);
+	cache->entries = calloc(cache->entry_count, sizeof(*cache->entries));
 	cache->free_slots = calloc(cache->slot_count, sizeof(*cache->free_slots));
 	cache->slot_is_owned = calloc(cache->slot_count, sizeof(*cache->slot_is_owned));
 	cache->slot_owner = calloc(cache->slot_count, sizeof(*cache->slot_owner));
 	cache->slot_is_shared = calloc(cache->slot_count, sizeof(*cache->slot_is_shared));
-	cache->entries = calloc(cache->entry_count, sizeof(*cache->entries));
-	if (cache->slots == MAP_FAILED || !cache->free_slots || !cache->slot_is_owned || !cache->slot_owner ||
-		!cache->slot_is_shared || !cache->entries)
+	if (cache->slots == MAP_FAILED || !cache->entries || !cache->free_slots || !cache->slot_is_owned ||
+		!cache->slot_owner || !cache->slot_is_shared)
 		goto fail;
-	error = pthread_mutex_init(&cache->mutex, NULL);
-	assert(error == 0);
+	init_mutex(&cache->mutex);
 	return cache;
 
 fail:
@@ -344,6 +359,16 @@ void cache_set_share(struct cache *cache, size_t slots)
 	unlock(cache);
 }
 
+bool cache_has_share(struct cache *cache, uint32_t owner, size_t more)
+{
+	bool has_share;
+
+	lock(cache);
+	has_share = cache->shares[owner % CACHE_OWNERS] + more <= cache->share_max;
+	unlock(cache);
+	return has_share;
+}
+
 uint64_t cache_next_sequence(struct cache *cache)
 {
 	return atomic_fetch_add(&cache->last_sequence, 1) + 1;
@@ -351,7 +376,8 @@ uint64_t cache_next_sequence(struct cache *cache)
 
 /* ---- The loop's side ---- */
 
-bool cache_find(struct cache *cache, const struct cache_key *key, uint64_t floor, int64_t now_ms, struct cache_ref *ref)
+bool cache_find(struct cache *cache, const struct cache_key *key, uint64_t floor, int64_t now_ms,
+	struct cache_ref *ref)
 {
 	struct cache_entry *entry;
 	bool is_found;
@@ -539,13 +565,14 @@ void cache_publish(struct cache *cache, const struct cache_key *key, const struc
 	entry->sequence = sequence;
 	entry->published_ms = now_ms;
 	entry->slot = slot;
+	cache->slotless_count += !slot;
 	entry->hole_tracks = track->hole_tracks;
 	if (track->digest)
 		memcpy(entry->digest, track->digest, digest_bytes((enum digest)key->digest));
-	entry->place = ENTRY_INDEXED;
 	entry->state = track->state;
 	entry->status = track->status;
 	entry->is_claimed = false;
+	entry->place = ENTRY_INDEXED;
 	HASH_ADD(hh, cache->index, key, sizeof(entry->key), entry);
 	if (entry->locks == 0)
 		make_evictable(cache, entry);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the secondary knows of tracks (in memory 38 of Fig. 1): an index from (device, track, what was asked of it) to an
- * entry: data in a slot, a digest, all zero, a hole, or an error; each with the sequence number of the moment its disk
- * read began. One mutex inside, held for lookups and moves of pointers and digests only, so that DA threads publish
- * while the loop looks up and steps 76 -> 78 -> 80 of Fig. 4 (160 -> 162 -> 164 of Fig. 7) ask a real question.
+ * What the secondary knows of tracks (in memory 38 of Fig. 1): an index from (device, track, what was asked of it) to
+ * an entry: data in a slot, a digest, all zero, a hole, or an error; each with the sequence number of the moment its
+ * disk read began. One mutex inside, held for lookups and moves of pointers and digests only, so that DA threads
+ * publish while the loop looks up and steps 76 -> 78 -> 80 of Fig. 4 (160 -> 162 -> 164 of Fig. 7) ask a real question.
  *
  * Eviction: claimed entries (answered at least once) go first, least recently used first. One that was never answered
  * is kept CACHE_CLAIM_MS for the Read it was fetched for, so that small caches make progress; then it may go too.
@@ -43,7 +43,7 @@ struct cache_track {
 	enum status status;    /* STATUS_OK, or the error that answers every asker (state TRACK_UNSET then) */
 	void *slot;            /* TRACK_DATA, digest NONE: the bytes; else NULL */
 	const uint8_t *digest; /* TRACK_DATA, any other digest; else NULL */
-	uint64_t hole_tracks;  /* TRACK_HOLE: so many whole tracks behind it were holes too, as far as its read was asked */
+	uint64_t hole_tracks;  /* TRACK_HOLE: so many whole tracks behind it, before its read's end, were holes too */
 };
 
 /* A find's result: an entry and which use of it was meant. Plain data, may be kept and dropped freely. */
@@ -65,12 +65,15 @@ void cache_on_room(struct cache *cache, void (*fn)(void *arg), void *arg);
 
 /* At most so many slots of one owner are not claimed yet; at first all. */
 void cache_set_share(struct cache *cache, size_t slots);
+/* May it take so many more? */
+bool cache_has_share(struct cache *cache, uint32_t owner, size_t more);
 
 /* The next sequence number: 1, 2, … Any thread. */
 uint64_t cache_next_sequence(struct cache *cache);
 
 /* Loop thread. Is there an entry with sequence >= floor that has not expired? (Steps 76, 160.) */
-bool cache_find(struct cache *cache, const struct cache_key *key, uint64_t floor, int64_t now_ms, struct cache_ref *ref);
+bool cache_find(struct cache *cache, const struct cache_key *key, uint64_t floor, int64_t now_ms,
+	struct cache_ref *ref);
 /* Locks the entry of a find, whatever has become of it. (Steps 78, 162.) Each lock needs its unlock. */
 void cache_lock(struct cache *cache, const struct cache_ref *ref);
 /* Is it still the entry that was found? (Steps 80, 164.) */

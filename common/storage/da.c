@@ -147,6 +147,7 @@ struct da_request *da_submit(struct da *da, const struct da_spec *spec)
 	da_lock(da);
 	request->sequence = 0;
 	request->is_starved = false;
+	request->paused_before_ns = da->paused_ns;
 	request->is_delivered = false;
 	request->turn = turn_of(da, spec->owner);
 	da_set_state(request, DA_QUEUED, "submitted");
@@ -176,6 +177,7 @@ bool da_abandon(struct da *da, struct da_request *request)
 		/* DONE: it is in the mailbox, so the element is free only after that. */
 		da_set_state(request, DA_ABANDONED, state == DA_RUNNING ? "given up while a thread reads" : "not wanted");
 		da->stuck_count += state == DA_RUNNING;
+		da_broadcast(&da->pause_ends);
 	}
 	da_unlock(da);
 	if (state == DA_QUEUED) {
@@ -255,6 +257,7 @@ void da_count(struct da *da, struct da_counts *counts)
 	counts->threads = da->thread_count < da->config.threads ? da->thread_count : da->config.threads;
 	counts->extra_threads = da->thread_count - counts->threads;
 	counts->reads_started = da->reads_started;
+	counts->pausing = da->pausing_count;
 	da_unlock(da);
 }
 
@@ -275,6 +278,8 @@ static void init_locks(struct da *da)
 	assert(error == 0);
 	error = pthread_cond_init(&da->quiet, &attr);
 	assert(error == 0);
+	error = pthread_cond_init(&da->pause_ends, &attr);
+	assert(error == 0);
 	error = pthread_condattr_destroy(&attr);
 	assert(error == 0);
 }
@@ -284,6 +289,7 @@ static void free_memory(struct da *da)
 	pthread_mutex_destroy(&da->mutex);
 	pthread_cond_destroy(&da->work);
 	pthread_cond_destroy(&da->quiet);
+	pthread_cond_destroy(&da->pause_ends);
 	free(da->workers);
 	free(da->elements);
 	free(da);
@@ -353,6 +359,7 @@ bool da_free(struct da *da)
 	da->on_free_element = NULL;
 	da_lock(da);
 	da->is_stopping = true;
+	da_broadcast(&da->pause_ends);
 	dropped = da->pending;
 	da->pending = NULL;
 	da_unlock(da);

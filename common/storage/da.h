@@ -97,6 +97,7 @@ struct da_config {
 
 struct da_counts {
 	unsigned elements_used, queued, running, abandoned, threads, extra_threads;
+	unsigned pausing; /* threads whose volume yields, of those with a running request */
 	uint64_t reads_started; /* read requests that a thread has taken since start, each once */
 };
 

@@ -29,6 +29,7 @@
 #define AHEAD_BYTES (4u * MIB) /* by measurement */
 
 _Static_assert(BATCH_TRACKS_MAX >= VOLUME_IOV_MAX, "a batch has room for as many slots as one read takes");
+_Static_assert(DIGESTER_BUFFER_BYTES >= TRACK_BYTES_MAX, "a digester has room for a track");
 
 struct run {
 	const struct da_spec *spec;
@@ -253,12 +254,13 @@ static void publish_bytes(struct run *run, const struct batch *batch)
 	}
 }
 
-/* Up to a track that was not read because nobody wants it any more. */
 static void publish_digests(struct run *run, const struct batch *batch)
 {
 	uint8_t digest[DIGEST_BYTES_MAX];
 
-	for (uint32_t i = 0; i < batch->count && batch->states[i] != TRACK_UNSET; i++) {
+	if (!run->reader->is_wanted(run->reader->arg))
+		return;
+	for (uint32_t i = 0; i < batch->count; i++) {
 		struct da_track found = { .state = batch->states[i] };
 		uint64_t track = batch->first_track + i;
 
@@ -277,7 +279,7 @@ static void publish_hole(struct run *run, uint64_t track)
 	struct da_track found = { .state = TRACK_HOLE };
 	uint64_t holes_end = run->data_from < spec->end_bytes ? run->data_from : spec->end_bytes;
 
-	/* Whole tracks only: of a short one another Read, with another end, may be told. */
+	/* Whole tracks only: a cache may tell this to a Read for which the device ends elsewhere. */
 	if (run->tracks_done + 1 == spec->track_count && holes_end / spec->track_bytes > track + 1)
 		found.hole_tracks = holes_end / spec->track_bytes - (track + 1);
 	publish(run, track, &found);
@@ -295,6 +297,8 @@ uint32_t da_read_tracks(const struct da_spec *spec, const struct da_reader *read
 			publish_hole(&run, track);
 			continue;
 		}
+		if (reader->may_read && !reader->may_read(reader->arg))
+			break;
 		gather(&run, &batch);
 		if (batch.count == 0)
 			break;

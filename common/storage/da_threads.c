@@ -20,7 +20,7 @@
 
 #define STACK_BYTES (512u * KIB)
 
-static void broadcast(pthread_cond_t *cond)
+void da_broadcast(pthread_cond_t *cond)
 {
 	int error = pthread_cond_broadcast(cond);
 
@@ -133,6 +133,14 @@ static bool is_wanted(void *arg)
 	return is_running;
 }
 
+static bool may_read(void *arg)
+{
+	struct da_request *request = arg;
+
+	assert(request->magic == DA_REQUEST_MAGIC);
+	return da_pause(request);
+}
+
 static void has_read(void *arg)
 {
 	struct da_request *request = arg;
@@ -143,7 +151,7 @@ static void has_read(void *arg)
 static void serve_read(struct da_worker *worker, struct da_request *request)
 {
 	const struct da_spec *spec = &request->spec;
-	struct da_reader reader = { .is_wanted = is_wanted, .has_read = has_read, .arg = request };
+	struct da_reader reader = { .is_wanted = is_wanted, .may_read = may_read, .has_read = has_read, .arg = request };
 
 	if (spec->digest != DIGEST_NONE && !worker->digester)
 		worker->digester = digester_new();
@@ -245,7 +253,7 @@ static bool finish(struct da_worker *worker, struct da_request *request, uint64_
 	/* One that ends does not look at the queue, where this volume's requests may go on now. */
 	if (is_surplus)
 		da_wake_one(da);
-	broadcast(&da->quiet);
+	da_broadcast(&da->quiet);
 	mailbox_post(da->mailbox, &request->item);
 	return !is_surplus;
 }
@@ -344,7 +352,7 @@ void da_join_all(struct da *da)
 {
 	da_lock(da);
 	da->is_stopping = true;
-	broadcast(&da->work);
+	da_broadcast(&da->work);
 	da_unlock(da);
 	for (unsigned i = 0; i < da->config.threads + da->config.extra_threads; i++) {
 		if (da->workers[i].is_started)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The digests themselves are xxHash's and OpenSSL's. SHA-256 is looked up once per digester: EVP_sha256 would look it up
- * for each track.
+ * The digests themselves are xxHash's and OpenSSL's. SHA-256 is looked up once per digester: EVP_sha256 would look it
+ * up for each track.
  */
 #include "storage/digest.h"
 
@@ -9,7 +9,11 @@
 #include <stdlib.h>
 
 #include <openssl/evp.h>
+#if __has_include(<xxh_x86dispatch.h>) /* only there with a library that has it */
+#include <xxh_x86dispatch.h> /* XXH3_128bits is the one for the widest vectors of this CPU then */
+#else
 #include <xxhash.h>
+#endif
 
 #include "base/alloc.h"
 #include "base/log.h"

@@ -33,7 +33,8 @@ two_hosts()
 	{
 		printf '[secondary]\nidentity = %s\nsocket = %s\nlisten = 127.0.0.1:%s\nstate = %s\n%s\n' "$T/b.pem" \
 			"$T/b.sock" "$port" "$T/b.state" "${b_main-}"
-		printf '[peer a]\nkey = %s\ndevices = %s\n%s\n' "${key[a]}" "$*" "${b_peer-}"
+		printf '[peer a]\nkey = %s\ndevices = %s\n%s\n' "${key[a]}" \
+			"$(fold -sw 150 <<<"$*" | sed '2,$s/^/\t/')" "${b_peer-}"
 		for device; do
 			printf '[device %s]\nvolume = %s\n%s\n' "$device" "$T/$device.b" "${b_device-}"
 		done

@@ -117,7 +117,7 @@ static bool peers_have_nothing(const struct bed *bed)
 {
 	for (const struct peer *peer = peer_list_first(bed->peers); peer != NULL; peer = peer->next)
 		if (peer->jobs > 0 || peer->queries > 0 || peer->fetches > 0 || peer->locked_tracks > 0 ||
-			peer->turn_waiters != NULL)
+			peer->turns[SHARE_LOCKS].waiters != NULL || peer->turns[SHARE_FETCHES].waiters != NULL)
 			return false;
 	return true;
 }

@@ -80,7 +80,27 @@ void cache_bed_publish_state(uint64_t track, uint64_t sequence, enum track_state
 
 void cache_bed_publish_timeout(uint64_t track, uint64_t sequence)
 {
-	cache_bed_publish(cache_bed_key(track), (struct cache_track){ TRACK_UNSET, STATUS_TIMEOUT, NULL, NULL, 0 }, sequence);
+	const struct cache_track late = { .state = TRACK_UNSET, .status = STATUS_TIMEOUT };
+
+	cache_bed_publish(cache_bed_key(track), late, sequence);
+}
+
+struct cache_key cache_bed_digest_key(uint64_t track)
+{
+	struct cache_key key = cache_bed_key(track);
+
+	key.digest = DIGEST_XXH3_128;
+	return key;
+}
+
+void cache_bed_publish_digest(uint64_t track, uint64_t sequence, uint8_t byte)
+{
+	uint8_t digest[DIGEST_BYTES_MAX];
+	const struct cache_track known = { .state = TRACK_DATA, .status = STATUS_OK, .digest = digest };
+
+	memset(digest, byte, sizeof(digest));
+	cache_bed_publish(cache_bed_digest_key(track), known, sequence);
+	memset(digest, 0x55, sizeof(digest)); /* it was copied */
 }
 
 bool cache_bed_find(uint64_t track, struct cache_ref *ref)
@@ -116,11 +136,20 @@ char cache_bed_load_byte(const struct cache_ref *ref)
 	return *(const char *)known.slot;
 }
 
-void cache_bed_claim(uint64_t track)
+struct cache_track cache_bed_claim_key(struct cache_key key)
 {
-	struct cache_ref ref = cache_bed_find_and_lock(track);
 	struct cache_track known;
+	struct cache_ref ref;
 
+	assert_true(cache_bed_find_key(key, 0, &ref));
+	cache_lock(cache_bed.cache, &ref);
+	assert_true(cache_is_still_there(cache_bed.cache, &ref));
 	cache_load(cache_bed.cache, &ref, &known);
 	cache_unlock(cache_bed.cache, &ref);
+	return known;
+}
+
+void cache_bed_claim(uint64_t track)
+{
+	cache_bed_claim_key(cache_bed_key(track));
 }

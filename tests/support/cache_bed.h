@@ -32,6 +32,10 @@ struct cache_key cache_bed_key(uint64_t track);
 void cache_bed_publish(struct cache_key key, struct cache_track track, uint64_t sequence);
 bool cache_bed_find_key(struct cache_key key, uint64_t floor, struct cache_ref *ref);
 
+/* XXH3-128; each of its bytes is the given one. */
+struct cache_key cache_bed_digest_key(uint64_t track);
+void cache_bed_publish_digest(uint64_t track, uint64_t sequence, uint8_t byte);
+
 void cache_bed_publish_data(uint64_t track, uint64_t sequence, char byte);
 void cache_bed_publish_state(uint64_t track, uint64_t sequence, enum track_state state);
 void cache_bed_publish_timeout(uint64_t track, uint64_t sequence);
@@ -43,5 +47,6 @@ struct cache_ref cache_bed_find_and_lock(uint64_t track);
 char cache_bed_load_byte(const struct cache_ref *ref);
 /* Answers a Read with the track: the entry is claimed then. */
 void cache_bed_claim(uint64_t track);
+struct cache_track cache_bed_claim_key(struct cache_key key); /* slot and digest may be something else's by now */
 
 #endif

@@ -52,6 +52,13 @@ int da_bed_set_up_long_queue(void **state)
 	return 0;
 }
 
+int da_bed_set_up_many_threads(void **state)
+{
+	(void)state;
+	start(64, DA_QUEUE_ELEMENTS);
+	return 0;
+}
+
 int da_bed_tear_down(void **state)
 {
 	(void)state;
@@ -134,6 +141,8 @@ bool da_bed_try_read(struct da_order *order, unsigned volume, uint32_t track_cou
 	spec.end_bytes = DA_BED_VOLUME_BYTES;
 	spec.sink = &track_sink_ops;
 	spec.sink_arg = order->sink;
+	spec.digest = order->digest;
+	track_sink_set_digest(order->sink, order->digest);
 	order->request = da_submit(da_bed.da, &spec);
 	return order->request != NULL;
 }

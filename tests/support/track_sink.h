@@ -11,7 +11,7 @@
 
 #include "storage/da.h"
 
-#define TRACK_SINK_TRACKS 128u
+#define TRACK_SINK_TRACKS 600u
 
 struct track_sink;
 

@@ -14,8 +14,8 @@
 
 #include "tests/support/cache_bed.h"
 
-#define KEPT (CACHE_BED_SLOTS * 4u + 4096u)
-#define ENTRIES (KEPT + 16384u) /* see cache.c */
+#define ENTRIES (CACHE_BED_SLOTS * 4u + 16384u) /* the entry pool of such a cache */
+#define SLOTLESS_KEPT 1024u /* see cache.c */
 
 static void every_slot_is_a_page_aligned_place_of_its_own(void **state)
 {
@@ -153,6 +153,46 @@ static void a_full_pool_keeps_what_waits_to_be_claimed(void **state)
 	assert_int_equal(cache_bed_count().entries, ENTRIES);
 }
 
+static void a_full_pool_keeps_digests_that_wait_to_be_claimed(void **state)
+{
+	struct cache_ref ref;
+
+	(void)state;
+	for (uint64_t track = 0; track < ENTRIES; track++)
+		cache_bed_publish_digest(track, 1, 'd');
+	cache_bed_publish_digest(ENTRIES, 1, 'd');
+	assert_int_equal(cache_bed_count().entries, ENTRIES);
+	assert_false(cache_bed_find_key(cache_bed_digest_key(ENTRIES), 0, &ref));
+	assert_int_equal(cache_bed_count().evicted, 0);
+	/* What was not claimed in time may go, the oldest first. */
+	cache_bed.now_ms += CACHE_CLAIM_MS;
+	cache_bed_publish_digest(ENTRIES, 1, 'd');
+	assert_true(cache_bed_find_key(cache_bed_digest_key(ENTRIES), 0, &ref));
+	assert_false(cache_bed_find_key(cache_bed_digest_key(0), 0, &ref));
+	assert_true(cache_bed_find_key(cache_bed_digest_key(1), 0, &ref));
+	assert_int_equal(cache_bed_count().evicted, 1);
+}
+
+static void of_claimed_digests_a_few_are_kept_and_the_oldest_goes(void **state)
+{
+	struct cache_ref ref;
+
+	(void)state;
+	for (uint64_t track = 0; track < SLOTLESS_KEPT; track++) {
+		cache_bed_publish_digest(track, 1, 'd');
+		cache_bed_claim_key(cache_bed_digest_key(track));
+	}
+	assert_int_equal(cache_bed_count().evicted, 0);
+	cache_bed_publish_digest(SLOTLESS_KEPT, 1, 'd');
+	assert_int_equal(cache_bed_count().evicted, 1);
+	assert_int_equal(cache_bed_count().entries, SLOTLESS_KEPT);
+	assert_false(cache_bed_find_key(cache_bed_digest_key(0), 0, &ref));
+	assert_true(cache_bed_find_key(cache_bed_digest_key(1), 0, &ref));
+	/* One in whose place another was put is free, and the next one takes nothing else. */
+	cache_bed_publish_digest(SLOTLESS_KEPT, 2, 'e');
+	assert_int_equal(cache_bed_count().entries, SLOTLESS_KEPT);
+}
+
 static void a_dropped_device_is_forgotten_and_others_are_not(void **state)
 {
 	struct cache_key other_key = cache_bed_key(1);
@@ -257,6 +297,8 @@ int main(void)
 		TEST(a_locked_entry_is_never_evicted),
 		TEST(errors_and_zeros_stay_when_a_slot_is_needed),
 		TEST(a_full_pool_keeps_what_waits_to_be_claimed),
+		TEST(a_full_pool_keeps_digests_that_wait_to_be_claimed),
+		TEST(of_claimed_digests_a_few_are_kept_and_the_oldest_goes),
 		TEST(a_dropped_device_is_forgotten_and_others_are_not),
 		TEST(room_is_told_once_after_a_refusal),
 		TEST(room_is_told_by_unlock_drop_and_a_refused_publish),

@@ -263,7 +263,7 @@ static void read_that_waited_its_turn_reconnects_with_a_place(void **state)
 		BED_UNTIL(bed, primary->answers[10 + i].is_disconnected);
 	}
 	primary_read(primary, 12, primary_link(primary, d1), d1, 0, 1, DELIVERY_DISCONNECT);
-	BED_UNTIL(bed, bed->peer->turn_waiters != NULL);
+	BED_UNTIL(bed, bed->peer->turns[SHARE_FETCHES].waiters != NULL);
 	assert_true(primary->answers[12].is_disconnected);
 	unhang(0);
 	unhang(1);
@@ -583,7 +583,7 @@ static void fetches_of_a_link_are_limited_and_the_rest_takes_turns(void **state)
 	for (uint32_t i = 0; i < 6; i++)
 		primary_read(primary, 10 + i, primary_link(primary, device), device, i, 1,
 			i % 2 ? DELIVERY_DISCONNECT : DELIVERY_HOLD);
-	BED_UNTIL(bed, bed->peer->turn_waiters != NULL);
+	BED_UNTIL(bed, bed->peer->turns[SHARE_FETCHES].waiters != NULL);
 	assert_int_equal(fetches(), 2);
 	unhang(0);
 	for (uint32_t i = 0; i < 6; i++)
@@ -591,7 +591,7 @@ static void fetches_of_a_link_are_limited_and_the_rest_takes_turns(void **state)
 	BED_UNTIL(bed, fetches() == 0);
 	assert_int_equal(bed->ra->sessions->fetches, 0);
 	assert_int_equal(bed->peer->fetches, 0);
-	assert_null(bed->peer->turn_waiters);
+	assert_null(bed->peer->turns[SHARE_FETCHES].waiters);
 }
 
 /* It would keep a place from those that fetch what is there already: it comes back, and makes its fetch then. */
@@ -713,7 +713,7 @@ static void read_that_takes_the_place_of_another_does_not_take_more_than_the_sha
 	BED_UNTIL(bed, primary->answers[3].is_disconnected);
 	assert_int_equal(fetches(), 1);
 	assert_int_equal(bed->peer->fetches, 1);
-	assert_non_null(bed->peer->turn_waiters);
+	assert_non_null(bed->peer->turns[SHARE_FETCHES].waiters);
 	unhang(0);
 	unhang(1);
 	assert_int_equal(primary_wait(primary, 2)->status, STATUS_RECONNECT);
@@ -738,7 +738,7 @@ static void read_that_waits_for_locks_does_not_wait_for_fetches(void **state)
 	wait_stuck(1, 1);
 	bed->peer->locked_tracks += bed->ra->locks_per_peer; /* as if another link of the peer had them */
 	primary_read(primary, 1, link_id, device, 0, 1, DELIVERY_HOLD);
-	BED_UNTIL(bed, bed->peer->turn_waiters != NULL);
+	BED_UNTIL(bed, bed->peer->turns[SHARE_LOCKS].waiters != NULL);
 	bed->peer->locked_tracks -= bed->ra->locks_per_peer;
 	share_next_turn(bed->peer);
 	assert_int_equal(primary_wait(primary, 1)->status, STATUS_OK);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a read of digests tells the system that it will read: enough to keep a disk busy, and nothing while the volume is
- * in memory. The system's calls are the test's own: each read is as slow as is wanted, each advice is noted.
+ * What a read of digests tells the system that it will read: enough to keep a disk busy, and nothing while the volume
+ * is in memory. The system's calls are the test's own: each read is as slow as is wanted, each advice is noted.
  */
 #include <fcntl.h>
 #include <setjmp.h>

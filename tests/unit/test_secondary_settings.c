@@ -72,7 +72,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_null(settings->listen[1]);
 	assert_string_equal(settings->daemon.socket, "/run/ra/secondary.sock");
 	assert_string_equal(settings->daemon.state, "/var/lib/ra-secondary");
-	assert_int_equal(settings->jobs, 1024);
+	assert_int_equal(settings->jobs, 2048);
 	assert_int_equal(settings->window_reads, 32);
 	assert_int_equal(settings->cache_bytes, 64 << 20);
 	assert_int_equal(settings->peer_count, 1);
@@ -80,7 +80,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_null(settings->peers[0].devices[0]);
 	assert_null(settings->peers[0].dns_names[0]);
 	assert_false(settings->peers[0].is_digest_only);
-	assert_int_equal(settings->peers[0].jobs_max, 256);
+	assert_int_equal(settings->peers[0].jobs_max, 512);
 	assert_int_equal(settings->peers[0].links_max, 4);
 }
 
@@ -91,7 +91,7 @@ static void every_key_reaches_its_field(void **state)
 		    "listen = 127.0.0.1:1 [::1]:2\ncache = 8M\njobs = 16\nwindow = 1\n"
 		    "[peer a]\nkey = " KEY_A ", " KEY_B "\nname = a.example\ndevices = web2\n\tweb1\ndata = never\n"
 		    "limit = 7M\nlimit-reads = 8\nmax-jobs = 9\nmax-links = 10\n"
-		    "[device web1]\nvolume = /v\n[device web2]\nvolume = /w\n");
+		    "[device web1]\nvolume = /v\n[device web2]\nvolume = /w\nyield = on\n");
 	assert_string_equal(settings->listen[0], "127.0.0.1:1");
 	assert_string_equal(settings->listen[1], "[::1]:2");
 	assert_int_equal(settings->cache_bytes, 8 << 20);
@@ -112,6 +112,8 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(settings->daemon.device_count, 2);
 	assert_string_equal(settings->daemon.devices[0].name, "web1");
 	assert_int_equal(settings->daemon.devices[1].io, IO_MODE_AUTO);
+	assert_false(settings->daemon.devices[0].is_yielding);
+	assert_true(settings->daemon.devices[1].is_yielding);
 }
 
 static void a_device_that_a_peer_lists_is_there(void **state)

@@ -225,6 +225,7 @@ static void a_read_ends_where_the_file_ends(void **state)
 	(void)state;
 	make_file(2 * PAGE + 5);
 	volume = open_file(IO_MODE_BUFFERED);
+	assert_false(volume_is_direct(volume));
 	assert_int_equal(read_at(volume, 4 * PAGE, 0), 2 * PAGE + 5);
 	assert_memory_equal(buffer, expected, 2 * PAGE + 5);
 	assert_int_equal(read_at(volume, 2 * PAGE, PAGE), PAGE + 5);
@@ -245,6 +246,7 @@ static void a_direct_read_ends_where_the_file_ends(void **state)
 		skip();
 	}
 	assert_int_equal(info.io, IO_MODE_DIRECT);
+	assert_true(volume_is_direct(volume));
 	assert_true(fcntl(find_descriptor(), F_GETFL) & O_DIRECT);
 	assert_int_equal(read_at(volume, 4 * PAGE, 0), 2 * PAGE + 5);
 	assert_memory_equal(buffer, expected, 2 * PAGE + 5);
@@ -337,7 +339,10 @@ static void an_error_after_a_short_read_is_an_error(void **state)
 	faulty_volume_set_error(faulty, PAGE, PAGE + 1, EIO);
 	assert_int_equal(volume_open(volume, &info), 0);
 	assert_int_equal(read_at(volume, 4 * PAGE, 0), -EIO);
+	assert_int_equal(volume_reads_ended(volume), 1); /* whatever came of it, and in however many calls */
 	assert_int_equal(volume_read(volume, &iov, 1, 0), PAGE);
+	assert_int_equal(volume_reads_ended(volume), 2);
+	assert_false(volume_is_direct(volume));
 	close_and_free(volume);
 	faulty_volume_free(faulty);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * relay LISTEN_PORT TARGET_PORT [OPTION]...: stands between two daemons on loopback and forwards TCP both ways. Prints
- * the port that it listens on (0: any), then a line for each cut. It ends with its parent.
+ * relay LISTEN_PORT TARGET_PORT [OPTION]...: stands between two daemons and forwards TCP both ways; the target is on
+ * loopback, or no program (0): then zeros come without end. Prints the port that it listens on (0: any), then a line
+ * for each cut. It ends with its parent.
  *
+ *   --listen ADDRESS       other than 127.0.0.1
  *   --cut-after BYTES      closes a connection once so many bytes went from the target to the client
  *   --cut-after-up BYTES   the same from the client to the target
  *   --cut-times N          cuts so many connections, then no more (default 1)
@@ -15,6 +17,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -25,6 +28,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -37,13 +41,13 @@
 
 #define LINKS_MAX 256u
 #define CHUNK_BYTES 16384u
-#define CHUNKS_MAX 64u /* of one way */
+#define WAITING_BYTES_MAX (4u << 20) /* of one way: what a long fast link holds, so the delay slows nothing down */
 
 struct chunk {
 	int64_t due_ms;
 	size_t bytes, sent;
 	struct chunk *prev, *next;
-	char data[CHUNK_BYTES];
+	char data[];
 };
 
 /* One way of a connection. */
@@ -51,7 +55,7 @@ struct way {
 	const char *name;
 	int from, to;
 	struct chunk *chunks; /* oldest first */
-	unsigned chunk_count;
+	size_t waiting_bytes;
 	uint64_t passed_bytes;
 	uint64_t cut_after_bytes; /* UINT64_MAX: never */
 	bool has_ended;           /* no more comes */
@@ -65,6 +69,7 @@ struct link {
 };
 
 static struct link links[LINKS_MAX];
+static uint32_t listen_address = INADDR_LOOPBACK;
 static uint16_t listen_port, target_port;
 static int listener = -1;
 static uint64_t cut_after_bytes = UINT64_MAX, cut_after_up_bytes = UINT64_MAX;
@@ -86,15 +91,14 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static struct sockaddr_in loopback(uint16_t port)
+static struct sockaddr_in at(uint32_t address, uint16_t port)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address) };
 }
 
 static void start_listening(void)
 {
-	struct sockaddr_in address = loopback(listen_port);
+	struct sockaddr_in address = at(listen_address, listen_port);
 	socklen_t bytes = sizeof(address);
 	int one = 1;
 
@@ -109,7 +113,7 @@ static void start_listening(void)
 static void free_chunk(struct way *way, struct chunk *chunk)
 {
 	DL_DELETE(way->chunks, chunk);
-	way->chunk_count--;
+	way->waiting_bytes -= chunk->bytes;
 	free(chunk);
 }
 
@@ -135,25 +139,39 @@ static struct link *free_link(void)
 	return NULL;
 }
 
+/* -1: refused at once. */
+static int connect_target(void)
+{
+	struct sockaddr_in address = at(INADDR_LOOPBACK, target_port);
+	int one = 1, server = target_port == 0 ? open("/dev/zero", O_RDWR | O_CLOEXEC) :
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (server < 0)
+		die("relay: target");
+	if (target_port == 0)
+		return server;
+	if (connect(server, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS) {
+		close(server);
+		return -1;
+	}
+	setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return server;
+}
+
 static void accept_one(void)
 {
-	struct sockaddr_in address = loopback(target_port);
 	struct link *link = free_link();
 	int client, server, one = 1;
 
 	client = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (client < 0)
 		return;
-	server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (server < 0)
-		die("relay: socket");
-	if (connect(server, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS) {
-		close(server);
+	server = connect_target();
+	if (server < 0) {
 		close(client);
 		return;
 	}
 	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	*link = (struct link){ .is_used = true,
 		.down = { .name = "down", .from = server, .to = client, .cut_after_bytes = cut_after_bytes },
 		.up = { .name = "up", .from = client, .to = server, .cut_after_bytes = cut_after_up_bytes } };
@@ -162,17 +180,19 @@ static void accept_one(void)
 /* False: the connection is over. */
 static bool read_way(struct way *way)
 {
-	struct chunk *chunk = xcalloc(1, sizeof(*chunk));
-	ssize_t bytes = read(way->from, chunk->data, CHUNK_BYTES);
+	static char data[CHUNK_BYTES];
+	ssize_t bytes = read(way->from, data, sizeof(data));
+	struct chunk *chunk;
 
 	if (bytes > 0) {
+		chunk = xcalloc(1, sizeof(*chunk) + (size_t)bytes);
+		memcpy(chunk->data, data, (size_t)bytes);
 		chunk->bytes = (size_t)bytes;
 		chunk->due_ms = now_ms() + delay_ms;
 		DL_APPEND(way->chunks, chunk);
-		way->chunk_count++;
+		way->waiting_bytes += chunk->bytes;
 		return true;
 	}
-	free(chunk);
 	way->has_ended = bytes == 0;
 	return bytes == 0 || errno == EAGAIN || errno == EINTR;
 }
@@ -232,7 +252,7 @@ static struct pollfd interest(const struct way *from, const struct way *to)
 {
 	short events = 0;
 
-	if (!from->has_ended && from->chunk_count < CHUNKS_MAX)
+	if (!from->has_ended && from->waiting_bytes < WAITING_BYTES_MAX)
 		events |= POLLIN;
 	if (is_due(to))
 		events |= POLLOUT;
@@ -333,6 +353,17 @@ static uint64_t number(const char *text, uint64_t max)
 	return value;
 }
 
+static uint32_t address(const char *text)
+{
+	struct in_addr value;
+
+	if (inet_pton(AF_INET, text, &value) != 1) {
+		fprintf(stderr, "relay: \"%s\" is no IPv4 address\n", text);
+		exit(2);
+	}
+	return ntohl(value.s_addr);
+}
+
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -340,6 +371,7 @@ static void parse(int argc, char **argv)
 		{ "cut-after-up", required_argument, NULL, 'u' },
 		{ "cut-times", required_argument, NULL, 'n' },
 		{ "delay", required_argument, NULL, 'm' },
+		{ "listen", required_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -357,6 +389,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'm':
 			delay_ms = (int64_t)number(optarg, 60000);
+			break;
+		case 'l':
+			listen_address = address(optarg);
 			break;
 		default:
 			exit(2);
