@@ -30,8 +30,8 @@
 /* Digests, zeros, holes and errors need no slot. Extra: what the 64 unfinished fetches of one link may bring. */
 #define ENTRIES_PER_SLOT 4u
 #define ENTRIES_EXTRA (64u * RUN_DIGESTS_DEFAULT)
-/* From so many without a slot on, the claimed ones go for new ones: a thread that digests leaves no room for more in the
- * processor's cache. */
+/* From so many without a slot on, the claimed ones go for new ones: a thread that digests leaves no room for more in
+ * the processor's cache. */
 #define SLOTLESS_KEPT 1024u
 
 enum entry_place { ENTRY_FREE, ENTRY_INDEXED, ENTRY_DETACHED };
