@@ -47,7 +47,7 @@ int core_start(struct core *core, unsigned da_threads)
 	struct da_config config = {
 		.threads = da_threads,
 		.extra_threads = DA_EXTRA_THREADS_MAX,
-		.queue_elements = 1024,
+		.queue_elements = LOCAL_QUEUE_ELEMENTS,
 	};
 	*core = (struct core){ .daemon = daemon_new(), .post = post_new() };
 	core->base = daemon_base(core->daemon);

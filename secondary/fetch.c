@@ -35,6 +35,10 @@ struct target {
 	struct clock *clock;
 	struct wanted wanted;
 	uint32_t owner;
+	uint64_t end_track;
+	/* Taken all at once, before the first is needed: a run that found too few halfway would be answered in parts. */
+	void *slots[RUN_TRACKS_MAX];
+	uint32_t slot_count, slots_used;
 };
 
 static uint64_t sink_begin(void *arg)
@@ -46,10 +50,14 @@ static uint64_t sink_begin(void *arg)
 
 static void *sink_slot(void *arg, uint64_t track)
 {
-	const struct target *target = arg;
+	struct target *target = arg;
 
-	(void)track;
-	return cache_take_slot(target->cache, target->owner, clock_now_ms(target->clock));
+	if (target->slots_used == target->slot_count) {
+		target->slots_used = 0;
+		target->slot_count = cache_take_slots(target->cache, target->owner, (uint32_t)(target->end_track - track),
+			clock_now_ms(target->clock), target->slots);
+	}
+	return target->slots_used < target->slot_count ? target->slots[target->slots_used++] : NULL;
 }
 
 static void sink_publish(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
@@ -73,7 +81,11 @@ static void sink_drop(void *arg, uint64_t track, void *slot)
 /* Loop thread. */
 static void sink_finished(void *arg)
 {
-	free(arg);
+	struct target *target = arg;
+
+	while (target->slots_used < target->slot_count)
+		cache_give_back(target->cache, target->slots[target->slots_used++]);
+	free(target);
 }
 
 static const struct da_sink cache_sink = {
@@ -146,28 +158,6 @@ static uint32_t missing_tracks(const struct read *read)
 	return count;
 }
 
-/* What it may need of its peer's share of the cache. */
-static uint32_t slots_of(const struct fetch *fetch)
-{
-	return fetch->wanted.digest == DIGEST_NONE ? fetch->track_count : 0;
-}
-
-static void join_peer(struct fetch *fetch, struct peer *peer)
-{
-	fetch->peer = peer;
-	peer->fetches++;
-	peer->fetch_slots += slots_of(fetch);
-}
-
-static void leave_peer(struct fetch *fetch)
-{
-	if (fetch->peer == NULL)
-		return;
-	fetch->peer->fetches--;
-	fetch->peer->fetch_slots -= slots_of(fetch);
-	fetch->peer = NULL;
-}
-
 /* The fetch leaves its peer's share and its job is deallocated (118). */
 static void free_job(struct fetch *fetch)
 {
@@ -180,9 +170,11 @@ static void free_job(struct fetch *fetch)
 	if (fetch->session != NULL)
 		fetch->session->fetches--;
 	fetch->session = NULL;
-	leave_peer(fetch);
-	if (peer != NULL)
+	fetch->peer = NULL;
+	if (peer != NULL) {
+		peer->fetches--;
 		share_next_turn(peer);
+	}
 }
 
 /* Step 120 or 190, yes: the disk was read, as far as there were slots. */
@@ -243,11 +235,13 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	fetch->first_track = read->parameters.first_track;
 	fetch->track_count = missing_tracks(read);
 	fetch->session = read->session;
+	fetch->peer = peer;
 	timer_init(&fetch->orphan_timer, ra->clock, orphan_timer, fetch);
 	fetch->job = job_create(ra, device, &specific); /* 94 */
 	if (fetch->job == NULL)
 		goto fail;
 	job_set_tracks(fetch->job, fetch->first_track, fetch->track_count);
+	target->end_track = fetch->first_track + fetch->track_count;
 	spec.first_track = fetch->first_track;
 	spec.track_count = fetch->track_count;
 	spec.track_bytes = fetch->wanted.track_bytes;
@@ -258,7 +252,7 @@ enum status fetch_start(struct read *read, struct fetch **out)
 	if (fetch->request == NULL) /* 98, 180 */
 		goto fail;
 	fetch->session->fetches++;
-	join_peer(fetch, peer);
+	fetch->peer->fetches++;
 	ra_watch_slots(ra);
 	*out = fetch;
 	return STATUS_OK;
@@ -327,7 +321,9 @@ void fetch_forget_peers(struct ra *ra)
 
 		if (fetch == NULL)
 			continue;
-		leave_peer(fetch);
+		if (fetch->peer != NULL)
+			fetch->peer->fetches--;
+		fetch->peer = NULL;
 		if (da_request_state(fetch->request) != DA_QUEUED)
 			continue;
 		wait_task_free(fetch->wait_task);

@@ -64,7 +64,7 @@ void peer_list_free(struct peer_list *list)
 		return;
 	LL_FOREACH_SAFE(list->first, peer, next) {
 		assert(peer->links == 0 && peer->jobs == 0 && peer->queries == 0);
-		assert(peer->fetches == 0 && peer->locked_tracks == 0 && peer->fetch_slots == 0);
+		assert(peer->fetches == 0 && peer->locked_tracks == 0 && peer->turn_read == NULL);
 		rate_free(peer->rate);
 		free_words(peer->keys);
 		free_words(peer->dns_names);

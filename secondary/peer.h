@@ -35,7 +35,7 @@ struct peer {
 	struct rate *rate; /* NULL: none (private pair) */
 	uint32_t links_max, jobs_max;
 	/* of now: all its links together (session.c, command.c, read.c, fetch.c) */
-	uint32_t links, jobs, queries, fetches, fetch_slots, locked_tracks;
+	uint32_t links, jobs, queries, fetches, locked_tracks;
 	struct {
 		struct read *waiters;
 		uint32_t device; /* that had the last turn */

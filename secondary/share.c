@@ -49,15 +49,6 @@ uint32_t share_of_locks(const struct read *read, uint32_t track_count)
 	return track_count < left ? track_count : left;
 }
 
-/* Of the slots that a peer may have unclaimed, so many that the disk read will find all it needs. */
-static bool has_slots_left(const struct read *read)
-{
-	const struct peer *peer = read->session->peer;
-
-	return read->wanted.digest != DIGEST_NONE || peer->fetches == 0 ||
-		cache_has_share(read->ra->cache, peer->number, peer->fetch_slots + read->parameters.track_count);
-}
-
 static bool has_fetch_left(const struct read *read)
 {
 	return read->session->peer->fetches < read->ra->config.fetches_per_peer;
@@ -66,9 +57,9 @@ static bool has_fetch_left(const struct read *read)
 bool share_allows_fetch(const struct read *read)
 {
 	/* A poll cannot wait for its turn, and would never get one behind those that can. */
-	if (read->parameters.delivery == DELIVERY_POLL)
-		return has_fetch_left(read);
-	return is_due(read, SHARE_FETCHES) && has_fetch_left(read) && has_slots_left(read);
+	bool may_wait = read->parameters.delivery != DELIVERY_POLL;
+
+	return has_fetch_left(read) && (!may_wait || is_due(read, SHARE_FETCHES));
 }
 
 static void wait_turn(struct read *read, enum share_kind kind, const char *reason)
@@ -114,7 +105,7 @@ static struct read *choose_turn(const struct peer *peer, enum share_kind kind)
 		return NULL;
 	if (kind == SHARE_LOCKS)
 		return has_locks_left(best, best->turn_tracks) ? best : NULL;
-	return has_fetch_left(best) && has_slots_left(best) ? best : NULL;
+	return has_fetch_left(best) ? best : NULL;
 }
 
 static bool give_turn(struct peer *peer, enum share_kind kind)

@@ -30,8 +30,8 @@
 /* Digests, zeros, holes and errors need no slot. Extra: what the 64 unfinished fetches of one link may bring. */
 #define ENTRIES_PER_SLOT 4u
 #define ENTRIES_EXTRA (64u * RUN_DIGESTS_DEFAULT)
-/* From so many without a slot on, the claimed ones go for new ones: few, because a thread that digests finds only few of
- * them in the processor's cache when it publishes. */
+/* From so many without a slot on, the claimed ones go for new ones: a thread that digests leaves no room for more in
+ * the processor's cache. */
 #define SLOTLESS_KEPT 1024u
 
 enum entry_place { ENTRY_FREE, ENTRY_INDEXED, ENTRY_DETACHED };
@@ -78,7 +78,7 @@ struct cache {
 	struct cache_entry *evictable[2][2]; /* [has slot][is claimed], first to go first */
 
 	uint64_t slots_locked, hits, misses, evicted;
-	bool is_starved;    /* cache_take_slot said no since room was last told */
+	bool is_starved;    /* cache_take_slots said no since room was last told */
 	bool may_have_room; /* something happened since it said no */
 	void (*on_room)(void *arg);
 	void *on_room_arg;
@@ -359,16 +359,6 @@ void cache_set_share(struct cache *cache, size_t slots)
 	unlock(cache);
 }
 
-bool cache_has_share(struct cache *cache, uint32_t owner, size_t more)
-{
-	bool has_share;
-
-	lock(cache);
-	has_share = cache->shares[owner % CACHE_OWNERS] + more <= cache->share_max;
-	unlock(cache);
-	return has_share;
-}
-
 uint64_t cache_next_sequence(struct cache *cache)
 {
 	return atomic_fetch_add(&cache->last_sequence, 1) + 1;
@@ -482,13 +472,13 @@ void cache_drop_device(struct cache *cache, uint32_t device)
 
 /* ---- The disk threads' side ---- */
 
-/* An owner that has its share loses what it did not claim in time. */
-static void evict_own_unclaimed(struct cache *cache, uint8_t owner, int64_t now_ms)
+/* An owner whose share has no room for so many more loses what it did not claim in time. */
+static void evict_own_unclaimed(struct cache *cache, uint8_t owner, uint32_t count, int64_t now_ms)
 {
 	struct cache_entry *entry, *next;
 
 	DL_FOREACH_SAFE(cache->evictable[true][false], entry, next) {
-		if (now_ms - entry->published_ms < CACHE_CLAIM_MS || cache->shares[owner] < cache->share_max)
+		if (now_ms - entry->published_ms < CACHE_CLAIM_MS || cache->shares[owner] + count <= cache->share_max)
 			return;
 		if (cache->slot_owner[slot_index(cache, entry->slot)] != owner)
 			continue;
@@ -497,30 +487,37 @@ static void evict_own_unclaimed(struct cache *cache, uint8_t owner, int64_t now_
 	}
 }
 
-void *cache_take_slot(struct cache *cache, uint32_t owner_number, int64_t now_ms)
+/* NULL: all are locked, taken or wait to be claimed. */
+static void *take_slot(struct cache *cache, uint8_t owner, int64_t now_ms)
+{
+	void *slot = take_free_slot(cache, owner);
+	struct cache_entry *victim = slot ? NULL : find_victim(cache, true, now_ms);
+
+	if (!victim)
+		return slot;
+	leave_index(cache, victim);
+	cache->evicted++;
+	return take_free_slot(cache, owner);
+}
+
+uint32_t cache_take_slots(struct cache *cache, uint32_t owner_number, uint32_t count, int64_t now_ms, void *slots[])
 {
 	uint8_t owner = (uint8_t)(owner_number % CACHE_OWNERS);
-	struct cache_entry *victim = NULL;
-	void *slot = NULL;
+	uint32_t taken = 0;
 
 	lock(cache);
-	if (cache->shares[owner] >= cache->share_max)
-		evict_own_unclaimed(cache, owner, now_ms);
-	if (cache->shares[owner] < cache->share_max) {
-		slot = take_free_slot(cache, owner);
-		victim = slot ? NULL : find_victim(cache, true, now_ms);
-	}
-	if (victim) {
-		leave_index(cache, victim);
-		cache->evicted++;
-		slot = take_free_slot(cache, owner);
-	}
-	if (!slot) {
+	evict_own_unclaimed(cache, owner, count, now_ms);
+	if (cache->shares[owner] == 0 && count > cache->share_max)
+		count = (uint32_t)cache->share_max;
+	if (cache->shares[owner] + count <= cache->share_max)
+		while (taken < count && (slots[taken] = take_slot(cache, owner, now_ms)) != NULL)
+			taken++;
+	if (taken == 0) {
 		cache->is_starved = true;
 		cache->may_have_room = false;
 	}
 	unlock(cache);
-	return slot;
+	return taken;
 }
 
 void cache_give_back(struct cache *cache, void *slot)

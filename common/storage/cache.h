@@ -57,16 +57,14 @@ struct cache_counts {
 	uint64_t slots, slots_free, slots_locked, entries, hits, misses, evicted;
 };
 
-/* Time comes from the callers (cache_find, cache_take_slot …: now_ms) so that it can be virtual. NULL: no memory. */
+/* Time comes from the callers (cache_find, cache_take_slots …: now_ms) so that it can be virtual. NULL: no memory. */
 struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes);
 void cache_free(struct cache *cache); /* nothing may be locked (asserted) */
-/* Called, on any thread and without the mutex, when a slot may have become free after cache_take_slot said no. */
+/* Called, on any thread and without the mutex, when a slot may have become free after cache_take_slots said no. */
 void cache_on_room(struct cache *cache, void (*fn)(void *arg), void *arg);
 
 /* At most so many slots of one owner are not claimed yet; at first all. */
 void cache_set_share(struct cache *cache, size_t slots);
-/* May it take so many more? */
-bool cache_has_share(struct cache *cache, uint32_t owner, size_t more);
 
 /* The next sequence number: 1, 2, … Any thread. */
 uint64_t cache_next_sequence(struct cache *cache);
@@ -84,9 +82,10 @@ void cache_load(struct cache *cache, const struct cache_ref *ref, struct cache_t
 /* (Steps 84, 90, 166, 170.) */
 void cache_unlock(struct cache *cache, const struct cache_ref *ref);
 
-/* DA threads. A slot of track_bytes, page aligned, the caller's until published or given back; NULL when every slot is
- * locked, taken or still waiting to be claimed, or the owner has its share. */
-void *cache_take_slot(struct cache *cache, uint32_t owner, int64_t now_ms);
+/* DA threads. Slots of track_bytes, page aligned, the caller's until published or given back: so many, or none while
+ * the owner's share has no room for all of them, or fewer, when they are more than a share or all others are locked,
+ * taken or still waiting to be claimed. */
+uint32_t cache_take_slots(struct cache *cache, uint32_t owner, uint32_t count, int64_t now_ms, void *slots[]);
 void cache_give_back(struct cache *cache, void *slot);
 /* Puts the outcome of a read in place: slot is taken over, digest is copied. Never replaces an entry with a higher
  * sequence (the slot is then freed), nor, at the same sequence, anything but an error. Any thread. */

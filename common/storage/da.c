@@ -118,16 +118,21 @@ static void check_spec(const struct da_spec *spec)
 	assert(spec->digest == DIGEST_NONE || spec->track_count <= RUN_DIGESTS_MAX);
 }
 
-/* For a request of the owner that is queued now: with those which it has queued, or behind all who wait. Under the
- * mutex. */
-static uint64_t turn_of(const struct da *da, const void *owner)
+/* A request that is queued now has its turn with those which its owner has queued, or behind all who wait; and it does
+ * not take the slots that one of those waits for. Under the mutex. */
+static void join_queue(struct da *da, struct da_request *joining)
 {
 	const struct da_request *request;
 
-	DL_FOREACH(da->pending, request)
-		if (request->spec.owner == owner)
-			return request->turn;
-	return da->turns;
+	joining->turn = da->turns;
+	joining->is_starved = false;
+	DL_FOREACH(da->pending, request) {
+		if (request->spec.owner != joining->spec.owner)
+			continue;
+		joining->turn = request->turn;
+		joining->is_starved = joining->is_starved || (request->is_starved && da_needs_slots(&joining->spec));
+	}
+	DL_APPEND(da->pending, joining);
 }
 
 struct da_request *da_submit(struct da *da, const struct da_spec *spec)
@@ -146,12 +151,10 @@ struct da_request *da_submit(struct da *da, const struct da_spec *spec)
 	request->number = da->submitted++;
 	da_lock(da);
 	request->sequence = 0;
-	request->is_starved = false;
 	request->paused_before_ns = da->paused_ns;
 	request->is_delivered = false;
-	request->turn = turn_of(da, spec->owner);
 	da_set_state(request, DA_QUEUED, "submitted");
-	DL_APPEND(da->pending, request);
+	join_queue(da, request);
 	da_wake_one(da);
 	da_unlock(da);
 	return request;

@@ -85,6 +85,11 @@ struct da {
 	bool is_stopping;
 };
 
+static inline bool da_needs_slots(const struct da_spec *spec)
+{
+	return spec->kind == DA_READ && spec->digest == DIGEST_NONE;
+}
+
 void da_lock(struct da *da);
 void da_unlock(struct da *da);
 void da_broadcast(pthread_cond_t *cond);

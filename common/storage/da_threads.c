@@ -221,7 +221,7 @@ static void starve(struct da *da, const void *owner)
 	struct da_request *request;
 
 	DL_FOREACH(da->pending, request)
-		if (request->spec.owner == owner && request->spec.kind == DA_READ)
+		if (request->spec.owner == owner && da_needs_slots(&request->spec))
 			request->is_starved = true;
 }
 

@@ -3,8 +3,8 @@
  * Starts and ends the two daemons of a private pair, the secondary perhaps by ssh on another host. Each gets its Setup
  * as first frame of the descriptor it will talk on, so keys and paths pass through no file, no environment, no argument
  * and no shell. Both are started at once, because starting takes most of the time of a short comparison; but the
- * secondary answers before the primary gets its Setup: until then ssh may ask for a password, for which nothing has a
- * time-out, and its answer comes by the link. The children stay in the process group, so ^Z stops all three and ssh may read the terminal.
+ * secondary answers, on the link, before the primary gets its Setup: until then ssh may ask for a password, for which
+ * nothing has a time-out. The children stay in the process group, so ^Z stops all three and ssh may read the terminal.
  * The hard thing is leaving nothing behind: descriptors are close-on-exec except the ones meant for the child, and a
  * child dies with its parent; what ssh started ends with its input.
  */

@@ -41,6 +41,13 @@ int cache_bed_tear_down(void **state)
 	return 0;
 }
 
+void *cache_bed_take_slot(struct cache *cache, uint32_t owner, int64_t now_ms)
+{
+	void *slot;
+
+	return cache_take_slots(cache, owner, 1, now_ms, &slot) == 1 ? slot : NULL;
+}
+
 struct cache_counts cache_bed_count(void)
 {
 	struct cache_counts counts;
@@ -66,7 +73,7 @@ bool cache_bed_find_key(struct cache_key key, uint64_t floor, struct cache_ref *
 
 void cache_bed_publish_data(uint64_t track, uint64_t sequence, char byte)
 {
-	void *slot = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+	void *slot = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
 
 	assert_non_null(slot);
 	memset(slot, byte, CACHE_BED_TRACK_BYTES);

@@ -26,6 +26,7 @@ extern struct cache_bed cache_bed;
 int cache_bed_set_up(void **state);
 int cache_bed_tear_down(void **state);
 struct cache_counts cache_bed_count(void);
+void *cache_bed_take_slot(struct cache *cache, uint32_t owner, int64_t now_ms); /* NULL: there is none */
 
 /* Of the bytes of a whole track. */
 struct cache_key cache_bed_key(uint64_t track);

@@ -249,7 +249,7 @@ static void a_stale_lock_pins_what_is_published_into_its_memory(void **state)
 	assert_int_equal(cache_bed_count().slots_locked, 1);
 	for (uint64_t track = 3; track < 3 + CACHE_BED_SLOTS - 1; track++)
 		cache_bed_publish_data(track, 1, 'c');
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	cache_unlock(cache_bed.cache, &ref);
 	assert_int_equal(cache_bed_count().slots_locked, 0);
 	cache_bed_publish_data(9, 1, 'd');
@@ -362,7 +362,7 @@ static void *publish_rounds(void *arg)
 		const struct cache_key key = cache_bed_key(i % SHARED_TRACKS);
 		uint64_t sequence = cache_next_sequence(shared);
 		const struct cache_track data = { .state = TRACK_DATA, .status = STATUS_OK,
-			.slot = cache_take_slot(shared, 0, 0) };
+			.slot = cache_bed_take_slot(shared, 0, 0) };
 
 		if (!data.slot)
 			continue;

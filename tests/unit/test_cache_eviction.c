@@ -23,12 +23,12 @@ static void every_slot_is_a_page_aligned_place_of_its_own(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < CACHE_BED_SLOTS; i++) {
-		slots[i] = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+		slots[i] = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
 		assert_non_null(slots[i]);
 		assert_int_equal((uintptr_t)slots[i] % 4096, 0);
 		memset(slots[i], (int)i, CACHE_BED_TRACK_BYTES);
 	}
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	for (unsigned i = 0; i < CACHE_BED_SLOTS; i++) {
 		assert_int_equal(slots[i][0], i);
 		assert_int_equal(slots[i][CACHE_BED_TRACK_BYTES - 1], i);
@@ -64,12 +64,12 @@ static void an_unclaimed_entry_is_kept_for_a_time(void **state)
 		cache_bed.now_ms++;
 	}
 	cache_bed.now_ms += CACHE_CLAIM_MS - CACHE_BED_SLOTS - 1;
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	cache_bed.now_ms++;
 	cache_bed_publish_data(10, 1, 'b');
 	assert_false(cache_bed_is_known(0));
 	assert_true(cache_bed_is_known(1));
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 }
 
 static void an_unclaimed_entry_that_was_locked_goes_back_to_its_place(void **state)
@@ -103,10 +103,10 @@ static void a_locked_entry_is_never_evicted(void **state)
 		refs[track] = cache_bed_find_and_lock(track);
 	}
 	cache_bed.now_ms += 10 * CACHE_CLAIM_MS;
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	assert_int_equal(cache_bed_count().slots_locked, CACHE_BED_SLOTS);
 	cache_unlock(cache_bed.cache, &refs[2]);
-	slot = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+	slot = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
 	assert_non_null(slot);
 	assert_false(cache_bed_is_known(2));
 	cache_give_back(cache_bed.cache, slot);
@@ -217,7 +217,7 @@ static void a_dropped_device_is_forgotten_and_others_are_not(void **state)
 static void take_all(void *slots[CACHE_BED_SLOTS])
 {
 	for (unsigned i = 0; i < CACHE_BED_SLOTS; i++) {
-		slots[i] = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+		slots[i] = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
 		assert_non_null(slots[i]);
 	}
 }
@@ -230,8 +230,8 @@ static void room_is_told_once_after_a_refusal(void **state)
 	take_all(slots);
 	cache_give_back(cache_bed.cache, slots[0]);
 	assert_int_equal(cache_bed.room_calls, 0); /* nobody was refused */
-	slots[0] = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	slots[0] = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	assert_int_equal(cache_bed.room_calls, 0);
 	cache_give_back(cache_bed.cache, slots[0]);
 	assert_int_equal(cache_bed.room_calls, 1);
@@ -250,20 +250,20 @@ static void room_is_told_by_unlock_drop_and_a_refused_publish(void **state)
 	cache_bed_claim(1);
 	ref = cache_bed_find_and_lock(1);
 	for (unsigned i = 1; i < CACHE_BED_SLOTS; i++)
-		slots[i] = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+		slots[i] = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	cache_unlock(cache_bed.cache, &ref);
 	assert_int_equal(cache_bed.room_calls, 1);
 
-	slots[0] = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	slots[0] = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	cache_bed_publish(cache_bed_key(1), (struct cache_track){ TRACK_DATA, STATUS_OK, slots[0], NULL, 0 }, 2);
 	assert_int_equal(cache_bed.room_calls, 1); /* it waits to be claimed */
 	cache_bed_publish(cache_bed_key(1), (struct cache_track){ TRACK_DATA, STATUS_OK, slots[1], NULL, 0 }, 1);
 	assert_int_equal(cache_bed.room_calls, 2);
 
-	slots[1] = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	slots[1] = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	cache_drop_device(cache_bed.cache, CACHE_BED_DEVICE);
 	assert_int_equal(cache_bed.room_calls, 3);
 	for (unsigned i = 1; i < CACHE_BED_SLOTS; i++)
@@ -277,10 +277,10 @@ static void room_is_told_when_an_entry_is_claimed(void **state)
 	(void)state;
 	for (uint64_t track = 0; track < CACHE_BED_SLOTS; track++)
 		cache_bed_publish_data(track, 1, 'a');
-	assert_null(cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
+	assert_null(cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms));
 	cache_bed_claim(0);
 	assert_int_equal(cache_bed.room_calls, 1);
-	slot = cache_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
+	slot = cache_bed_take_slot(cache_bed.cache, 0, cache_bed.now_ms);
 	assert_non_null(slot);
 	cache_give_back(cache_bed.cache, slot);
 }

@@ -25,7 +25,7 @@ static int set_up(void **state)
 
 static void *take(uint32_t owner)
 {
-	return cache_take_slot(cache_bed.cache, owner, cache_bed.now_ms);
+	return cache_bed_take_slot(cache_bed.cache, owner, cache_bed.now_ms);
 }
 
 static void publish(uint32_t owner, uint64_t track)

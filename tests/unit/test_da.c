@@ -15,6 +15,7 @@
 
 #include "storage/cache.h"
 #include "storage/volume.h"
+#include "tests/support/cache_bed.h"
 #include "tests/support/da_bed.h"
 
 /* ---- The life of a request ---- */
@@ -301,7 +302,7 @@ static void *cache_slot(void *arg, uint64_t track)
 {
 	(void)arg;
 	(void)track;
-	return cache_take_slot(cache, 0, 0);
+	return cache_bed_take_slot(cache, 0, 0);
 }
 
 static struct cache_key key_of(unsigned volume, uint64_t track)

@@ -549,13 +549,6 @@ static void check_answer(struct model_session *session, unsigned tag)
 	session->seen[tag] = 1;
 }
 
-/* For the run that comes next, which may be the longest. */
-static bool has_no_fetch_left(const struct peer *peer)
-{
-	return peer->fetches == m.config.fetches_per_peer ||
-		(peer->fetches > 0 && !cache_has_share(m.bed->ra->cache, peer->number, peer->fetch_slots + RUN_TRACKS_MAX));
-}
-
 /* A Read that is not answered: why not? */
 static void check_pending_read(struct model_session *session, struct request *request)
 {
@@ -575,8 +568,8 @@ static void check_pending_read(struct model_session *session, struct request *re
 			job_state_name(real->specific.state));
 		break;
 	case READ_WAITING_TURN:
-		CHECK(read->waits_for == SHARE_FETCHES && has_no_fetch_left(session->peer->peer), "%u fetches",
-			session->peer->peer->fetches);
+		CHECK(read->waits_for == SHARE_FETCHES && session->peer->peer->fetches == m.config.fetches_per_peer,
+			"%u fetches", session->peer->peer->fetches);
 		break;
 	case READ_WAITING_ELEMENT:
 		CHECK(da_is_full() || jobs_used() == m.config.jobs, "%u elements", da()->used);

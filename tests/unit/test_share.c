@@ -94,8 +94,7 @@ static void fetch_begins_when_there_are_slots_for_all_of_it(void **state)
 	ask(0, SHARE / 2 + 1, DELIVERY_DISCONNECT);
 	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck == 1);
 	ask(1, SHARE / 2, DELIVERY_HOLD);
-	BED_UNTIL(bed, bed->peer->turns[SHARE_FETCHES].waiters != NULL);
-	assert_int_equal(fetches(), 1);
+	BED_UNTIL(bed, bed_da(bed).queued == 1);
 	hang(false);
 	expect_whole(0, SHARE / 2 + 1);
 	expect_whole(1, SHARE / 2);
@@ -123,10 +122,10 @@ static void who_wants_a_large_fetch_is_not_overtaken_by_one_who_wants_a_small_on
 	ask(0, 1, DELIVERY_DISCONNECT);
 	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).stuck == 1);
 	ask(1, SHARE, DELIVERY_DISCONNECT);
-	BED_UNTIL(bed, bed->peer->turns[SHARE_FETCHES].waiters != NULL);
+	BED_UNTIL(bed, bed_da(bed).queued == 1);
 	ask(2, 1, DELIVERY_DISCONNECT); /* there is room for it */
-	BED_UNTIL(bed, primary->answers[2].is_disconnected);
-	assert_int_equal(fetches(), 1);
+	BED_UNTIL(bed, fetches() == 3);
+	assert_int_equal(bed_da(bed).queued, 2);
 	hang(false);
 	expect_whole(0, 1);
 	expect_whole(1, SHARE);

@@ -207,7 +207,7 @@ static void read_that_is_dropped_while_it_waits_for_an_element_is_not_charged(vo
 	primary_read(primary, 1, second, device, 0, 1, DELIVERY_HOLD);
 	settle();
 	bed_advance(bed, 1000);
-	primary_read(primary, 2, first, device, 1, 62, DELIVERY_HOLD);
+	primary_read(primary, 2, first, device, 1, 64, DELIVERY_HOLD);
 	BED_UNTIL(bed, bed->ra->element_waiters != NULL);
 	primary_release(primary, first);
 	faulty_volume_hang_reads(bed->volumes[0], false);
