@@ -92,11 +92,11 @@ small_enough()
 	done
 }
 
-# Waits until a command succeeds, at most 20 s.
+# Waits until a command succeeds, at most 60 s.
 until_true()
 {
 	local i
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		"$@" && return 0
 		sleep 0.1
 	done
