@@ -56,29 +56,28 @@ static bool has_lately_had_others(const struct da *da, const struct da_spec *spe
 	return false;
 }
 
-/* Does a read of the volume for another owner wait for a thread? Under the mutex. */
-static bool have_others_queued(const struct da *da, const struct da_spec *spec)
+/* Reads of the volume for other owners that wait for a thread. Under the mutex. */
+static unsigned queued_of_others(const struct da *da, const struct da_spec *spec)
 {
 	const struct da_request *request;
+	unsigned count = 0;
 
 	DL_FOREACH(da->pending, request)
-		if (request->spec.kind == DA_READ && request->spec.volume == spec->volume &&
-			request->spec.owner != spec->owner && !request->is_starved)
-			return true;
-	return false;
+		count += request->spec.kind == DA_READ && request->spec.volume == spec->volume &&
+			request->spec.owner != spec->owner && !request->is_starved;
+	return count;
 }
 
-/* Of the places of a volume those for one owner: all; half while there are others; and while those ask for less than
- * that, as few as they have, because a disk that serves one read after the other goes by how many each has. Under the
- * mutex. */
+/* Of the places of a volume those for one owner: all; and while there are others no more than they ask for, but at most
+ * half, because a disk that serves one read after the other goes by how many each has. Under the mutex. */
 static unsigned places_of_owner(const struct da *da, const struct da_spec *spec, unsigned places)
 {
 	unsigned half = (places + 1) / 2, others;
 
 	if (!has_lately_had_others(da, spec))
 		return places;
-	others = active_of(da, spec->volume) - active_of_owner(da, spec);
-	if (others >= half || have_others_queued(da, spec))
+	others = active_of(da, spec->volume) - active_of_owner(da, spec) + queued_of_others(da, spec);
+	if (others >= half)
 		return half;
 	return others > 1 ? others : 1;
 }
