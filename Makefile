@@ -31,7 +31,7 @@ PARTS := $(filter-out $(MAINS),$(wildcard secondary/*.c primary/*.c primary/comp
 SUPPORT := $(wildcard tests/support/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+BENCH := $(addprefix $(BUILD)/bench/,fairness bound_digest bound_tls measure)
 FUZZ := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd replicator)
 PRELOAD := $(patsubst tests/support/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/preload/*.c))
@@ -88,6 +88,7 @@ $(BUILD)/tests/test_read $(BUILD)/tests/test_read_digest $(BUILD)/tests/test_del
 # This one sees each frame of a link leave and arrive.
 $(BUILD)/tests/test_link_cut: LDFLAGS += -Wl,--wrap=output_push,--wrap=reader_took
 # This one lets each step of a write fail, or be the last.
+$(BUILD)/tests/test_stream $(BUILD)/tests/test_engine_digest: LDFLAGS += -Wl,--wrap=shm_fill
 $(BUILD)/tests/test_state_file: LDFLAGS += -Wl,--wrap=write,--wrap=fsync,--wrap=rename
 # And these let state files hang.
 $(BUILD)/tests/test_keep: LDFLAGS += -Wl,--wrap=state_read,--wrap=state_write
@@ -98,10 +99,16 @@ $(BUILD)/tests/test_invalid_table: LDFLAGS += -Wl,--wrap=state_read,--wrap=state
 # And this one says itself what a certificate proves.
 $(BUILD)/tests/test_peer: LDFLAGS += -Wl,--wrap=tls_proof_has_name
 
-# What is measured by hand.
-$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call OBJECT,$(SUPPORT)) $(BUILD)/libra.a
+# What is measured by hand, and what scripts/bench takes.
+$(BUILD)/bench/fairness: $(call OBJECT,tests/bench/fairness.c $(SUPPORT)) $(BUILD)/libra.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(BUILD)/bench/bound_%: $(BUILD)/obj/tests/bench/bound_%.o $(call OBJECT,tests/bench/bound.c)
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bench/measure: $(call OBJECT,tests/bench/measure.c)
+	@mkdir -p $(@D)
+	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 # The fuzz targets with a main that replays their corpus, for `make check`.
 $(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libra.a
@@ -114,10 +121,17 @@ $(BUILD)/tests/%.so: tests/support/preload/%.c
 
 # `make fuzz`, then build-fuzz/fuzz_NAME tests/fuzz/corpus/NAME -max_total_time=60
 fuzz: $(FUZZ)
-build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(COMMON) $(PARTS) $(GEN)
+FUZZ_CFLAGS := -std=c11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -w
+build-fuzz/fuzz_%: build-fuzz/obj/tests/fuzz/fuzz_%.o build-fuzz/libra.a
+	$(call say,LD $@)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+build-fuzz/libra.a: $(patsubst %.c,build-fuzz/obj/%.o,$(COMMON) $(PARTS)) build-fuzz/obj/gen/ra.pb-c.o
+	$(call say,AR $@)rm -f $@ && ar rcs $@ $^
+build-fuzz/obj/gen/ra.pb-c.o: $(BUILD)/gen/ra.pb-c.c
 	@mkdir -p $(@D)
-	$(call say,FUZZ $@)clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -w \
-		-o $@ $< $(COMMON) $(PARTS) $(BUILD)/gen/ra.pb-c.c $(LDLIBS)
+	$(call say,FUZZ $<)clang $(CPPFLAGS) $(FUZZ_CFLAGS) -c -o $@ $<
+build-fuzz/obj/%.o: %.c | $(GEN)
+	@mkdir -p $(@D)
+	$(call say,FUZZ $<)clang $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
 tests: all $(UNIT) $(REPLAY) $(PRELOAD) $(TOOLS) $(BENCH)
 
@@ -137,4 +151,4 @@ install: all
 clean:
 	rm -rf build build-*
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj build-fuzz/obj -name '*.d' 2>/dev/null)

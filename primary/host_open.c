@@ -33,6 +33,7 @@ static void describe(const struct host *host, struct msg_host_open_reply *reply)
 	reply->local = host->local_answer.info;
 	reply->remote = host->remote_answer.info;
 	reply->digest_only = host->remote_answer.digest_only;
+	reply->digests = remote_digests(host->remote);
 	reply->relinks = remote_relinks(host->remote);
 	reply->max_lag_ms = host->device->max_lag_ms;
 	reply->throttled_ms = local_throttled_ms(host->local) + remote_throttled_ms(host->remote);

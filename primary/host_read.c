@@ -48,6 +48,7 @@ static void on_local_read(void *arg, const struct local_read_result *result)
 		.tag = slot->tag,
 		.status = result->status,
 		.track_count = result->track_count,
+		.hole_tracks = result->hole_tracks,
 		.slot_lost = result->memory_lost,
 		.throttled_ms = result->throttled_ms,
 		.cpu_ms = (uint64_t)clock_thread_cpu_ms(),
@@ -66,6 +67,7 @@ static void on_remote_read(void *arg, const struct remote_read_result *result)
 		.status = result->status,
 		.floor = result->floor,
 		.track_count = result->track_count,
+		.hole_tracks = result->hole_tracks,
 		.disconnected = result->disconnected,
 		.throttled_ms = result->throttled_ms,
 		.disk_ms = result->disk_ms,
@@ -81,6 +83,8 @@ static enum status start_local_read(struct host *host, const struct msg_host_rea
 	struct local_read_spec spec = {
 		.first_track = read->first_track,
 		.track_count = read->track_count,
+		.digest = read->digest,
+		.end_bytes = read->end_bytes,
 		.memory = shm_slot(host->shm, read->slot),
 		.shm = host->shm,
 	};
@@ -95,6 +99,8 @@ static enum status start_remote_read(struct host *host, const struct msg_host_re
 		.delivery = read->delivery,
 		.floor = read->floor,
 		.reread = read->reread,
+		.digest = read->digest,
+		.end_bytes = read->end_bytes,
 		.memory = shm_slot(host->shm, read->slot),
 		.memory_bytes = shm_slot_bytes(host->shm),
 		.shm = host->shm,
@@ -107,25 +113,39 @@ static enum status start_remote_read(struct host *host, const struct msg_host_re
 	return remote_read(stream->job, &spec, on_remote_read, &host->slots[read->slot]);
 }
 
-/* Refuses what lies outside the host's memory or the device; false then. */
-static bool may_read(struct host *host, const struct msg_host_read *read)
+/* Refuses what lies outside the host's memory; false then. */
+static bool may_use_slot(struct host *host, const struct msg_host_read *read)
 {
-	if (host->state != HOST_OPEN) {
-		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "no device is open");
-		return false;
-	}
-	uint32_t track_bytes = local_track_bytes(host->device->local);
-	uint64_t end_bytes = read->side == SIDE_LOCAL ? local_end_bytes(host->local) : remote_end_bytes(host->remote);
-	uint64_t tracks = end_bytes / track_bytes + (end_bytes % track_bytes != 0);
+	bool is_data = read->digest == DIGEST_NONE;
+	uint32_t piece_bytes = is_data ? local_track_bytes(host->device->local) : digest_bytes(read->digest);
 	if (read->slot >= host->slot_count)
 		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "slot %u: there are %u", read->slot, host->slot_count);
 	else if (host->slots[read->slot].use == SLOT_LOST)
 		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "slot %u is lost: a disk may still write into it", read->slot);
 	else if (host->slots[read->slot].use != SLOT_FREE)
 		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "slot %u is in use", read->slot);
-	else if ((uint64_t)read->track_count * track_bytes > shm_slot_bytes(host->shm))
-		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "%u tracks of %u bytes do not fit into a slot of %u",
-			read->track_count, track_bytes, shm_slot_bytes(host->shm));
+	else if ((uint64_t)read->track_count * piece_bytes > shm_slot_bytes(host->shm))
+		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "%u %s of %u bytes do not fit into a slot of %u",
+			read->track_count, is_data ? "tracks" : "digests", piece_bytes, shm_slot_bytes(host->shm));
+	else
+		return true;
+	return false;
+}
+
+/* Refuses what the side does not have; false then. */
+static bool may_read(struct host *host, const struct msg_host_read *read)
+{
+	bool is_data = read->digest == DIGEST_NONE, is_local = read->side == SIDE_LOCAL;
+	uint32_t track_bytes = local_track_bytes(host->device->local);
+	uint64_t size_bytes = is_local ? local_end_bytes(host->local) : remote_end_bytes(host->remote);
+	uint64_t end_bytes = is_data ? size_bytes : read->end_bytes;
+	uint64_t tracks = end_bytes / track_bytes + (end_bytes % track_bytes != 0);
+	if (!is_data && !is_local && !(remote_digests(host->remote) & 1u << read->digest))
+		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "the secondary does not know the digest %s",
+			digest_name(read->digest));
+	else if (end_bytes > size_bytes)
+		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "end_bytes is %llu: the %s volume has %llu",
+			(unsigned long long)end_bytes, is_local ? "local" : "remote", (unsigned long long)size_bytes);
 	else if (read->first_track >= tracks || read->track_count > tracks - read->first_track)
 		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "tracks %llu+%u: the device has %llu",
 			(unsigned long long)read->first_track, read->track_count, (unsigned long long)tracks);
@@ -150,7 +170,11 @@ const char *host_remote_words(enum status status)
 void host_on_read(struct host *host, const struct msg_host_read *read)
 {
 	char detail[DETAIL_MAX + 1];
-	if (!may_read(host, read))
+	if (host->state != HOST_OPEN) {
+		refuse_read(host, read->tag, STATUS_BAD_REQUEST, "no device is open");
+		return;
+	}
+	if (!may_use_slot(host, read) || !may_read(host, read))
 		return;
 	if (local_begin_reading(host->local, detail) != STATUS_OK) {
 		refuse_read(host, read->tag, STATUS_BUSY, "%s", detail);

@@ -416,6 +416,7 @@ struct local_view local_view(const struct local *local)
 		.is_exclusive = local->is_exclusive,
 		.info = local->state == LOCAL_OPEN ? &local->info : NULL,
 		.reads = local->reads,
+		.yielded_ms = volume_yielded_ms(local->volume),
 	};
 	const struct local_user *user;
 	DL_COUNT(local->users, user, view.users);

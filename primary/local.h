@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A local device: its volume, opened by the DA while somebody uses it, and the DA reads of its tracks straight into the
- * memory of a host, with their limits and time-outs. A volume with a read or open that hangs is NOT_READY until that
- * returns. One user may reserve it, under the same rule as at the secondary: not while another one reads it.
- * Loop thread only. Callbacks come from the loop, never from inside the call that asked.
+ * A local device: its volume, opened by the DA while somebody uses it, and the DA reads of its tracks, or of their
+ * digests, into the memory of a host, with their limits and time-outs. A volume with a read or open that hangs is
+ * NOT_READY until that returns. One user may reserve it, under the same rule as at the secondary: not while another one
+ * reads it. Loop thread only. Callbacks come from the loop, never from inside the call that asked.
  */
 #ifndef RA_PRIMARY_LOCAL_H
 #define RA_PRIMARY_LOCAL_H
@@ -75,22 +75,26 @@ uint64_t local_end_bytes(const struct local_user *user);
 
 struct local_read_spec {
 	uint64_t first_track;
-	uint32_t track_count; /* 1 to RUN_TRACKS_MAX, inside local_end_bytes */
-	void *memory;         /* page aligned, track_count * track_bytes, part of shm */
+	uint32_t track_count; /* 1 to RUN_TRACKS_MAX, or to RUN_DIGESTS_MAX with a digest; before the end */
+	enum digest digest;   /* of each track; NONE: the bytes */
+	uint64_t end_bytes;   /* with a digest: the end, at most local_end_bytes, which is the end of others */
+	void *memory;         /* page aligned, with room for track_count tracks or digests, part of shm */
 	struct shm *shm;
 };
 
 struct local_read_result {
 	enum status status;
 	uint32_t track_count;  /* OK: how many states, at least 1 */
-	const uint8_t *states; /* enum track_state; each DATA track stands at its own place in the run */
+	const uint8_t *states; /* enum track_state; each DATA track, or its digest, stands at its own place in the run */
+	uint64_t hole_tracks;  /* so many more behind these, before the end, are holes */
 	bool memory_lost;      /* TIMEOUT: a disk may still write into the memory */
 	uint32_t throttled_ms; /* limits held it back so long before it began */
 };
 
 typedef void local_read_fn(void *arg, const struct local_read_result *result);
 /* OK: fn comes later. Else, posted: QUEUE_FULL (98), or NOT_READY while the volume hangs; a read that limits held back
- * is told so by fn. Its time-out begins when they let it go. */
+ * is told so by fn. Its time-out begins when they let it go, and again each time that it is due and its disk read has
+ * got on. */
 enum status local_read(struct local_user *user, const struct local_read_spec *spec, local_read_fn *fn, void *arg);
 uint64_t local_throttled_ms(const struct local_user *user); /* its reads that are over, summed */
 
@@ -110,6 +114,7 @@ struct local_view {
 	bool is_exclusive;               /* reserved among other programs, too */
 	const struct volume_info *info;  /* NULL unless it is open */
 	unsigned reads;                  /* at the disk adapter */
+	int64_t yielded_ms;              /* pauses of its reads, summed; -1: it does not yield */
 };
 struct local_view local_view(const struct local *local); /* valid until the loop goes on */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads of a local device: each waits for its limits, then is one DA request straight into the host's memory, with one
+ * Reads of a local device: each waits for its limits, then is one DA request into the host's memory, with one
  * waiter and a time-out (186). The sink's functions run on DA threads and touch nothing but the read; the rest on the
  * loop thread. The hard thing: a read outlives its waiter while a thread is in it. It keeps the memory mapped by a
  * reference of its own, and goes when the DA frees its element. Its limits are its waiter's: without that, nothing is
@@ -32,8 +32,11 @@ struct local_read {
 	struct da_request *request; /* NULL: it waits for its limits */
 	struct local_read_spec spec; /* with a reference to shm of its own */
 	uint32_t track_bytes;
-	uint8_t states[RUN_TRACKS_MAX]; /* written by the DA thread until done */
-	struct timer timer;             /* 186 */
+	uint64_t end_bytes;
+	uint8_t states[RUN_DIGESTS_MAX]; /* written by the DA thread until done, as is the next */
+	uint64_t hole_tracks;
+	struct timer timer;              /* 186 */
+	uint64_t progress;               /* of the DA request when that was set */
 	local_read_fn *fn;
 	void *arg;
 	struct local_read *prev, *next;
@@ -57,8 +60,13 @@ static void *sink_slot(void *arg, uint64_t track)
 static void sink_publish(void *arg, uint64_t track, const struct da_track *found, uint64_t sequence)
 {
 	struct local_read *read = read_of(arg);
+	uint64_t index = track - read->spec.first_track;
+	uint32_t bytes = digest_bytes(read->spec.digest);
 	(void)sequence;
-	read->states[track - read->spec.first_track] = (uint8_t)found->state;
+	if (found->digest)
+		memcpy((uint8_t *)read->spec.memory + index * bytes, found->digest, bytes);
+	read->states[index] = (uint8_t)found->state;
+	read->hole_tracks = found->hole_tracks;
 }
 
 static void sink_finished(void *arg)
@@ -120,11 +128,11 @@ static void rates_of(const struct local_user *user, struct rate *rates[RATES_MAX
 }
 
 /* Of count tracks from this one of the run on; the last of the device is short. */
-static uint64_t bytes_of(const struct local_read *read, uint64_t end_bytes, uint32_t from, uint32_t count)
+static uint64_t bytes_of(const struct local_read *read, uint32_t from, uint32_t count)
 {
 	uint64_t begin = (read->spec.first_track + from) * read->track_bytes;
 	uint64_t end = begin + (uint64_t)count * read->track_bytes;
-	return (end < end_bytes ? end : end_bytes) - begin;
+	return (end < read->end_bytes ? end : read->end_bytes) - begin;
 }
 
 /* What was charged and not read: tracks behind those that were done, and holes. */
@@ -136,10 +144,10 @@ static void give_back(struct local_read *read, const struct local_read_result *r
 	if (!user)
 		return;
 	if (result->track_count < read->spec.track_count)
-		bytes = bytes_of(read, user->end_bytes, result->track_count, read->spec.track_count - result->track_count);
+		bytes = bytes_of(read, result->track_count, read->spec.track_count - result->track_count);
 	for (uint32_t i = 0; i < result->track_count; i++) {
 		if (result->states[i] == TRACK_HOLE)
-			bytes += bytes_of(read, user->end_bytes, i, 1);
+			bytes += bytes_of(read, i, 1);
 	}
 	rates_of(user, rates);
 	rate_give_back(rates, bytes, result->track_count == 0);
@@ -152,12 +160,13 @@ static void on_read_done(void *arg, struct da_request *request, const struct da_
 	struct local_read *read = read_of(arg);
 	struct local *local = read->local;
 	assert(result->error == 0 && result->tracks_done >= 1 && result->tracks_done <= read->spec.track_count);
-	uint8_t states[RUN_TRACKS_MAX];
-	memcpy(states, read->states, sizeof(states));
+	uint8_t states[RUN_DIGESTS_MAX];
+	memcpy(states, read->states, result->tracks_done);
 	struct local_read_result told = {
 		.status = STATUS_OK,
 		.track_count = result->tracks_done,
 		.states = states,
+		.hole_tracks = read->hole_tracks,
 		.throttled_ms = read->waiter.waited_ms,
 	};
 	give_back(read, &told);
@@ -181,11 +190,21 @@ static void on_read_returned(void *arg)
 	local_step(local);
 }
 
-/* 186: the disk took too long. */
+static void set_time_out(struct local_read *read)
+{
+	read->progress = da_request_progress(read->request);
+	timer_set(&read->timer, DA_TIMEOUT_MS);
+}
+
+/* 186: the disk took too long, unless the request has got on since. */
 static void on_read_timeout(void *arg)
 {
 	struct local_read *read = read_of(arg);
 	struct local *local = read->local;
+	if (da_request_progress(read->request) != read->progress) {
+		set_time_out(read);
+		return;
+	}
 	local_read_fn *fn = leave(read) ? read->fn : NULL;
 	void *fn_arg = read->arg;
 	char text[DETAIL_MAX + 1];
@@ -216,7 +235,8 @@ static enum status submit(struct local_read *read)
 		.first_track = read->spec.first_track,
 		.track_count = read->spec.track_count,
 		.track_bytes = local->track_bytes,
-		.end_bytes = user->end_bytes,
+		.end_bytes = read->end_bytes,
+		.digest = read->spec.digest,
 		.owner = user,
 		.sink = &sink,
 		.sink_arg = read,
@@ -231,7 +251,7 @@ static enum status submit(struct local_read *read)
 		return STATUS_QUEUE_FULL;
 	}
 	local->reads++;
-	timer_set(&read->timer, DA_TIMEOUT_MS);
+	set_time_out(read);
 	return STATUS_OK;
 }
 
@@ -260,13 +280,17 @@ enum status local_read(struct local_user *user, const struct local_read_spec *sp
 {
 	struct local *local = user->local;
 	struct rate *rates[RATES_MAX];
-	assert(local->state == LOCAL_OPEN && spec->track_count >= 1 && spec->track_count <= RUN_TRACKS_MAX);
+	bool is_data = spec->digest == DIGEST_NONE;
+	assert(local->state == LOCAL_OPEN && spec->track_count >= 1);
+	assert(spec->track_count <= (is_data ? RUN_TRACKS_MAX : RUN_DIGESTS_MAX));
+	assert(is_data ? spec->end_bytes == 0 : spec->end_bytes <= user->end_bytes);
 	struct local_read *read = xcalloc(1, sizeof(*read));
 	read->magic = READ_MAGIC;
 	read->local = local;
 	read->user = user;
 	read->spec = *spec;
 	read->track_bytes = local->track_bytes;
+	read->end_bytes = is_data ? user->end_bytes : spec->end_bytes;
 	read->fn = fn;
 	read->arg = arg;
 	timer_init(&read->timer, local->clock, on_read_timeout, read);
@@ -274,7 +298,7 @@ enum status local_read(struct local_user *user, const struct local_read_spec *sp
 	DL_APPEND(user->reads, read);
 	rates_of(user, rates);
 	if (local->throttle && !rate_enter(local->throttle, &read->waiter, rates, user,
-		bytes_of(read, user->end_bytes, 0, spec->track_count), on_let_go, read))
+		bytes_of(read, 0, spec->track_count), on_let_go, read))
 		return STATUS_OK;
 	enum status status = submit(read);
 	if (status != STATUS_OK)

@@ -203,6 +203,7 @@ void remote_become_up(struct remote *remote, const struct msg_hello_reply *reply
 	conn_accept(remote->conn);
 	conn_start_ping(remote->conn);
 	remote->features = reply->features;
+	remote->digests = reply->digests;
 	remote->window_reads = reply->window_reads;
 	remote->times_up++;
 	remote->error[0] = '\0';

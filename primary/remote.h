@@ -82,6 +82,8 @@ typedef void remote_info_fn(void *arg, enum status status, const struct remote_a
 enum status remote_query(struct remote_device *device, remote_info_fn *fn, void *arg);
 /* The size that Reads go by: the first that remote_query told. 0 before. */
 uint64_t remote_end_bytes(const struct remote_device *device);
+/* A set: what both ends of the link know, or of one that is down, knew last. 0 before it was up. */
+uint64_t remote_digests(const struct remote_device *device);
 
 /* The tracks that the secondary knows to be invalid on its side. After a remote_query that was OK; one at a time per
  * device. OK: fn comes later, with set (valid during the call) when its status is OK, else words in detail. Else:
@@ -91,12 +93,14 @@ enum status remote_invalid(struct remote_device *device, remote_invalid_fn *fn, 
 
 struct remote_read_spec {
 	uint64_t first_track;
-	uint32_t track_count; /* 1 to RUN_TRACKS_MAX, inside remote_end_bytes */
+	uint32_t track_count; /* 1 to RUN_TRACKS_MAX, or to RUN_DIGESTS_MAX with a digest; before the end */
 	enum delivery delivery;
 	uint64_t floor;
 	bool reread;
-	void *memory; /* for the DATA tracks back to back; part of shm */
-	uint32_t memory_bytes; /* at least track_count * track_bytes */
+	enum digest digest;    /* of each track, one of remote_digests; NONE: the bytes */
+	uint64_t end_bytes;    /* with a digest: the end, at most remote_end_bytes, which is the end of others */
+	void *memory;          /* for the DATA tracks, or their digests, back to back; part of shm */
+	uint32_t memory_bytes; /* room for track_count of them */
 	struct shm *shm;
 };
 
@@ -105,6 +109,7 @@ struct remote_read_result {
 	uint64_t floor;        /* DATA_NOT_FOUND: for the retry */
 	uint32_t track_count;  /* OK: how many states, at least 1 */
 	const uint8_t *states; /* enum track_state */
+	uint64_t hole_tracks;  /* so many more behind these, before the end, are holes */
 	bool disconnected;     /* it waited for its RECONNECT (136) */
 	uint32_t throttled_ms; /* by limits of both sides */
 	uint32_t disk_ms;      /* by the remote disk */
@@ -119,7 +124,8 @@ struct remote_job *remote_job_new(struct remote_device *device);
 /* OK: fn comes later. Else BUSY (the job has a read, or is being released) or, of a private pair, LINK_LOST. The first
  * read makes the link job first (Fig. 14); a failure of that is its result. After a dialed link came back: a floor of
  * before is not looked at (that of the new link job is later); when the device is another one, each read ends with
- * VOLUME_CHANGED, when it could not be reserved again within link_timeout_ms, with BUSY. */
+ * VOLUME_CHANGED, when it could not be reserved again within link_timeout_ms, with BUSY, and when a digest that was
+ * read is none of the secondary's any more, with BAD_REQUEST. */
 enum status remote_read(struct remote_job *job, const struct remote_read_spec *spec, remote_read_fn *fn, void *arg);
 bool remote_job_has_read(const struct remote_job *job);
 /* Gives the job up; it must have no read. True: fn comes when the secondary has answered the Release, or the link is

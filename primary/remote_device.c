@@ -241,10 +241,24 @@ static void take_size(struct remote_device *device, uint64_t told_bytes)
 	}
 }
 
+/* Is one that was read none of the secondary's on this connection? Then words say so. */
+static bool has_lost_digest(const struct remote_device *device, char words[DETAIL_MAX + 1])
+{
+	uint64_t lost = device->digests_read & ~device->remote->digests;
+	for (enum digest digest = DIGEST_XXH3_128; digest < DIGEST_COUNT; digest++) {
+		if (!(lost & 1u << digest))
+			continue;
+		snprintf(words, DETAIL_MAX + 1, "since the link came back the secondary does not know the digest %s",
+			digest_name(digest));
+		return true;
+	}
+	return false;
+}
+
 /* The first answer of a connection. */
 static void on_asked(struct remote_device *device, const struct msg_device_reply *reply)
 {
-	char changes[DETAIL_MAX + 1];
+	char why[DETAIL_MAX + 1];
 	if (reply->status != STATUS_OK) {
 		remote_device_fail_question(device, reply->status, reply->detail);
 		return;
@@ -258,8 +272,11 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 	if (!device->is_known) { /* the track size of Fig. 10 is fixed from here on */
 		device->track_bytes = reply->track_bytes;
 		take_size(device, reply->volume.size_bytes);
-	} else if (remote_is_changed(device, reply, changes)) {
-		remote_device_fail(device, STATUS_VOLUME_CHANGED, changes);
+	} else if (remote_is_changed(device, reply, why)) {
+		remote_device_fail(device, STATUS_VOLUME_CHANGED, why);
+		return;
+	} else if (has_lost_digest(device, why)) {
+		remote_device_fail(device, STATUS_BAD_REQUEST, why);
 		return;
 	}
 	device->volume = reply->volume;
@@ -412,4 +429,9 @@ uint64_t remote_throttled_ms(const struct remote_device *device)
 uint64_t remote_end_bytes(const struct remote_device *device)
 {
 	return device->end_bytes;
+}
+
+uint64_t remote_digests(const struct remote_device *device)
+{
+	return device->remote->digests;
 }

@@ -64,6 +64,7 @@ void remote_say_hello(struct remote *remote)
 		.protocol_min = RA_PROTOCOL_VERSION,
 		.protocol_max = RA_PROTOCOL_VERSION,
 		.features = FEATURE_INVALID,
+		.digests = DIGESTS_KNOWN,
 	};
 	snprintf(remote->out.hello.software, sizeof(remote->out.hello.software), "ra %s", RA_VERSION);
 	remote_send(remote);
@@ -78,6 +79,9 @@ static int on_hello_reply(struct remote *remote, const struct msg_hello_reply *r
 		return remote_refuse(remote,
 			"the secondary (%s) refused Hello: %s, protocol %u; this program speaks protocol %u",
 			reply->software, status_name(reply->status), reply->protocol, RA_PROTOCOL_VERSION);
+	if ((reply->digests & ~(uint64_t)DIGESTS_KNOWN) != 0)
+		return remote_refuse(remote, "HelloReply from the secondary has digests 0x%llx, only 0x%x were offered",
+			(unsigned long long)reply->digests, DIGESTS_KNOWN);
 	remote_become_up(remote, reply);
 	return 0;
 }

@@ -69,6 +69,7 @@ struct remote {
 	uint32_t last_tag;
 	uint64_t floor_max; /* a higher one was not told on this connection, but on an earlier one */
 	uint64_t features; /* of the connection */
+	uint64_t digests;  /* of the connection, or of the last */
 	uint32_t window_reads;
 	uint32_t connected;         /* Reads that were sent and neither answered nor disconnected */
 	struct request *requests;   /* by tag */
@@ -97,6 +98,7 @@ struct remote_device {
 	uint64_t end_bytes;
 	struct volume_info volume;
 	bool digest_only;
+	uint64_t digests_read; /* a set: each connection must know them */
 	uint32_t number;      /* while attached */
 	uint64_t turn;        /* when it got a place last */
 	uint32_t reservation; /* its number; 0: none */
@@ -156,7 +158,7 @@ struct remote_job {
 	enum read_state read_state;
 	int64_t since_ms;             /* since its read began, or ended */
 	struct remote_read_spec spec; /* with a reference to shm of its own */
-	uint64_t end_bytes;           /* of the device when the read began */
+	uint64_t device_end_bytes;    /* when the read began */
 	bool was_disconnected;
 	struct rate_waiter waiter;    /* THROTTLED */
 	struct rate *rates[RATES_MAX];

@@ -32,10 +32,15 @@ static void set_state(struct remote_job *job, enum read_state state, const char 
 	job->read_state = state;
 }
 
+static uint64_t end_bytes_of(const struct remote_job *job)
+{
+	return job->spec.digest == DIGEST_NONE ? job->device_end_bytes : job->spec.end_bytes;
+}
+
 static uint64_t track_bytes_of(const struct remote_job *job, uint32_t index)
 {
 	uint64_t track_bytes = job->device->track_bytes, begin = (job->spec.first_track + index) * track_bytes;
-	uint64_t left = begin < job->end_bytes ? job->end_bytes - begin : 0;
+	uint64_t end = end_bytes_of(job), left = begin < end ? end - begin : 0;
 	return left < track_bytes ? left : track_bytes; /* the last track is short */
 }
 
@@ -140,6 +145,8 @@ void remote_send_read(struct remote_job *job)
 		.delivery = job->spec.delivery,
 		.floor = job->spec.floor,
 		.reread = job->spec.reread,
+		.digest = job->spec.digest,
+		.end_bytes = job->spec.end_bytes,
 	};
 	set_state(job, READ_REQUESTED, "a place in the window");
 	remote_send(remote);
@@ -277,27 +284,38 @@ void remote_read_lose(struct remote_job *job)
 
 /* ---- Answers ---- */
 
-/* Of the DATA tracks, or of all that were read from the disk. */
-static uint64_t answered_bytes(const struct remote_job *job, const struct msg_read_reply *reply, bool is_data_only)
+/* Of the tracks that were read from the disk. */
+static uint64_t disk_bytes_of(const struct remote_job *job, const struct msg_read_reply *reply)
 {
 	uint64_t bytes = 0;
 	for (uint32_t i = 0; i < reply->track_count; i++) {
-		if (is_data_only ? reply->states[i] == TRACK_DATA : reply->states[i] != TRACK_HOLE)
+		if (reply->states[i] != TRACK_HOLE)
 			bytes += track_bytes_of(job, i);
 	}
 	return bytes;
 }
 
-/* The last track of the run is DATA of another length than the size known here gives it: the secondary's volume has
- * another size, as may be when another peer kept its jobs there. Its length; 0: that is not what the payload says. */
+static uint64_t payload_bytes_of(const struct remote_job *job, const struct msg_read_reply *reply)
+{
+	uint64_t bytes = 0;
+	for (uint32_t i = 0; i < reply->track_count; i++) {
+		if (reply->states[i] == TRACK_DATA)
+			bytes += job->spec.digest == DIGEST_NONE ? track_bytes_of(job, i) : digest_bytes(job->spec.digest);
+	}
+	return bytes;
+}
+
+/* The last track of a run of data is DATA of another length than the size known here gives it: the secondary's volume
+ * has another size, as may be when another peer kept its jobs there. Its length; 0: the payload does not say that. */
 static uint64_t other_tail_bytes(const struct remote_job *job, const struct msg_read_reply *reply,
 	uint32_t payload_bytes)
 {
 	uint32_t count = reply->track_count;
-	if (count != job->spec.track_count || reply->states[count - 1] != TRACK_DATA)
+	bool is_last = count == job->spec.track_count && reply->states[count - 1] == TRACK_DATA;
+	if (job->spec.digest != DIGEST_NONE || !is_last)
 		return 0;
 	uint64_t known_bytes = track_bytes_of(job, count - 1);
-	uint64_t before_bytes = answered_bytes(job, reply, true) - known_bytes;
+	uint64_t before_bytes = payload_bytes_of(job, reply) - known_bytes;
 	uint64_t bytes = payload_bytes > before_bytes ? payload_bytes - before_bytes : 0;
 	return bytes <= job->device->track_bytes && bytes != known_bytes ? bytes : 0;
 }
@@ -328,16 +346,16 @@ static bool fits(const struct remote_job *job, const struct msg_read_reply *repl
 {
 	struct remote *remote = remote_of(job);
 	bool has_tracks = reply->status == STATUS_OK || reply->status == STATUS_RECONNECT;
-	uint64_t data_bytes = answered_bytes(job, reply, true);
+	uint64_t due_bytes = payload_bytes_of(job, reply);
 	if (job->read_state != READ_RECEIVING && !remote_is_due(job, reply->status))
 		remote_refuse(remote, "ReadReply with %s from the secondary came out of turn (link id 0x%016llx)",
 			status_name(reply->status), (unsigned long long)job->link_id);
 	else if (reply->track_count > job->spec.track_count || (has_tracks && reply->track_count == 0))
 		remote_refuse(remote, "ReadReply from the secondary has %u tracks, %u were asked for", reply->track_count,
 			job->spec.track_count);
-	else if (payload_bytes != data_bytes && other_tail_bytes(job, reply, payload_bytes) == 0)
+	else if (payload_bytes != due_bytes && other_tail_bytes(job, reply, payload_bytes) == 0)
 		remote_refuse(remote, "ReadReply from the secondary has %u bytes of payload, its tracks have %llu",
-			payload_bytes, (unsigned long long)data_bytes);
+			payload_bytes, (unsigned long long)due_bytes);
 	else
 		return true;
 	return false;
@@ -358,18 +376,18 @@ static bool end_if_size_differs(struct remote_job *job, const struct msg_read_re
 	const struct remote_device *device = job->device;
 	uint64_t last_track = job->spec.first_track + job->spec.track_count - 1;
 	uint64_t tail_bytes = other_tail_bytes(job, reply, payload_bytes);
-	bool is_outside = reply->status == STATUS_BAD_REQUEST &&
-		(uint64_t)job->spec.track_count * device->track_bytes <= RUN_BYTES_MAX;
+	bool is_outside = reply->status == STATUS_BAD_REQUEST && (job->spec.digest != DIGEST_NONE ||
+		(uint64_t)job->spec.track_count * device->track_bytes <= RUN_BYTES_MAX);
 	char why[DETAIL_MAX + 1];
 	if (tail_bytes > 0)
 		snprintf(why, sizeof(why), "device %s: its size changed from %llu to %s%llu bytes (track %llu has %llu)",
-			device->name, (unsigned long long)job->end_bytes,
+			device->name, (unsigned long long)job->device_end_bytes,
 			tail_bytes == device->track_bytes ? "at least " : "",
 			(unsigned long long)(last_track * device->track_bytes + tail_bytes), (unsigned long long)last_track,
 			(unsigned long long)tail_bytes);
 	else if (is_outside) /* it lies inside of what is known here */
 		snprintf(why, sizeof(why), "device %s: its size was %llu bytes: %.120s", device->name,
-			(unsigned long long)job->end_bytes, reply->detail);
+			(unsigned long long)job->device_end_bytes, reply->detail);
 	else
 		return false;
 	remote_end_read(job, &(struct remote_read_result){
@@ -381,12 +399,20 @@ static bool end_if_size_differs(struct remote_job *job, const struct msg_read_re
 	return true;
 }
 
+/* The secondary may know a longer device, so what it tells is cut at the end that is known here. */
+static uint64_t hole_tracks_of(const struct remote_job *job, const struct msg_read_reply *reply)
+{
+	uint64_t end = end_bytes_of(job), track_bytes = job->device->track_bytes;
+	uint64_t left = end / track_bytes + (end % track_bytes != 0) - job->spec.first_track - reply->track_count;
+	return reply->hole_tracks < left ? reply->hole_tracks : left;
+}
+
 static void receive(struct remote_job *job, const struct msg_read_reply *reply, uint32_t payload_bytes)
 {
 	struct remote *remote = remote_of(job);
 	if (job->read_state != READ_RECEIVING)
 		set_state(job, READ_RECEIVING, status_name(reply->status)); /* 138 */
-	job->read_bytes = answered_bytes(job, reply, false);
+	job->read_bytes = disk_bytes_of(job, reply);
 	if (end_if_size_differs(job, reply, payload_bytes))
 		return;
 	struct remote_read_result result = {
@@ -394,6 +420,7 @@ static void receive(struct remote_job *job, const struct msg_read_reply *reply, 
 		.floor = reply->floor,
 		.track_count = reply->track_count,
 		.states = reply->states,
+		.hole_tracks = hole_tracks_of(job, reply),
 		.disconnected = job->was_disconnected,
 		.throttled_ms = job->throttled_ms + reply->throttled_ms,
 		.disk_ms = reply->disk_ms,
@@ -441,8 +468,13 @@ static void begin(struct remote_job *job)
 enum status remote_read(struct remote_job *job, const struct remote_read_spec *spec, remote_read_fn *fn, void *arg)
 {
 	struct remote *remote = remote_of(job);
-	assert(!job->is_given_up && fn && spec->track_count >= 1 && spec->track_count <= RUN_TRACKS_MAX);
-	assert((uint64_t)spec->track_count * job->device->track_bytes <= spec->memory_bytes);
+	bool is_data = spec->digest == DIGEST_NONE;
+	uint64_t piece_bytes = is_data ? job->device->track_bytes : digest_bytes(spec->digest);
+	assert(!job->is_given_up && fn && spec->track_count >= 1);
+	assert(spec->track_count <= (is_data ? RUN_TRACKS_MAX : RUN_DIGESTS_MAX));
+	assert(spec->track_count * piece_bytes <= spec->memory_bytes);
+	assert(is_data ? spec->end_bytes == 0 : spec->end_bytes <= job->device->end_bytes);
+	assert(is_data || (remote->digests & 1u << spec->digest));
 	if (remote->state == LINK_LOST)
 		return STATUS_LINK_LOST;
 	if (job->read_state != READ_NONE || job->state == JOB_RELEASING)
@@ -451,7 +483,9 @@ enum status remote_read(struct remote_job *job, const struct remote_read_spec *s
 	if (job->spec.floor > remote->floor_max)
 		job->spec.floor = 0; /* the link job is made, or was, after the moment that it stands for */
 	shm_ref(job->spec.shm);
-	job->end_bytes = job->device->end_bytes;
+	job->device_end_bytes = job->device->end_bytes;
+	if (!is_data)
+		job->device->digests_read |= 1u << spec->digest;
 	job->was_disconnected = false;
 	job->read_bytes = 0;
 	job->throttled_ms = 0;

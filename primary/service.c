@@ -207,6 +207,8 @@ static void build_device(struct service *service, unsigned index)
 	volume_set_part(volume, settings->offset_bytes, settings->length_bytes, settings->is_common);
 	if (settings->is_known_by_name)
 		volume_set_known_by_name(volume);
+	if (settings->is_yielding)
+		volume_set_yielding(volume);
 	service->devices[index] = (struct primary_device){
 		.name = settings->name,
 		.local = core_add_local(&service->core, settings->name, settings->volume, volume,

@@ -146,6 +146,8 @@ static json_t *device(const struct service *service, unsigned index)
 	json_object_set_new(json, "exclusive", json_boolean(view.is_exclusive));
 	show_set_text(json, "peer", service->settings->peers[service->settings->device_peers[index]].name);
 	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
+	if (view.yielded_ms >= 0)
+		show_set_ms(json, "yielded_seconds", view.yielded_ms);
 	if (view.info)
 		json_object_set_new(json, "volume", show_volume(view.info));
 	if (invalid)

@@ -90,6 +90,7 @@ static bool build(struct once *once, const struct msg_setup *setup)
 	config.secondary_id = link_id_new_secondary();
 	config.track_bytes = setup->track_bytes;
 	config.cache_bytes = setup->cache_bytes;
+	config.da_threads = ra_threads_for(setup->cache_bytes);
 	if (tls_identity_from_pem(setup->identity_pem, &identity) != 0)
 		return false;
 	once->tls = tls_context_new(identity, TLS_SERVER, admit, once);

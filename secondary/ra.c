@@ -42,6 +42,11 @@ void ra_config_default(struct ra_config *config)
 		.wait_task_timeout_ms = WAIT_TASK_TIMEOUT_MS };
 }
 
+unsigned ra_threads_for(uint64_t cache_bytes)
+{
+	return cache_bytes < (uint64_t)DA_THREADS_DEFAULT * RUN_BYTES_MAX ? DA_THREADS_SMALL_CACHE : DA_THREADS_DEFAULT;
+}
+
 /* Any thread: a slot may be free for a request that found none. */
 static void slot_is_free(void *arg)
 {

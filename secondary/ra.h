@@ -59,6 +59,8 @@ struct ra {
 };
 
 void ra_config_default(struct ra_config *config);
+/* How many da_threads there are with such a cache, when nobody says. */
+unsigned ra_threads_for(uint64_t cache_bytes);
 /* NULL when something cannot be had or the cache is too small (logged). */
 struct ra *ra_new(const struct ra_config *config, struct clock *clock, struct mailbox *mailbox, struct post *post);
 /* Ends all sessions; peers and their rates are not used any more after it and may go before ra_free. */

@@ -95,6 +95,8 @@ static void add_devices(struct service *service)
 		volume_set_part(volume, device->offset_bytes, device->length_bytes, device->is_common);
 		if (device->is_known_by_name)
 			volume_set_known_by_name(volume);
+		if (device->is_yielding)
+			volume_set_yielding(volume);
 		number = device_array_add(service->ra->devices, device->name, volume);
 		if (number != (int)i)
 			log_abort("device %s: not added (%d); the settings were to be checked", device->name, number);

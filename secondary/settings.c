@@ -5,11 +5,13 @@
  */
 #include "secondary/settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/config_daemon.h"
+#include "secondary/ra.h"
 
 #define MAIN "secondary"
 #define CACHE_BYTES_MIN (8ull * MIB) /* two threads of 4 MiB */
@@ -38,7 +40,7 @@ static const struct config_key keys[] = {
 	{ "peer", "devices", CONFIG_NAMES, 0, 0, NULL, "",
 		"The devices it may read; others do not exist for it.", "web1" },
 	{ "peer", "data", CONFIG_CHOICE, 0, 0, data_words, "always",
-		"Whether it gets the data of its devices; never: digests only.", NULL },
+		"Whether it gets the data of its devices; never: it is served digests only.", NULL },
 	CONFIG_PEER_LIMIT_KEYS,
 	{ "peer", "max-jobs", CONFIG_NUMBER, 1, JOBS_MAX, NULL, "512", "Link jobs that it may have at a time.", NULL },
 	{ "peer", "max-links", CONFIG_NUMBER, 1, LINKS_MAX, NULL, "4", "Links that it may have at a time.", NULL },
@@ -64,6 +66,19 @@ static int check_cache(const struct secondary_settings *settings, char why[CONFI
 	return 0;
 }
 
+/* A small cache that names no number of threads starts with fewer of them. */
+static void take_threads(struct secondary_settings *settings)
+{
+	struct daemon_settings *daemon = &settings->daemon;
+	char text[16];
+
+	if (config_is_set(daemon->config, MAIN, NULL, "da-threads"))
+		return;
+	daemon->da_threads = ra_threads_for(settings->cache_bytes);
+	snprintf(text, sizeof(text), "%u", daemon->da_threads);
+	config_set_default(daemon->config, MAIN, NULL, "da-threads", text);
+}
+
 static int take_main(struct secondary_settings *settings, char why[CONFIG_WHY_BYTES])
 {
 	const struct config *config = settings->daemon.config;
@@ -72,6 +87,7 @@ static int take_main(struct secondary_settings *settings, char why[CONFIG_WHY_BY
 	settings->jobs = (uint32_t)config_number(config, MAIN, NULL, "jobs");
 	settings->window_reads = (uint32_t)config_number(config, MAIN, NULL, "window");
 	settings->cache_bytes = config_number(config, MAIN, NULL, "cache");
+	take_threads(settings);
 	return check_cache(settings, why);
 }
 

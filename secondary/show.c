@@ -26,7 +26,7 @@
 static json_t *device_json(const struct ra *ra, uint32_t index)
 {
 	struct device *device = device_array_record(ra->devices, index);
-	const char *path = volume_path(device_array_volume(ra->devices, index));
+	const struct volume *volume = device_array_volume(ra->devices, index);
 	bool is_reserved = device != NULL && device->parameters.reserved_by != NULL;
 	const struct invalid_table *table = device_array_invalid(ra->devices, index);
 	const struct track_set *invalid = table != NULL ? invalid_table_known(table) : NULL;
@@ -34,7 +34,7 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 
 	show_set_text(json, "name", device_array_name(ra->devices, index));
 	show_set_count(json, "number", index);
-	show_set_text(json, "path", path);
+	show_set_text(json, "path", volume_path(volume));
 	show_set_text(json, "state", device == NULL ? "closed" : device_state_name(device->state));
 	json_object_set_new(json, "ready", json_boolean(device == NULL || !device->parameters.is_hung));
 	show_set_count(json, "users", device != NULL ? device->attach_count : 0);
@@ -42,6 +42,8 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	json_object_set_new(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
 	json_object_set_new(json, "exclusive", json_boolean(is_reserved && device->parameters.is_exclusive));
 	json_object_set_new(json, "limit", show_rate(device_array_rate(ra->devices, index)));
+	if (volume_yielded_ms(volume) >= 0)
+		show_set_ms(json, "yielded_seconds", volume_yielded_ms(volume));
 	if (device != NULL && device->state == DEVICE_OPEN)
 		json_object_set_new(json, "volume", show_volume(device_info(device)));
 	if (invalid != NULL)

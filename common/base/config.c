@@ -397,6 +397,19 @@ bool config_is_set(const struct config *config, const char *section, const char 
 	return known_entry(config, section, name, key)->written != NULL;
 }
 
+void config_set_default(struct config *config, const char *section, const char *name, const char *key,
+	const char *text)
+{
+	const struct config_key *known = find_key(config->table, section, key);
+	struct entry *entry = entry_of(config, known_section(config, section, name), known);
+	struct config_value value;
+	bool is_good = config_value_parse(known, text, &value);
+
+	assert(is_good && entry->written == NULL);
+	config_value_clear(&entry->value);
+	entry->value = value;
+}
+
 const char *config_where(const struct config *config, const char *section, const char *name, const char *key)
 {
 	const char *where = key != NULL ? known_entry(config, section, name, key)->where : NULL;

@@ -64,6 +64,9 @@ const char *config_text(const struct config *config, const char *section, const 
 uint64_t config_number(const struct config *config, const char *section, const char *name, const char *key);
 /* The words of a list, NULL-terminated. Valid as long as the config. */
 const char *const *config_list(const struct config *config, const char *section, const char *name, const char *key);
+/* Another default than the table's, of a key that is not set. It fits (asserted). */
+void config_set_default(struct config *config, const char *section, const char *name, const char *key,
+	const char *text);
 bool config_is_set(const struct config *config, const char *section, const char *name, const char *key);
 /* "FILE:LINE" of the key, or of the section when key is NULL or not set, for errors between keys. Valid as long as the
  * config. */

@@ -13,6 +13,7 @@
 
 const char *const config_io_words[] = { "auto", "buffered", "direct", NULL };
 const char *const config_identity_words[] = { "volume", "name", NULL };
+const char *const config_switch_words[] = { "off", "on", NULL };
 const char *const config_level_words[] = { "error", "warning", "info", "debug", NULL };
 
 static int check_track_size(const struct config *config, const char *section, char why[CONFIG_WHY_BYTES])
@@ -148,6 +149,7 @@ static void take_devices(struct daemon_settings *settings)
 			.length_bytes = length == CONFIG_COMMON ? 0 : length,
 			.is_common = length == CONFIG_COMMON,
 			.is_known_by_name = config_number(config, "device", name, "identity") == 1,
+			.is_yielding = config_number(config, "device", name, "yield") == 1,
 			.limit = config_limit(config, "device", name),
 		};
 	}

@@ -16,6 +16,7 @@
 
 extern const char *const config_io_words[];    /* auto, buffered, direct */
 extern const char *const config_identity_words[]; /* volume, name */
+extern const char *const config_switch_words[]; /* off, on */
 extern const char *const config_level_words[]; /* in the order of enum log_level */
 
 /* Of the daemon itself. */
@@ -36,7 +37,7 @@ extern const char *const config_level_words[]; /* in the order of enum log_level
 		"Folder of what must outlast the daemon.", NULL }, \
 	{ section, "track-size", CONFIG_SIZE, TRACK_BYTES_MIN, TRACK_BYTES_MAX, NULL, "64K", \
 		"Unit of comparison, a power of two; the same on both hosts.", NULL }, \
-	{ section, "da-threads", CONFIG_NUMBER, 2, 64, NULL, "4", \
+	{ section, "da-threads", CONFIG_NUMBER, 2, 64, NULL, "8", \
 		"Threads that read volumes, of which one device takes at most half.", NULL }, \
 	{ section, "limit", CONFIG_RATE, 0, 0, NULL, "none", \
 		"What this daemon reads, all devices together.", NULL }, \
@@ -64,7 +65,9 @@ extern const char *const config_level_words[]; /* in the order of enum log_level
 		"How much is compared from offset on: all to the end, common as much as both sides have.", NULL }, \
 	{ "device", "limit", CONFIG_RATE, 0, 0, NULL, "none", "What is read of this device.", NULL }, \
 	{ "device", "limit-reads", CONFIG_NUMBER, 0, CONFIG_READS_MAX, NULL, "0", \
-		"Reads per second of this device; 0: no limit.", NULL }
+		"Reads per second of this device; 0: no limit.", NULL }, \
+	{ "device", "yield", CONFIG_CHOICE, 0, 0, config_switch_words, "off", \
+		"Whether reads step back while the volume takes far longer for them than as a rule.", NULL }
 
 #define CONFIG_READS_MAX 1000000000u
 #define CONFIG_OFFSET_MAX (1ull << 50)
@@ -76,6 +79,7 @@ struct device_settings {
 	uint64_t offset_bytes, length_bytes; /* length 0: to the end */
 	bool is_common;
 	bool is_known_by_name;
+	bool is_yielding;
 	struct rate_limit limit;
 };
 

@@ -33,7 +33,8 @@
 #define JOBS_MAX_DEFAULT 2048u /* elements of the job array (Fig. 13) */
 #define DA_QUEUE_ELEMENTS 256u
 #define LOCAL_QUEUE_ELEMENTS 2048u /* of a primary: each stream of each host may have a read in it */
-#define DA_THREADS_DEFAULT 4u
+#define DA_THREADS_DEFAULT 8u /* half of them for one volume: so many reads are in flight on a disk */
+#define DA_THREADS_SMALL_CACHE 4u /* instead, where the cache has less than RUN_BYTES_MAX for each */
 #define DA_EXTRA_THREADS_MAX 16u
 #define CACHE_BYTES_DEFAULT (64u * MIB)
 

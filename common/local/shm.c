@@ -28,6 +28,8 @@ struct shm {
 	unsigned references;
 	uint32_t slot_count, slot_bytes;
 	uint8_t *memory;
+	int fd;           /* of the host; else -1 */
+	uint32_t *filled; /* of the host: bytes by slot */
 };
 
 static size_t total_bytes(uint32_t slot_count, uint32_t slot_bytes)
@@ -48,6 +50,7 @@ static int shm_map(int fd, uint32_t slot_count, uint32_t slot_bytes, struct shm 
 	shm->slot_count = slot_count;
 	shm->slot_bytes = slot_bytes;
 	shm->memory = memory;
+	shm->fd = -1;
 	*out = shm;
 	return 0;
 }
@@ -58,20 +61,37 @@ int shm_create(uint32_t slot_count, uint32_t slot_bytes, struct shm **out, int *
 	int memory_fd = memfd_create("ra-host", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memory_fd < 0)
 		return -errno;
-	int error = -posix_fallocate(memory_fd, 0, (off_t)bytes);
-	if (error)
-		goto fail;
-	if (fcntl(memory_fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) < 0) {
+	int own_fd = fcntl(memory_fd, F_DUPFD_CLOEXEC, 0), error;
+	if (own_fd < 0 || ftruncate(memory_fd, (off_t)bytes) < 0 ||
+		fcntl(memory_fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) < 0) {
 		error = -errno;
 		goto fail;
 	}
 	error = shm_map(memory_fd, slot_count, slot_bytes, out);
 	if (error)
 		goto fail;
+	(*out)->fd = own_fd;
+	(*out)->filled = xcalloc(slot_count, sizeof(*(*out)->filled));
 	*fd = memory_fd;
 	return 0;
 fail:
 	close(memory_fd);
+	if (own_fd >= 0)
+		close(own_fd);
+	return error;
+}
+
+int shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes)
+{
+	int error;
+	assert(shm->fd >= 0 && slot < shm->slot_count && bytes <= shm->slot_bytes);
+	if (bytes <= shm->filled[slot])
+		return 0;
+	do
+		error = fallocate(shm->fd, 0, (off_t)slot * shm->slot_bytes, bytes) < 0 ? -errno : 0;
+	while (error == -EINTR);
+	if (error == 0)
+		shm->filled[slot] = bytes;
 	return error;
 }
 
@@ -115,6 +135,9 @@ void shm_unref(struct shm *shm)
 	if (--shm->references > 0)
 		return;
 	munmap(shm->memory, total_bytes(shm->slot_count, shm->slot_bytes));
+	if (shm->fd >= 0)
+		close(shm->fd);
+	free(shm->filled);
 	free(shm);
 }
 

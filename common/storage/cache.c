@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The cache: slots in one mapping, a pool of entries in another, an index (a table of buckets, each a chain of entries)
- * and four eviction lists (with or without a slot, claimed or not), all under one mutex. It does not read disks and
- * waits for nothing. The memory of slots and entries is taken on first use and is never unmapped before cache_free.
- *
- * A thread that digests fills the CPU's cache with other things between one publish and the next: what a publish costs
- * is the lines of memory that it touches. So entries are two lines each, and few of them are in use.
+ * The cache: slots in one mapping, a pool of entries, an index and four eviction lists (with or without a slot, claimed
+ * or not), all under one mutex. It does not read disks and waits for nothing. The memory of slots and entries is taken
+ * on first use and is never unmapped before cache_free.
  *
  * The hard thing is that a ref may be locked after its entry was replaced: locking is then still safe, because an
  * entry's memory stays an entry. The lock count belongs to the memory, not to the track: it outlives a replacement and
@@ -23,47 +20,44 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/log.h"
 
+#define uthash_fatal(message) log_abort("cache index: %s", (message))
+#include <uthash.h>
 #include <utlist.h>
-#include <xxhash.h>
 
 #define PAGE_BYTES 4096u
-#define LINE_BYTES 64u
-#define BUCKETS_PER_LINE (LINE_BYTES / sizeof(struct cache_entry *))
 /* Digests, zeros, holes and errors need no slot. Extra: what the 64 unfinished fetches of one link may bring. */
 #define ENTRIES_PER_SLOT 4u
 #define ENTRIES_EXTRA (64u * RUN_DIGESTS_DEFAULT)
-/* From so many without a slot on, the claimed ones go for new ones: few, so that their memory stays small and warm. */
+/* From so many without a slot on, the claimed ones go for new ones: a thread that digests leaves no room for more in
+ * the processor's cache. */
 #define SLOTLESS_KEPT 1024u
 
 enum entry_place { ENTRY_FREE, ENTRY_INDEXED, ENTRY_DETACHED };
 
 struct cache_entry {
 	struct cache_key key;
-	struct cache_entry *next_in_bucket;
 	struct cache_entry *prev, *next; /* in an eviction list (indexed and not locked) or in the free list */
 	uint64_t sequence;
 	uint32_t locks;
-	enum entry_place place : 8;
-	enum track_state state : 8;
-	enum status status : 8;
+	enum entry_place place;
+	enum track_state state;
+	enum status status;
 	bool is_claimed;
-	/* The second line. */
 	uint64_t generation;
 	int64_t published_ms;
 	void *slot; /* NULL unless state is TRACK_DATA and the key's digest is NONE */
 	uint64_t hole_tracks;
 	uint8_t digest[DIGEST_BYTES_MAX]; /* set if state is TRACK_DATA and the key has a digest */
+	UT_hash_handle hh;
 };
-
-_Static_assert(sizeof(struct cache_entry) == 2 * LINE_BYTES, "two lines of memory");
 
 struct cache {
 	atomic_uint_fast64_t last_sequence;
 	uint32_t track_bytes;
 	size_t slot_count;
 	size_t entry_count;
-	size_t bucket_count; /* a power of two, at least entry_count */
 
 	pthread_mutex_t mutex; /* all below */
 	char *slots;
@@ -80,8 +74,7 @@ struct cache {
 	size_t entries_used; /* like slots_used */
 	size_t slotless_count; /* entries that are not free and have no slot */
 	struct cache_entry *free_entries;
-	struct cache_entry **buckets;
-	size_t indexed_count;
+	struct cache_entry *index;
 	struct cache_entry *evictable[2][2]; /* [has slot][is claimed], first to go first */
 
 	uint64_t slots_locked, hits, misses, evicted;
@@ -220,43 +213,19 @@ static void free_entry(struct cache *cache, struct cache_entry *entry)
 	LL_PREPEND(cache->free_entries, entry);
 }
 
-/* Neighbouring tracks have neighbouring buckets, as many as are in a line. */
-static struct cache_entry **bucket_of(const struct cache *cache, const struct cache_key *key)
-{
-	struct cache_key line = *key;
-	uint64_t bucket;
-
-	line.track /= BUCKETS_PER_LINE;
-	bucket = XXH3_64bits(&line, sizeof(line)) * BUCKETS_PER_LINE + key->track % BUCKETS_PER_LINE;
-	return &cache->buckets[bucket & (cache->bucket_count - 1)];
-}
-
 static struct cache_entry *look_up(const struct cache *cache, const struct cache_key *key)
 {
-	struct cache_entry *entry = *bucket_of(cache, key);
+	struct cache_entry *entry;
 
-	while (entry && memcmp(&entry->key, key, sizeof(*key)) != 0)
-		entry = entry->next_in_bucket;
+	HASH_FIND(hh, cache->index, key, sizeof(*key), entry);
 	return entry;
-}
-
-static void enter_index(struct cache *cache, struct cache_entry *entry)
-{
-	struct cache_entry **bucket = bucket_of(cache, &entry->key);
-
-	entry->place = ENTRY_INDEXED;
-	LL_PREPEND2(*bucket, entry, next_in_bucket);
-	cache->indexed_count++;
 }
 
 /* From here on refs to the entry are stale. A locked one keeps its slot until its unlock. */
 static void leave_index(struct cache *cache, struct cache_entry *entry)
 {
-	struct cache_entry **bucket = bucket_of(cache, &entry->key);
-
 	assert(entry->place == ENTRY_INDEXED);
-	LL_DELETE2(*bucket, entry, next_in_bucket);
-	cache->indexed_count--;
+	HASH_DELETE(hh, cache->index, entry);
 	entry->generation++;
 	if (entry->locks > 0) {
 		entry->place = ENTRY_DETACHED;
@@ -308,20 +277,12 @@ static void free_memory(struct cache *cache)
 {
 	if (cache->slots != MAP_FAILED)
 		munmap(cache->slots, cache->slot_count * cache->track_bytes);
-	if (cache->entries != MAP_FAILED)
-		munmap(cache->entries, cache->entry_count * sizeof(*cache->entries));
-	if (cache->buckets != MAP_FAILED)
-		munmap(cache->buckets, cache->bucket_count * sizeof(*cache->buckets));
 	free(cache->free_slots);
 	free(cache->slot_is_owned);
 	free(cache->slot_owner);
 	free(cache->slot_is_shared);
+	free(cache->entries);
 	free(cache);
-}
-
-static void *map(size_t bytes)
-{
-	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 /* It is held so shortly that a thread which finds it taken had better spin for a moment than sleep. */
@@ -350,17 +311,15 @@ struct cache *cache_new(size_t cache_bytes, uint32_t track_bytes)
 	cache->track_bytes = track_bytes;
 	cache->slot_count = cache->share_max = cache_bytes / track_bytes;
 	cache->entry_count = cache->slot_count * ENTRIES_PER_SLOT + ENTRIES_EXTRA;
-	for (cache->bucket_count = 1; cache->bucket_count < cache->entry_count;)
-		cache->bucket_count *= 2;
-	cache->slots = map(cache->slot_count * track_bytes);
-	cache->entries = map(cache->entry_count * sizeof(*cache->entries));
-	cache->buckets = map(cache->bucket_count * sizeof(*cache->buckets));
+	cache->slots = mmap(NULL, cache->slot_count * track_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		-1, 0);
+	cache->entries = calloc(cache->entry_count, sizeof(*cache->entries));
 	cache->free_slots = calloc(cache->slot_count, sizeof(*cache->free_slots));
 	cache->slot_is_owned = calloc(cache->slot_count, sizeof(*cache->slot_is_owned));
 	cache->slot_owner = calloc(cache->slot_count, sizeof(*cache->slot_owner));
 	cache->slot_is_shared = calloc(cache->slot_count, sizeof(*cache->slot_is_shared));
-	if (cache->slots == MAP_FAILED || cache->entries == MAP_FAILED || cache->buckets == MAP_FAILED ||
-		!cache->free_slots || !cache->slot_is_owned || !cache->slot_owner || !cache->slot_is_shared)
+	if (cache->slots == MAP_FAILED || !cache->entries || !cache->free_slots || !cache->slot_is_owned ||
+		!cache->slot_owner || !cache->slot_is_shared)
 		goto fail;
 	init_mutex(&cache->mutex);
 	return cache;
@@ -379,6 +338,7 @@ void cache_free(struct cache *cache)
 	assert(cache->owned_count == 0);
 	for (size_t i = 0; i < cache->entries_used; i++)
 		assert(cache->entries[i].locks == 0);
+	HASH_CLEAR(hh, cache->index);
 	error = pthread_mutex_destroy(&cache->mutex);
 	assert(error == 0);
 	free_memory(cache);
@@ -500,11 +460,11 @@ void cache_unlock(struct cache *cache, const struct cache_ref *ref)
 
 void cache_drop_device(struct cache *cache, uint32_t device)
 {
-	lock(cache);
-	for (size_t i = 0; i < cache->entries_used; i++) {
-		struct cache_entry *entry = &cache->entries[i];
+	struct cache_entry *entry, *next;
 
-		if (entry->place == ENTRY_INDEXED && entry->key.device == device)
+	lock(cache);
+	HASH_ITER(hh, cache->index, entry, next) {
+		if (entry->key.device == device)
 			leave_index(cache, entry);
 	}
 	unlock_and_tell_room(cache);
@@ -568,18 +528,6 @@ void cache_give_back(struct cache *cache, void *slot)
 	unlock_and_tell_room(cache);
 }
 
-/* The entry that the next publish will most likely take is in the CPU's cache by then. */
-static void fetch_next_entry(const struct cache *cache)
-{
-	const struct cache_entry *next = cache->free_entries ? cache->free_entries : cache->evictable[false][true];
-
-	if (!next)
-		return;
-	__builtin_prefetch(next);
-	__builtin_prefetch(&next->generation);
-	__builtin_prefetch(next->next);
-}
-
 static void check_track(const struct cache_key *key, const struct cache_track *track)
 {
 	assert((track->slot != NULL) == (track->state == TRACK_DATA && key->digest == DIGEST_NONE));
@@ -621,12 +569,12 @@ void cache_publish(struct cache *cache, const struct cache_key *key, const struc
 	entry->state = track->state;
 	entry->status = track->status;
 	entry->is_claimed = false;
-	enter_index(cache, entry);
+	entry->place = ENTRY_INDEXED;
+	HASH_ADD(hh, cache->index, key, sizeof(entry->key), entry);
 	if (entry->locks == 0)
 		make_evictable(cache, entry);
 	else if (slot)
 		cache->slots_locked++; /* a stale lock pins it from the start */
-	fetch_next_entry(cache);
 	unlock_and_tell_room(cache);
 }
 
@@ -637,7 +585,7 @@ void cache_count(struct cache *cache, struct cache_counts *counts)
 		.slots = cache->slot_count,
 		.slots_free = cache->slot_count - cache->slots_used + cache->free_slot_count,
 		.slots_locked = cache->slots_locked,
-		.entries = cache->indexed_count,
+		.entries = HASH_COUNT(cache->index),
 		.hits = cache->hits,
 		.misses = cache->misses,
 		.evicted = cache->evicted,

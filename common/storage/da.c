@@ -151,6 +151,7 @@ struct da_request *da_submit(struct da *da, const struct da_spec *spec)
 	request->number = da->submitted++;
 	da_lock(da);
 	request->sequence = 0;
+	request->paused_before_ns = da->paused_ns;
 	request->is_delivered = false;
 	da_set_state(request, DA_QUEUED, "submitted");
 	join_queue(da, request);
@@ -179,6 +180,7 @@ bool da_abandon(struct da *da, struct da_request *request)
 		/* DONE: it is in the mailbox, so the element is free only after that. */
 		da_set_state(request, DA_ABANDONED, state == DA_RUNNING ? "given up while a thread reads" : "not wanted");
 		da->stuck_count += state == DA_RUNNING;
+		da_broadcast(&da->pause_ends);
 	}
 	da_unlock(da);
 	if (state == DA_QUEUED) {
@@ -258,6 +260,7 @@ void da_count(struct da *da, struct da_counts *counts)
 	counts->threads = da->thread_count < da->config.threads ? da->thread_count : da->config.threads;
 	counts->extra_threads = da->thread_count - counts->threads;
 	counts->reads_started = da->reads_started;
+	counts->pausing = da->pausing_count;
 	da_unlock(da);
 }
 
@@ -278,6 +281,8 @@ static void init_locks(struct da *da)
 	assert(error == 0);
 	error = pthread_cond_init(&da->quiet, &attr);
 	assert(error == 0);
+	error = pthread_cond_init(&da->pause_ends, &attr);
+	assert(error == 0);
 	error = pthread_condattr_destroy(&attr);
 	assert(error == 0);
 }
@@ -287,6 +292,7 @@ static void free_memory(struct da *da)
 	pthread_mutex_destroy(&da->mutex);
 	pthread_cond_destroy(&da->work);
 	pthread_cond_destroy(&da->quiet);
+	pthread_cond_destroy(&da->pause_ends);
 	free(da->workers);
 	free(da->elements);
 	free(da);
@@ -356,6 +362,7 @@ bool da_free(struct da *da)
 	da->on_free_element = NULL;
 	da_lock(da);
 	da->is_stopping = true;
+	da_broadcast(&da->pause_ends);
 	dropped = da->pending;
 	da->pending = NULL;
 	da_unlock(da);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What da.c (elements, queue, life) and da_threads.c (the threads) share. Nobody else includes this.
+ * What da.c (elements, queue, life), da_threads.c (the threads) and da_pause.c (how one yields) share. Nobody else
+ * includes this.
  *
  * Three kinds of state: under the mutex (states, lists, counters), of the loop thread alone (free elements, started
  * workers), and of the thread that serves a request until it has posted it (result). No callback runs under the mutex.
@@ -18,7 +19,7 @@
 
 #define DA_REQUEST_MAGIC 0x44415251u
 #define DA_WORKER_MAGIC 0x4441574bu
-#define DA_LATEST_TURNS 8u
+#define DA_LATEST_TURNS 16u
 
 struct da_request {
 	uint32_t magic;
@@ -33,6 +34,7 @@ struct da_request {
 	/* Disk reads: those of its volume until a thread took it, from there on counted by that thread: to be taken is no
 	 * progress, or what hangs in its first disk read would have twice the time. */
 	atomic_uint_fast64_t reads_ended;
+	int64_t paused_before_ns; /* da->paused_ns when it was submitted */
 	uint64_t number;   /* in the order of submission */
 	uint64_t turn;     /* when a thread last took one of the same owner, or this came while it had none queued */
 	bool is_starved;   /* there was no slot for one of the same owner: waits for da_kick */
@@ -69,6 +71,9 @@ struct da {
 	pthread_mutex_t mutex; /* all below */
 	pthread_cond_t work;  /* for idle threads: something may be served */
 	pthread_cond_t quiet; /* for da_free: a thread has finished a request */
+	pthread_cond_t pause_ends; /* for threads that pause: one of their requests was given up, or the DA ends */
+	unsigned pausing_count;
+	int64_t paused_ns; /* all pauses that are over, summed */
 	struct da_request *pending; /* oldest first */
 	struct da_request *active;  /* RUNNING, and ABANDONED while a thread is stuck in them */
 	unsigned active_count, stuck_count;
@@ -87,11 +92,15 @@ static inline bool da_needs_slots(const struct da_spec *spec)
 
 void da_lock(struct da *da);
 void da_unlock(struct da *da);
+void da_broadcast(pthread_cond_t *cond);
 /* Under the mutex. */
 void da_set_state(struct da_request *request, enum da_state state, const char *reason);
 
 /* One idle thread is woken if there is a request that it may take; it wakes the next one. Under the mutex. */
 void da_wake_one(struct da *da);
+/* Before a disk read of the request: waits as long as its volume yields. False: it is not wanted any more. On its
+ * thread. */
+bool da_pause(struct da_request *request);
 /* Starts threads until config.threads of them are not stuck, as far as the limit goes. Loop thread. 0 or an errno. */
 int da_start_missing_threads(struct da *da);
 /* The thread has ended or is about to. Loop thread. */

@@ -26,6 +26,7 @@
 #define DIGEST_BATCH_BYTES_DIRECT DIGESTER_BUFFER_BYTES
 #define BATCH_TRACKS_MAX (DIGESTER_BUFFER_BYTES / TRACK_BYTES_MIN)
 #define READ_ALIGN_BYTES 4096u
+#define AHEAD_BYTES (4u * MIB) /* by measurement */
 
 _Static_assert(BATCH_TRACKS_MAX >= VOLUME_IOV_MAX, "a batch has room for as many slots as one read takes");
 _Static_assert(DIGESTER_BUFFER_BYTES >= TRACK_BYTES_MAX, "a digester has room for a track");
@@ -35,6 +36,7 @@ struct run {
 	const struct da_reader *reader;
 	uint32_t batch_tracks_max;
 	uint32_t tracks_done;
+	uint64_t ahead_to;  /* the system was told that all before is read soon */
 	uint64_t data_from; /* nothing but holes from the place last asked about to here */
 	bool has_logged;
 };
@@ -206,6 +208,25 @@ static void read_batch(struct run *run, struct batch *batch)
 		read_one_by_one(run, batch);
 }
 
+/* Small pieces alone would leave a disk idle: while one is digested, and between one that it reads and the next. */
+static void tell_ahead(struct run *run, const struct batch *batch)
+{
+	const struct da_spec *spec = run->spec;
+	uint64_t at = batch->first_track * spec->track_bytes;
+	uint64_t end = (spec->first_track + spec->track_count) * spec->track_bytes;
+
+	if (spec->digest == DIGEST_NONE || !volume_is_cold(spec->volume))
+		return;
+	if (run->ahead_to < at)
+		run->ahead_to = at;
+	if (end > at + AHEAD_BYTES)
+		end = at + AHEAD_BYTES;
+	if (run->ahead_to >= end || run->ahead_to - at > AHEAD_BYTES / 2)
+		return;
+	volume_will_read(spec->volume, run->ahead_to, end - run->ahead_to);
+	run->ahead_to = end;
+}
+
 static void publish(struct run *run, uint64_t track, const struct da_track *found)
 {
 	run->spec->sink->publish(run->spec->sink_arg, track, found, run->reader->sequence);
@@ -276,9 +297,12 @@ uint32_t da_read_tracks(const struct da_spec *spec, const struct da_reader *read
 			publish_hole(&run, track);
 			continue;
 		}
+		if (reader->may_read && !reader->may_read(reader->arg))
+			break;
 		gather(&run, &batch);
 		if (batch.count == 0)
 			break;
+		tell_ahead(&run, &batch);
 		read_batch(&run, &batch);
 		if (spec->digest == DIGEST_NONE)
 			publish_bytes(&run, &batch);

@@ -18,6 +18,8 @@ struct da_reader {
 	struct digester *digester; /* NULL if the read is of bytes */
 	/* Asked before each disk read, and before what it brought is published: for each track if that is its bytes. */
 	bool (*is_wanted)(void *arg);
+	/* Asked when a disk read is due, before it takes slots; it may wait. False: is_wanted says no by now. NULL: yes. */
+	bool (*may_read)(void *arg);
 	void (*has_read)(void *arg); /* a disk read has ended, in whatever way */
 	void *arg;
 };

@@ -18,6 +18,7 @@
 #define VOLUME_IOV_MAX 64 /* buffers of one read */
 
 struct volume;
+struct yield;
 
 struct volume_ops {
 	int (*open)(void *arg, struct volume_info *info); /* 0 and all of info, or -errno */
@@ -40,6 +41,10 @@ struct volume *volume_new(const char *path, enum io_mode io);
 void volume_set_part(struct volume *volume, uint64_t offset_bytes, uint64_t length_bytes, bool is_common);
 /* Its identity is its path, whatever that leads to. Before it is opened. */
 void volume_set_known_by_name(struct volume *volume);
+/* Its reads step back when they take far longer than as a rule: its DA threads then pause. Before it is opened. */
+void volume_set_yielding(struct volume *volume);
+struct yield *volume_yield(const struct volume *volume); /* NULL: it does not yield. Any thread */
+int64_t volume_yielded_ms(const struct volume *volume); /* all its pauses, summed; -1: it does not yield. Any thread */
 struct volume *volume_new_with_ops(const struct volume_ops *ops, void *arg);
 const char *volume_path(const struct volume *volume); /* as it was given; NULL with other operations */
 /* Must be closed. NULL is fine. */
@@ -57,6 +62,11 @@ int volume_size(struct volume *volume, uint64_t *size_bytes);
 ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_count, uint64_t offset);
 /* Are its reads direct, so that each costs the disk's time? It must be open. */
 bool volume_is_direct(const struct volume *volume);
+/* Have reads that are not direct lately waited for the disk, rather than found all in memory? One that yields keeps
+ * that from the system: its reads are all that is read. */
+bool volume_is_cold(const struct volume *volume);
+/* The system is told that these bytes, more than none, are read soon. It may take as long as a read. */
+void volume_will_read(struct volume *volume, uint64_t offset, uint64_t bytes);
 /* Calls of volume_read that have ended, in whatever way, since volume_new. Any thread. */
 uint64_t volume_reads_ended(const struct volume *volume);
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset);

@@ -2,8 +2,10 @@
  *
  * The work of a pass. The main pass goes by a cursor through the set of tracks to compare; it waits while so many are
  * being settled that those it might add would not fit. What timed out or found no room is tried once more when the
- * cursor is at the end. Settling goes before both, because its times are due. The hard thing is an end that comes
- * early: each track is told exactly once, also those that are in a stream's hands then.
+ * cursor is at the end. Settling goes before both, because its times are due, and so does the data of tracks whose
+ * digests differ, so that there are never more of them than streams had in their hands. The hard thing is an end that
+ * comes early: each track is told exactly once, also those that are in a stream's hands then.
+ * check-style: long because where a track is, and what is told of it, must be seen together.
  */
 #include "primary/compare/agenda.h"
 
@@ -19,18 +21,26 @@
 #include "wire/message.h"
 
 #define AGENDA_MAGIC 0x4147454eu
+/* Runs that take less are made longer, those that take more shorter: asking should cost nothing, and what waits behind
+ * them should not wait long. */
+#define RUN_SHORT_MS 100
+#define RUN_LONG_MS 1000
 
 struct agenda {
 	uint32_t magic;
 	struct agenda_config config;
 	struct track_set *todo;
 	uint64_t cursor; /* todo before it was dealt */
+	uint32_t run_tracks; /* of the next run */
 	struct track_set *later;
+	struct track_set *exact; /* their digests differ */
+	uint64_t dealt_tracks; /* that streams have, but for those of settling */
+	uint32_t ahead; /* so many runs at a time; see fit_ahead */
 	uint64_t different_tracks;
 	struct track_set *different; /* --mark: at most TRACK_SET_RANGES_MAX ranges of them */
 	struct settle *settle; /* NULL: --settle 0 */
-	bool is_held; /* a stream got no run, because too many tracks are being settled */
-	struct timer release; /* when they are fewer */
+	bool is_held; /* a stream got no run, because there was no room */
+	struct timer release; /* when there is */
 	bool is_stopped;
 };
 
@@ -109,7 +119,7 @@ static struct settle *new_settle(struct agenda *agenda)
 		.rounds = options->settle_rounds,
 		.delay_ms = options->settle_delay_ms,
 		.max_lag_ms = agenda->config.max_lag_ms,
-		.run_tracks = agenda->config.run_tracks,
+		.run_tracks = agenda->config.is_digest_only ? agenda->config.run_tracks_most : agenda->config.run_tracks_data,
 		.ready = on_ready,
 		.arg = agenda,
 	};
@@ -125,7 +135,10 @@ struct agenda *agenda_new(const struct agenda_config *config)
 	agenda->magic = AGENDA_MAGIC;
 	agenda->config = *config;
 	agenda->todo = track_set_new();
+	agenda->run_tracks = config->run_tracks_first;
+	agenda->ahead = config->options->jobs;
 	agenda->later = track_set_new();
+	agenda->exact = track_set_new();
 	agenda->different = track_set_new();
 	agenda->settle = new_settle(agenda);
 	timer_init(&agenda->release, config->clock, on_ready, agenda);
@@ -143,6 +156,7 @@ void agenda_free(struct agenda *agenda)
 	settle_free(agenda->settle);
 	track_set_free(agenda->todo);
 	track_set_free(agenda->later);
+	track_set_free(agenda->exact);
 	track_set_free(agenda->different);
 	agenda->magic = 0;
 	free(agenda);
@@ -150,33 +164,43 @@ void agenda_free(struct agenda *agenda)
 
 /* ---- Runs ---- */
 
-/* Each stream may have a run whose tracks all differ. */
-static bool has_room_to_settle(const struct agenda *agenda)
+static bool is_settling(const struct stream_run *run)
 {
-	uint64_t most = (uint64_t)(agenda->config.options->jobs + 1) * agenda->config.run_tracks;
-
-	return agenda_settling_tracks(agenda) + most <= SETTLE_TRACKS_MAX;
+	return run->kind == RUN_FIRST || run->kind == RUN_SECOND;
 }
 
-static bool cut_run(struct agenda *agenda, const struct track_set *set, uint64_t from, enum run_kind kind,
+/* One more run: all that streams have, and all of it, may differ. */
+static bool has_room(const struct agenda *agenda)
+{
+	uint64_t settling = agenda_settling_tracks(agenda) + track_set_tracks(agenda->exact) + agenda->dealt_tracks;
+
+	if (agenda->ahead < agenda->config.options->jobs &&
+		agenda->dealt_tracks > (uint64_t)(agenda->ahead - 1) * agenda->run_tracks)
+		return false;
+	return !agenda->settle || settling + agenda->run_tracks <= SETTLE_TRACKS_MAX;
+}
+
+static bool cut_run(const struct agenda *agenda, const struct track_set *set, uint64_t from, enum run_kind kind,
 	struct stream_run *run)
 {
+	uint32_t most = kind == RUN_EXACT ? agenda->config.run_tracks_data : agenda->run_tracks;
 	struct track_range range;
 
 	if (!track_set_next(set, from, &range))
 		return false;
-	*run = (struct stream_run){ .kind = kind, .first_track = range.first,
-		.track_count = range.count < agenda->config.run_tracks ? (uint32_t)range.count : agenda->config.run_tracks };
+	*run = (struct stream_run){
+		.kind = kind,
+		.digest = kind == RUN_EXACT ? DIGEST_NONE : agenda->config.digest,
+		.first_track = range.first,
+		.track_count = range.count < most ? (uint32_t)range.count : most,
+	};
 	return true;
 }
 
-bool agenda_next_run(struct agenda *agenda, struct stream_run *run)
+/* Of the main pass, or of what is tried once more. */
+static bool cut_new_run(struct agenda *agenda, struct stream_run *run)
 {
-	if (agenda->is_stopped)
-		return false;
-	if (agenda->settle && settle_next_run(agenda->settle, run))
-		return true;
-	agenda->is_held = !has_room_to_settle(agenda);
+	agenda->is_held = !has_room(agenda);
 	if (agenda->is_held)
 		return false;
 	if (cut_run(agenda, agenda->todo, agenda->cursor, RUN_PASS, run)) { /* 42, 52 */
@@ -189,12 +213,28 @@ bool agenda_next_run(struct agenda *agenda, struct stream_run *run)
 	return true;
 }
 
+bool agenda_next_run(struct agenda *agenda, struct stream_run *run)
+{
+	if (agenda->is_stopped)
+		return false;
+	if (agenda->settle && settle_next_run(agenda->settle, run)) {
+		run->digest = agenda->config.is_digest_only ? agenda->config.digest : DIGEST_NONE;
+		return true;
+	}
+	if (cut_run(agenda, agenda->exact, 0, RUN_EXACT, run))
+		track_set_remove(agenda->exact, run->first_track, run->track_count);
+	else if (!cut_new_run(agenda, run))
+		return false;
+	agenda->dealt_tracks += run->track_count;
+	return true;
+}
+
 bool agenda_is_empty(const struct agenda *agenda)
 {
 	struct track_range range;
 
 	return !track_set_next(agenda->todo, agenda->cursor, &range) && track_set_ranges(agenda->later) == 0 &&
-		agenda_settling_tracks(agenda) == 0;
+		track_set_ranges(agenda->exact) == 0 && agenda_settling_tracks(agenda) == 0;
 }
 
 uint64_t agenda_settling_tracks(const struct agenda *agenda)
@@ -216,14 +256,18 @@ const struct track_set *agenda_different(const struct agenda *agenda)
 
 /* ---- What is final ---- */
 
-static void tell_identical(struct agenda *agenda, const struct stream_run *run, const struct stream_track *track)
+static void tell_identical(struct agenda *agenda, const struct stream_run *run, uint64_t first_track, uint64_t count,
+	bool is_hole)
 {
-	if (run->kind == RUN_SECOND)
-		report_settled(agenda->config.report, track->track, track->is_hole);
+	struct report *report = agenda->config.report;
+	uint64_t proven = report_tracks_in_both(report, first_track, count);
+
+	if (run->kind == RUN_SECOND || run->kind == RUN_EXACT)
+		report_settled(report, first_track, count, is_hole);
 	else
-		report_identical(agenda->config.report, track->track, track->is_hole);
-	if (agenda->config.ledger && report_is_in_both(agenda->config.report, track->track))
-		ledger_identical(agenda->config.ledger, track->track, 1, run->asked_wall_s);
+		report_identical(report, first_track, count, is_hole);
+	if (agenda->config.ledger && proven > 0)
+		ledger_identical(agenda->config.ledger, first_track, proven, run->asked_wall_s);
 }
 
 static void keep_different(struct agenda *agenda, uint64_t track)
@@ -249,10 +293,13 @@ static void keep_different(struct agenda *agenda, uint64_t track)
 }
 
 /* 50 */
-static void tell_different(struct agenda *agenda, const struct stream_track *track,
+static void tell_different(struct agenda *agenda, const struct stream_run *run, const struct stream_track *track,
 	const struct report_confirm *confirm)
 {
-	report_different(agenda->config.report, track->track, track->is_hole, track->local, track->remote, confirm);
+	bool is_data = run->digest == DIGEST_NONE;
+
+	report_different(agenda->config.report, track->track, track->is_hole, is_data ? track->local : NULL,
+		is_data ? track->remote : NULL, confirm);
 	agenda->different_tracks++;
 	if (agenda->config.options->mark && track_set_ranges(agenda->different) < TRACK_SET_RANGES_MAX)
 		track_set_add(agenda->different, track->track, 1);
@@ -267,68 +314,94 @@ static void tell_different(struct agenda *agenda, const struct stream_track *tra
 /* Streams that were held back can go on, each of which has stopped asking. */
 static void look_for_room(struct agenda *agenda)
 {
-	if (!agenda->is_held || !has_room_to_settle(agenda))
+	if (!agenda->is_held || !has_room(agenda))
 		return;
 	agenda->is_held = false;
 	timer_set(&agenda->release, 0);
+}
+
+/* A stream has done with so many tracks of the run. */
+static void take_back(struct agenda *agenda, const struct stream_run *run, uint64_t count)
+{
+	if (is_settling(run))
+		return;
+	assert(count <= agenda->dealt_tracks);
+	agenda->dealt_tracks -= count;
+}
+
+void agenda_equal(struct agenda *agenda, const struct stream_run *run, uint64_t first_track, uint64_t count,
+	bool is_hole)
+{
+	take_back(agenda, run, count);
+	for (uint64_t i = 0; i < count && run->kind == RUN_SECOND; i++)
+		settle_equal(agenda->settle, first_track + i);
+	tell_identical(agenda, run, first_track, count, is_hole);
+	look_for_room(agenda);
 }
 
 static void take_verdict(struct agenda *agenda, const struct stream_run *run, const struct stream_track *track,
 	enum settle_verdict verdict, const struct report_confirm *confirm)
 {
 	switch (verdict) {
-	case SETTLE_IDENTICAL:
-		tell_identical(agenda, run, track);
-		break;
 	case SETTLE_DIFFERENT:
-		tell_different(agenda, track, confirm);
+		tell_different(agenda, run, track, confirm);
 		break;
 	case SETTLE_UNSETTLED:
-		report_unsettled(agenda->config.report, track->track);
+		report_unsettled(agenda->config.report, track->track, 1);
 		break;
 	case SETTLE_GOES_ON:
 		if (agenda->is_stopped)
 			agenda_stop(agenda, REASON_COUNT); /* it waits for a round that will not come */
 		break;
 	}
-	look_for_room(agenda);
+}
+
+/* A track of no round differs. Of digests that is not the last word, if its data can be had. */
+static void take_difference(struct agenda *agenda, const struct stream_run *run, const struct stream_track *track)
+{
+	static const struct report_confirm unconfirmed;
+	bool is_final = !agenda->settle || agenda->config.is_final;
+	bool needs_data = run->digest != DIGEST_NONE && !agenda->config.is_digest_only;
+
+	if (is_final && !needs_data)
+		tell_different(agenda, run, track, &unconfirmed);
+	else if (agenda->is_stopped)
+		report_unsettled(agenda->config.report, track->track, 1);
+	else if (is_final)
+		track_set_add(agenda->exact, track->track, 1);
+	else
+		settle_add(agenda->settle, track->track);
 }
 
 void agenda_compared(struct agenda *agenda, const struct stream_run *run, const struct stream_track *track)
 {
-	static const struct report_confirm unconfirmed;
-	struct report_confirm confirm = unconfirmed;
-	uint32_t bytes = report_common_bytes(agenda->config.report, track->track);
+	uint32_t bytes = run->digest == DIGEST_NONE ? report_common_bytes(agenda->config.report, track->track) :
+		digest_bytes(run->digest);
+	struct report_confirm confirm = { 0 };
+	enum settle_verdict verdict;
 
+	take_back(agenda, run, 1);
 	switch (run->kind) {
 	case RUN_PASS:
 	case RUN_RETRY:
-		if (track->is_equal)
-			tell_identical(agenda, run, track);
-		else if (!agenda->settle || agenda->config.is_final)
-			tell_different(agenda, track, &unconfirmed);
-		else if (agenda->is_stopped)
-			report_unsettled(agenda->config.report, track->track);
-		else
-			settle_add(agenda->settle, track->track);
+	case RUN_EXACT:
+		take_difference(agenda, run, track);
 		break;
 	case RUN_FIRST:
 		settle_first(agenda->settle, track->track, track->local, bytes);
-		take_verdict(agenda, run, track, SETTLE_GOES_ON, &unconfirmed);
+		take_verdict(agenda, run, track, SETTLE_GOES_ON, &confirm);
 		break;
 	case RUN_SECOND:
-		take_verdict(agenda, run, track, settle_second(agenda->settle, track, bytes, &confirm), &confirm);
+		verdict = settle_second(agenda->settle, track->track, track->local, bytes, &confirm);
+		take_verdict(agenda, run, track, verdict, &confirm);
 		break;
 	}
-}
-
-static bool is_settling(const struct stream_run *run)
-{
-	return run->kind == RUN_FIRST || run->kind == RUN_SECOND;
+	look_for_room(agenda);
 }
 
 void agenda_unreadable(struct agenda *agenda, const struct stream_run *run, uint64_t track)
 {
+	take_back(agenda, run, 1);
 	if (is_settling(run))
 		settle_forget(agenda->settle, track);
 	report_unreadable(agenda->config.report, track);
@@ -342,42 +415,113 @@ static void settle_gave_up(struct agenda *agenda, const struct stream_run *run, 
 	take_verdict(agenda, run, &none, settle_nothing(agenda->settle, track), NULL);
 }
 
+/* What was cut short, or dealt before the size changed, says little of runs of the present size. */
+static void fit_runs(struct agenda *agenda, uint32_t track_count, int64_t took_ms)
+{
+	const struct agenda_config *config = &agenda->config;
+	uint32_t half = track_count / 2 > config->run_tracks_first ? track_count / 2 : config->run_tracks_first;
+
+	if (took_ms < RUN_SHORT_MS && track_count == agenda->run_tracks)
+		agenda->run_tracks = 2 * track_count < config->run_tracks_most ? 2 * track_count : config->run_tracks_most;
+	else if (took_ms > RUN_LONG_MS && half < agenda->run_tracks && track_count >= agenda->run_tracks)
+		agenda->run_tracks = half;
+}
+
 void agenda_gave_up(struct agenda *agenda, const struct stream_run *run, uint64_t first_track, uint64_t count,
 	enum report_reason reason)
 {
-	if (is_settling(run)) {
+	bool is_again = reason == REASON_TIMED_OUT || reason == REASON_REFUSED;
+
+	take_back(agenda, run, count);
+	switch (run->kind) {
+	case RUN_PASS:
+		if (reason == REASON_TIMED_OUT)
+			fit_runs(agenda, run->track_count, INT64_MAX);
+		if (is_again && !agenda->is_stopped) {
+			track_set_add(agenda->later, first_track, count);
+			break;
+		}
+		/* fall through */
+	case RUN_RETRY:
+		report_not_compared(agenda->config.report, first_track, count, reason);
+		break;
+	case RUN_EXACT: /* that they differed is known, and no more */
+		report_unsettled(agenda->config.report, first_track, count);
+		break;
+	case RUN_FIRST:
+	case RUN_SECOND:
 		for (uint64_t i = 0; i < count; i++)
 			settle_gave_up(agenda, run, first_track + i);
-		return;
+		break;
 	}
-	if (run->kind == RUN_PASS && !agenda->is_stopped && (reason == REASON_TIMED_OUT || reason == REASON_REFUSED))
-		track_set_add(agenda->later, first_track, count);
-	else
-		report_not_compared(agenda->config.report, first_track, count, reason);
+	look_for_room(agenda);
 }
 
-static void leave(struct agenda *agenda, const struct track_set *set, uint64_t from, enum report_reason reason)
+/* Between large holes only the run that finds the next data is of use: those dealt before it returns are of holes. */
+static void fit_ahead(struct agenda *agenda, const struct stream_run *run, uint64_t hole_tracks)
+{
+	if (!run->has_data)
+		agenda->ahead = agenda->ahead > 1 ? agenda->ahead / 2 : 1;
+	else if (hole_tracks < run->track_count && agenda->ahead < agenda->config.options->jobs)
+		agenda->ahead *= 2; /* the next would have found some */
+}
+
+/* No stream has tracks at or behind the cursor. */
+static void take_holes(struct agenda *agenda, const struct stream_run *run, uint64_t end)
+{
+	struct track_range range;
+	uint64_t stop;
+
+	for (; agenda->cursor < end && track_set_next(agenda->todo, agenda->cursor, &range) && range.first < end;
+		agenda->cursor = stop) {
+		stop = range.first + range.count < end ? range.first + range.count : end;
+		tell_identical(agenda, run, range.first, stop - range.first, true);
+	}
+}
+
+void agenda_answered(struct agenda *agenda, const struct stream_run *run, int64_t took_ms, uint64_t hole_tracks)
+{
+	if (run->kind != RUN_PASS && run->kind != RUN_RETRY)
+		return;
+	if (run->has_data)
+		fit_runs(agenda, run->track_count, took_ms);
+	fit_ahead(agenda, run, hole_tracks);
+	look_for_room(agenda);
+	take_holes(agenda, run, run->first_track + run->track_count + hole_tracks);
+}
+
+/* Tells the tracks of the set from that one on, and empties it. */
+static void leave(struct agenda *agenda, struct track_set **set, uint64_t from, enum report_reason reason)
 {
 	struct track_range range;
 
-	for (; track_set_next(set, from, &range); from = range.first + range.count)
+	for (; track_set_next(*set, from, &range); from = range.first + range.count)
 		report_not_compared(agenda->config.report, range.first, range.count, reason);
+	track_set_free(*set);
+	*set = track_set_new();
+}
+
+static void leave_unsettled(struct agenda *agenda)
+{
+	struct track_range range;
+	uint64_t track;
+
+	while (track_set_next(agenda->exact, 0, &range)) {
+		track_set_remove(agenda->exact, range.first, range.count);
+		report_unsettled(agenda->config.report, range.first, range.count);
+	}
+	while (agenda->settle && settle_give_up(agenda->settle, &track))
+		report_unsettled(agenda->config.report, track, 1);
 }
 
 void agenda_stop(struct agenda *agenda, enum report_reason reason)
 {
-	uint64_t track;
-
 	if (!agenda->is_stopped) {
 		agenda->is_stopped = true;
-		leave(agenda, agenda->todo, agenda->cursor, reason);
-		leave(agenda, agenda->later, 0, reason);
-		agenda->cursor = UINT64_MAX;
-		track_set_free(agenda->later);
-		agenda->later = track_set_new();
+		leave(agenda, &agenda->todo, agenda->cursor, reason);
+		leave(agenda, &agenda->later, 0, reason);
 	}
-	while (agenda->settle && settle_give_up(agenda->settle, &track))
-		report_unsettled(agenda->config.report, track);
+	leave_unsettled(agenda);
 }
 
 void agenda_unreserve(struct agenda *agenda)

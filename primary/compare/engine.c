@@ -102,7 +102,7 @@ void engine_wake_streams(struct engine *engine)
 {
 	for (uint32_t i = 0; i < engine->options->jobs; i++)
 		if (stream_is_idle(engine->streams[i]) && !stream_has_stopped(engine->streams[i]) &&
-			!stream_start(engine->streams[i]))
+			!stream_start(engine->streams[i]) && !stream_has_stopped(engine->streams[i]))
 			break;
 }
 
@@ -112,6 +112,11 @@ void engine_ready(void *arg)
 
 	engine_wake_streams(engine);
 	engine_look_for_end(engine);
+}
+
+static void on_equal(void *arg, const struct stream_run *run, uint64_t first_track, uint64_t count, bool is_hole)
+{
+	agenda_equal(engine_of(arg)->agenda, run, first_track, count, is_hole);
 }
 
 static void on_compared(void *arg, const struct stream_run *run, const struct stream_track *track)
@@ -128,6 +133,11 @@ static void on_gave_up(void *arg, const struct stream_run *run, uint64_t first_t
 	enum report_reason reason)
 {
 	agenda_gave_up(engine_of(arg)->agenda, run, first_track, count, reason);
+}
+
+static void on_answered(void *arg, const struct stream_run *run, int64_t took_ms, uint64_t hole_tracks)
+{
+	agenda_answered(engine_of(arg)->agenda, run, took_ms, hole_tracks);
 }
 
 static bool spare_slot(void *arg, uint32_t *slot)
@@ -391,9 +401,11 @@ struct engine *engine_new(struct client *client, struct clock *clock, struct shm
 		.zeros = engine->zeros,
 		.arg = engine,
 		.next_run = next_run,
+		.equal = on_equal,
 		.compared = on_compared,
 		.unreadable = on_unreadable,
 		.gave_up = on_gave_up,
+		.answered = on_answered,
 		.spare_slot = spare_slot,
 		.idle = on_stream_idle,
 		.fatal = on_fatal,

@@ -49,6 +49,7 @@ static struct report *new_report(const struct engine *engine, const struct msg_h
 		.first_track = options->first_track,
 		.last_track = options->last_track,
 		.exact_tracks = options->exact_tracks,
+		.digest = options->digest,
 		.delivery = options->delivery,
 		.pass = engine->passes + 1,
 		.started_wall_s = time(NULL),
@@ -97,6 +98,14 @@ static void begin_run(struct engine *engine)
 	engine->resumed_ms = ledger_counts(ledger).elapsed_ms;
 }
 
+static void size_runs(const struct engine *engine, struct agenda_config *config)
+{
+	config->run_tracks_first = config->run_tracks_most = config->run_tracks_data = engine->run_tracks;
+	if (config->digest != DIGEST_NONE)
+		config->run_tracks_most = options_digest_tracks(engine->options, engine->volumes.track_bytes,
+			&config->run_tracks_first);
+}
+
 /* 42: the first track is selected. */
 static void begin_pass(struct engine *engine)
 {
@@ -104,7 +113,8 @@ static void begin_pass(struct engine *engine)
 		.clock = engine->clock,
 		.options = engine->options,
 		.marked = engine->marks,
-		.run_tracks = engine->run_tracks,
+		.digest = engine->options->digest,
+		.is_digest_only = engine->volumes.digest_only,
 		.max_lag_ms = max_lag_ms(engine),
 		.is_final = is_first_look_final(engine),
 		.now_wall_s = time(NULL),
@@ -112,6 +122,7 @@ static void begin_pass(struct engine *engine)
 		.arg = engine,
 	};
 
+	size_runs(engine, &config);
 	begin_run(engine);
 	engine->report = new_report(engine, &engine->volumes);
 	config.report = engine->report;
@@ -124,6 +135,7 @@ static void begin_pass(struct engine *engine)
 	memset(engine->is_hanging, 0, sizeof(engine->is_hanging));
 	engine->shared.is_hanging = engine->is_hanging;
 	engine->shared.remote_bytes = engine->volumes.remote.size_bytes;
+	engine->shared.common_bytes = volume_info_common_bytes(&engine->volumes.local, &engine->volumes.remote);
 	engine->shared.track_bytes = engine->volumes.track_bytes;
 	engine->relinks_before = engine->relinks;
 }

@@ -51,7 +51,7 @@ struct engine {
 	struct place *place;
 	struct timer duration; /* --max-duration, --until */
 	uint8_t *zeros;
-	uint32_t run_tracks; /* in force; 0 before the volumes are open */
+	uint32_t run_tracks; /* of data, in force; 0 before the volumes are open */
 	char name_local[ENGINE_NAME_BYTES], name_remote[ENGINE_NAME_BYTES]; /* of a device's volumes */
 	uint32_t relinks; /* as the primary counts them */
 	/* The pass */

@@ -75,8 +75,8 @@ void opening_binding(const struct options *options, const struct msg_host_open_r
 		.remote_offset = reply->remote.offset_bytes,
 		.track_bytes = reply->track_bytes,
 		.is_common = opening_is_common(options, reply),
-		.digest = "data",
 	};
+	snprintf(out->digest, sizeof(out->digest), "%s", digest_name(options->digest));
 	snprintf(out->device, sizeof(out->device), "%.64s%s%.400s", device_of(options), options->host[0] ? " on " : "",
 		options->host);
 	name_identity(&reply->local, out->local_identity);
@@ -150,7 +150,8 @@ static int judge_tracks(const struct options *options, const struct msg_host_ope
 			reply->track_bytes);
 	if (options_run_tracks(options, reply->track_bytes) == 0)
 		return refuse(why, 2, "--jobs %u with runs of %u tracks of %u bytes needs more than %u bytes of memory",
-			options->jobs, options->run_tracks > 0 ? options->run_tracks : 1, reply->track_bytes,
+			options->jobs, options->digest == DIGEST_NONE && options->run_tracks > 0 ? options->run_tracks : 1,
+			reply->track_bytes,
 			HOST_MEMORY_BYTES_MAX);
 	if (options->has_tracks && needed >= tracks)
 		return refuse(why, 2, "--tracks: there is no track %llu; %s has %llu %s, counted from 0",
@@ -159,15 +160,30 @@ static int judge_tracks(const struct options *options, const struct msg_host_ope
 	return 0;
 }
 
+/* What may be read of the device, and what the two daemons can say of it. */
+static int judge_digest(const struct options *options, const struct msg_host_open_reply *reply, char *why)
+{
+	const char *device = device_of(options);
+
+	if (options->digest == DIGEST_NONE && reply->digest_only)
+		return refuse(why, 2, "the secondary gives this primary digests of %s only (data = never): --by data is not "
+				      "possible", device);
+	if (options->digest == DIGEST_NONE || (reply->digests & 1u << options->digest) != 0)
+		return 0;
+	return refuse(why, 2, "%s cannot be compared by %s: ra-primaryd or ra-secondaryd does not know it; %s", device,
+		digest_name(options->digest), reply->digest_only ?
+		"data = never leaves nothing else, so install this version on both hosts" : "--by data does without");
+}
+
 int opening_judge(const struct options *options, const struct msg_host_open_reply *reply, char why[OPENING_WHY_BYTES])
 {
 	int exit_code = judge_status(options, reply, why);
 
 	if (exit_code != 0)
 		return exit_code;
-	if (reply->digest_only)
-		return refuse(why, 2, "the secondary gives this primary digests of %s only (data = never), and this version "
-				      "compares data", device_of(options));
+	exit_code = judge_digest(options, reply, why);
+	if (exit_code != 0)
+		return exit_code;
 	if (opening_total_bytes(options, reply) == 0 && reply->local.size_bytes != reply->remote.size_bytes)
 		return refuse(why, 2, "the two volumes have nothing in common: %s has 0 bytes to compare",
 			reply->local.size_bytes == 0 ? "the local one" : "the remote one");

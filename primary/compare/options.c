@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/plural.h"
 #include "primary/compare/options_value.h"
 #include "wire/message.h"
 
@@ -44,9 +45,11 @@ static const struct rule {
 	void (*parse)(struct options_parser *parser, const char *text);
 	const char *not_of_device, *of_device; /* words for those who give it for the other forms */
 } rules[] = {
+	{ "by", KIND_OWN, .parse = option_by },
+	{ "digest", KIND_OWN, .parse = option_digest },
 	{ "delivery", KIND_OWN, .parse = option_delivery },
 	{ "jobs", KIND_COUNT, .max = STREAMS_MAX, .offset = offsetof(struct options, jobs) },
-	{ "run", KIND_COUNT, .max = RUN_TRACKS_MAX, .offset = offsetof(struct options, run_tracks) },
+	{ "run", KIND_COUNT, .max = RUN_DIGESTS_MAX, .offset = offsetof(struct options, run_tracks) },
 	{ "retry-delay", KIND_TIME, .offset = offsetof(struct options, retry_delay_ms) },
 	{ "read-timeout", KIND_TIME, .offset = offsetof(struct options, read_timeout_ms) },
 	{ "tracks", KIND_OWN, .parse = option_tracks },
@@ -200,25 +203,36 @@ static void check_form(struct options_parser *parser)
 			"--reserve=exclusive keeps other programs away");
 }
 
+static void check_by(struct options_parser *parser)
+{
+	struct options *options = parser->options;
+
+	if (parser->is_by_data && options->digest != DIGEST_NONE)
+		options_refuse(parser, "--digest %s does not go with --by data, which compares the data itself",
+			digest_name(options->digest));
+	if (parser->is_by_data && options->run_tracks > RUN_TRACKS_MAX)
+		options_refuse(parser, "--run %u: with --by data a number from 1 to %u is expected", options->run_tracks,
+			RUN_TRACKS_MAX);
+	if (!parser->is_by_data && options->digest == DIGEST_NONE)
+		options->digest = DIGEST_XXH3_128;
+}
+
 /* Not for DEVICE: its track size comes later, and options_run_tracks judges then. */
 static void check_memory(struct options_parser *parser)
 {
-	struct options *options = parser->options;
-	uint64_t run_bytes, memory_bytes;
+	const struct options *options = parser->options;
+	bool is_asked = options->run_tracks > 0 && options->digest == DIGEST_NONE;
+	uint64_t run_tracks = is_asked ? options->run_tracks : 1; /* without --run by as many as there is room for */
+	uint64_t run_bytes = run_tracks * options->track_bytes, memory_bytes = 2 * run_bytes * options->jobs;
 
-	if (options->run_tracks == 0)
-		options->run_tracks = options->track_bytes >= RUN_BYTES_DEFAULT / RUN_TRACKS_MAX ?
-			RUN_BYTES_DEFAULT / options->track_bytes : RUN_TRACKS_MAX;
-	run_bytes = (uint64_t)options->run_tracks * options->track_bytes;
-	memory_bytes = 2 * run_bytes * options->jobs;
 	if (run_bytes > RUN_BYTES_MAX)
 		options_refuse(parser, "--run %u with --track-size %u: a run is %llu bytes, at most %u are possible",
 			options->run_tracks, options->track_bytes, (unsigned long long)run_bytes, RUN_BYTES_MAX);
 	else if (memory_bytes > HOST_MEMORY_BYTES_MAX)
 		options_refuse(parser,
-			"--jobs %u with --run %u and --track-size %u needs %llu bytes of memory, at most %u are possible",
-			options->jobs, options->run_tracks, options->track_bytes, (unsigned long long)memory_bytes,
-			HOST_MEMORY_BYTES_MAX);
+			"--jobs %u with runs of %llu %s of %u bytes needs %llu bytes of memory, at most %u are possible",
+			options->jobs, (unsigned long long)run_tracks, plural(run_tracks, "track", "tracks"), options->track_bytes,
+			(unsigned long long)memory_bytes, HOST_MEMORY_BYTES_MAX);
 }
 
 /* What needs a ledger, and where it is. */
@@ -245,6 +259,7 @@ static void check_together(struct options_parser *parser)
 {
 	check_form(parser);
 	check_state(parser);
+	check_by(parser);
 	if (parser->options->form != FORM_DEVICE)
 		check_memory(parser);
 	if (parser->options->quiet && parser->options->json)

@@ -37,10 +37,11 @@ struct options {
 	const char *path_remote; /* B without HOST */
 	char host[OPERAND_HOST_BYTES]; /* SSH only */
 	const char *socket_path;
+	enum digest digest; /* of each track, which is compared; DIGEST_NONE: the data is */
 	enum delivery delivery;
 	uint32_t jobs;
 	uint32_t track_bytes; /* DEVICE: 0, the configuration says it */
-	uint32_t run_tracks;  /* times track_bytes: at most RUN_BYTES_MAX; DEVICE: 0 unless asked for */
+	uint32_t run_tracks;  /* 0 unless asked for; by data and not DEVICE: times track_bytes at most RUN_BYTES_MAX */
 	int64_t retry_delay_ms;
 	int64_t read_timeout_ms;
 	bool has_tracks;
@@ -79,12 +80,16 @@ enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
 /* OPTIONS_BAD: why has the reason; json, quiet and verbose are set all the same. Uses getopt's global state. */
 enum options_result options_parse(int argc, char *argv[], struct options *options, char why[OPTIONS_WHY_BYTES]);
 
-/* Size of the slots that the shared memory has: a run. Of DEVICE the track size is not known before it is open. */
+/* Size of the slots that the shared memory has: a run of data; the digests of RUN_DIGESTS_MAX tracks fit, too. The
+ * track size of DEVICE is not known before it is open. */
 uint32_t options_slot_bytes(const struct options *options);
 /* Slots: two per job, and spares where HOST_MEMORY_BYTES_MAX allows. */
 uint32_t options_slot_count(const struct options *options);
-/* Tracks of a run, when the track size is known; 0: such a run does not fit into a slot. */
+/* Tracks of a run of data, when the track size is known; 0: such a run does not fit into a slot. By digest, --run is
+ * not about these. */
 uint32_t options_run_tracks(const struct options *options, uint32_t track_bytes);
+/* The most tracks of a run of digests; the first run has *first. */
+uint32_t options_digest_tracks(const struct options *options, uint32_t track_bytes, uint32_t *first);
 
 /* Those options that say what is compared and how its outcome counts, as words: both parts of a run have the same.
  * max_lag_ms: that in force. */

@@ -18,7 +18,7 @@
 #include "wire/message.h"
 
 #define TIME_MS_MAX (3600 * 1000u)
-#define CACHE_BYTES_MIN (DA_THREADS_DEFAULT * (uint64_t)RUN_BYTES_MAX)
+#define CACHE_BYTES_MIN (DA_THREADS_SMALL_CACHE * (uint64_t)RUN_BYTES_MAX)
 #define CACHE_BYTES_MAX (1ull << 40)
 #define SOCKET_PATH_BYTES sizeof(((struct sockaddr_un *)NULL)->sun_path)
 #define REPEAT_MAX 1000000000ull
@@ -123,6 +123,25 @@ static int parse_word(struct options_parser *parser, const char *name, const cha
 			return i;
 	options_refuse(parser, "--%s %.40s: expected %s", name, text, expected);
 	return -1;
+}
+
+void option_by(struct options_parser *parser, const char *text)
+{
+	static const char *const words[] = { "digest", "data", NULL };
+	int i = parse_word(parser, "by", text, words, "digest or data");
+
+	if (i >= 0)
+		parser->is_by_data = i == 1;
+}
+
+void option_digest(struct options_parser *parser, const char *text)
+{
+	static const char *const words[] = { "xxh3-128", "sha256", NULL };
+	static const enum digest values[] = { DIGEST_XXH3_128, DIGEST_SHA256 };
+	int i = parse_word(parser, "digest", text, words, "xxh3-128 or sha256");
+
+	if (i >= 0)
+		parser->options->digest = values[i];
 }
 
 void option_delivery(struct options_parser *parser, const char *text)

@@ -15,6 +15,7 @@ struct options_parser {
 	struct options *options;
 	char *why;
 	bool is_bad;
+	bool is_by_data; /* --by data */
 	bool is_given[RULES_MAX]; /* by rule */
 };
 
@@ -28,6 +29,8 @@ void option_track_size(struct options_parser *parser, const char *text);
 void option_cache(struct options_parser *parser, const char *text);
 void option_limit(struct options_parser *parser, const char *text);
 void option_tracks(struct options_parser *parser, const char *text);
+void option_by(struct options_parser *parser, const char *text);
+void option_digest(struct options_parser *parser, const char *text);
 void option_delivery(struct options_parser *parser, const char *text);
 void option_io(struct options_parser *parser, const char *text);
 void option_progress(struct options_parser *parser, const char *text);

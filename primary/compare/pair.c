@@ -2,7 +2,8 @@
  *
  * Starts and ends the two daemons of a private pair, the secondary perhaps by ssh on another host. Each gets its Setup
  * as first frame of the descriptor it will talk on, so keys and paths pass through no file, no environment, no argument
- * and no shell. The secondary answers before the primary is started: until then ssh may ask for a password, for which
+ * and no shell. Both are started at once, because starting takes most of the time of a short comparison; but the
+ * secondary answers, on the link, before the primary gets its Setup: until then ssh may ask for a password, for which
  * nothing has a time-out. The children stay in the process group, so ^Z stops all three and ssh may read the terminal.
  * The hard thing is leaving nothing behind: descriptors are close-on-exec except the ones meant for the child, and a
  * child dies with its parent; what ssh started ends with its input.
@@ -33,7 +34,7 @@
 
 #define GRACE_MS 2000  /* for ending by themselves */
 #define KILLED_MS 1000 /* after SIGKILL; one in uninterruptible sleep is left to the system */
-#define LOOK_MS 2
+#define LOOK_MS 1
 #define LINK_FD 3 /* of the primary */
 #define NOT_FOUND 127 /* exit status of a shell for a command that it does not find */
 #define SSH_FAILED 255 /* exit status of ssh for its own failures */
@@ -312,6 +313,15 @@ static int await_answer(struct pair *pair, struct child *child, int fd, const st
 	return -EPROTO;
 }
 
+static int start_or_say(struct child *child, const struct launch *launch, char why[PAIR_WHY_BYTES])
+{
+	int rc = start_child(child, launch);
+
+	if (rc != 0)
+		snprintf(why, PAIR_WHY_BYTES, "cannot start %.300s: %s", launch->argv[0], strerror(-rc));
+	return rc;
+}
+
 static int start_secondary(struct pair *pair, struct ends *ends, const char *path, const sigset_t *mask,
 	char why[PAIR_WHY_BYTES])
 {
@@ -324,14 +334,10 @@ static int start_secondary(struct pair *pair, struct ends *ends, const char *pat
 		.fd3 = -1,
 		.mask = mask,
 	};
-	int rc = start_child(&pair->secondary, &launch);
+	int rc = start_or_say(&pair->secondary, &launch, why);
 
 	close_end(&ends->secondary_link);
-	if (rc != 0) {
-		snprintf(why, PAIR_WHY_BYTES, "cannot start %.300s: %s", launch.argv[0], strerror(-rc));
-		return rc;
-	}
-	return await_answer(pair, &pair->secondary, ends->primary_link, ends, why);
+	return rc;
 }
 
 static int start_primary(struct pair *pair, struct ends *ends, const char *path, const sigset_t *mask,
@@ -346,36 +352,64 @@ static int start_primary(struct pair *pair, struct ends *ends, const char *path,
 		.mask = mask,
 	};
 
-	if (null_fd >= 0)
-		move_up(&null_fd);
-	launch.fd1 = null_fd;
-	rc = null_fd < 0 ? -errno : start_child(&pair->primary, &launch);
-	close_end(&null_fd);
-	close_end(&ends->primary_host);
-	close_end(&ends->primary_link);
-	if (rc != 0) {
-		snprintf(why, PAIR_WHY_BYTES, "cannot start %.300s: %s", path, strerror(-rc));
+	if (null_fd < 0) {
+		rc = -errno;
+		snprintf(why, PAIR_WHY_BYTES, "cannot start %.300s: /dev/null: %s", path, strerror(-rc));
 		return rc;
 	}
-	return await_answer(pair, &pair->primary, ends->host, ends, why);
+	move_up(&null_fd);
+	launch.fd1 = null_fd;
+	rc = start_or_say(&pair->primary, &launch, why);
+	close_end(&null_fd);
+	close_end(&ends->primary_host);
+	return rc;
 }
 
-/* Sockets with the Setups in them, which wait there until the daemons read. */
-static int make_ends(const struct options *options, struct ends *ends, const sigset_t *signals,
-	char why[PAIR_WHY_BYTES])
+static int make_ends(struct ends *ends, const sigset_t *signals, char why[PAIR_WHY_BYTES])
 {
 	int rc = make_pair(&ends->host, &ends->primary_host);
 
 	if (rc == 0)
 		rc = make_pair(&ends->primary_link, &ends->secondary_link);
-	if (rc == 0)
-		rc = setup_send(options, ends->host, ends->primary_link);
 	if (rc == 0) {
 		ends->signal = signalfd(-1, signals, SFD_CLOEXEC);
 		rc = ends->signal < 0 ? -errno : 0;
 	}
 	if (rc != 0)
 		snprintf(why, PAIR_WHY_BYTES, "cannot prepare the two daemons: %s", strerror(-rc));
+	return rc;
+}
+
+static int send_setup(const struct setup *setup, const struct options *options, enum side side, int fd,
+	char why[PAIR_WHY_BYTES])
+{
+	int rc = setup_send(setup, options, side, fd);
+
+	if (rc != 0)
+		snprintf(why, PAIR_WHY_BYTES, "cannot set up the %s daemon: %s", side == SIDE_LOCAL ? "local" : "remote",
+			strerror(-rc));
+	return rc;
+}
+
+/* One after the other. */
+static int set_up_both(struct pair *pair, const struct options *options, struct ends *ends, char why[PAIR_WHY_BYTES])
+{
+	struct setup *setup;
+	int rc = setup_new(&setup);
+
+	if (rc != 0) {
+		snprintf(why, PAIR_WHY_BYTES, "cannot make keys for the two daemons: %s", strerror(-rc));
+		return rc;
+	}
+	rc = send_setup(setup, options, SIDE_REMOTE, ends->primary_link, why);
+	if (rc == 0)
+		rc = await_answer(pair, &pair->secondary, ends->primary_link, ends, why);
+	close_end(&ends->primary_link);
+	if (rc == 0)
+		rc = send_setup(setup, options, SIDE_LOCAL, ends->host, why);
+	if (rc == 0)
+		rc = await_answer(pair, &pair->primary, ends->host, ends, why);
+	setup_free(setup);
 	return rc;
 }
 
@@ -422,9 +456,11 @@ int pair_start(const struct options *options, struct pair **out, int *host_fd, c
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, &mask);
-	rc = make_ends(options, &ends, &signals, why);
+	rc = make_ends(&ends, &signals, why);
 	if (rc == 0)
 		rc = start_both(pair, &ends, &mask, why);
+	if (rc == 0)
+		rc = set_up_both(pair, options, &ends, why);
 	close_end(&ends.primary_host);
 	close_end(&ends.primary_link);
 	close_end(&ends.secondary_link);
@@ -433,8 +469,8 @@ int pair_start(const struct options *options, struct pair **out, int *host_fd, c
 		*host_fd = ends.host;
 		*out = pair;
 	} else {
+		stop_early(pair); /* before a primary that waits for its Setup complains that none comes */
 		close_end(&ends.host);
-		stop_early(pair);
 	}
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	return rc;

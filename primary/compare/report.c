@@ -56,7 +56,7 @@ bool report_state_was_read(enum report_state state)
 /* Tracks of the tail were counted by begin_tail. */
 static uint64_t count_tracks(struct report *report, enum report_state state, uint64_t first_track, uint64_t count)
 {
-	uint64_t counted = first_track < report->tail_track ? min_u64(count, report->tail_track - first_track) : 0;
+	uint64_t counted = report_tracks_in_both(report, first_track, count);
 
 	report->figures.tracks[state] += counted;
 	return counted;
@@ -191,38 +191,40 @@ uint32_t report_common_bytes(const struct report *report, uint64_t track)
 	return (uint32_t)min_u64(report->figures.setup.track_bytes, report->smaller_bytes - start);
 }
 
-bool report_is_in_both(const struct report *report, uint64_t track)
+uint64_t report_tracks_in_both(const struct report *report, uint64_t first_track, uint64_t count)
 {
-	return track < report->tail_track;
+	return first_track < report->tail_track ? min_u64(count, report->tail_track - first_track) : 0;
 }
 
-static void count_compared(struct report *report, uint64_t track, bool is_hole)
+static void count_compared(struct report *report, uint64_t first_track, uint64_t count, bool is_hole)
 {
-	uint32_t bytes = report_common_bytes(report, track);
+	uint64_t end = min_u64(track_offset(report, first_track + count), report->smaller_bytes);
+	uint64_t bytes = end - track_offset(report, first_track);
 
-	assert(track >= report->first_track && track < report->end_track);
+	assert(first_track >= report->first_track && count <= report->end_track - first_track);
 	report->figures.compared_bytes += bytes;
 	report->figures.hole_bytes += is_hole ? bytes : 0;
 }
 
-static bool is_marked(const struct report *report, uint64_t track)
+/* Of these tracks, those whose mark is checked. */
+static uint64_t marked_tracks(const struct report *report, uint64_t first_track, uint64_t count)
 {
 	const struct report_setup *setup = &report->figures.setup;
 
-	return setup->checks_invalid && setup->marked != NULL && track_set_has(setup->marked, track);
+	return setup->checks_invalid && setup->marked ? track_set_tracks_in(setup->marked, first_track, count) : 0;
 }
 
-void report_identical(struct report *report, uint64_t track, bool is_hole)
+void report_identical(struct report *report, uint64_t first_track, uint64_t count, bool is_hole)
 {
-	count_compared(report, track, is_hole);
-	count_tracks(report, REPORT_IDENTICAL, track, 1);
-	report->figures.marked_identical += is_marked(report, track);
+	count_compared(report, first_track, count, is_hole);
+	count_tracks(report, REPORT_IDENTICAL, first_track, count);
+	report->figures.marked_identical += marked_tracks(report, first_track, count);
 }
 
-void report_settled(struct report *report, uint64_t track, bool is_hole)
+void report_settled(struct report *report, uint64_t first_track, uint64_t count, bool is_hole)
 {
-	report_identical(report, track, is_hole);
-	report->figures.settled_tracks++;
+	report_identical(report, first_track, count, is_hole);
+	report->figures.settled_tracks += count;
 }
 
 /* A track whose tail only one volume has is no trimmed one. */
@@ -231,7 +233,7 @@ static void count_different(struct report *report, uint64_t track, enum report_s
 	uint64_t counted = count_tracks(report, REPORT_DIFFERENT, track, 1);
 
 	report->figures.is_only_tail = false;
-	report->figures.marked_different += is_marked(report, track);
+	report->figures.marked_different += marked_tracks(report, track, 1);
 	if (shape == SHAPE_LOCAL_ZERO || shape == SHAPE_REMOTE_ZERO)
 		report->figures.trimmed_tracks += counted;
 }
@@ -244,14 +246,14 @@ void report_different(struct report *report, uint64_t track, bool is_hole, const
 		.offset_bytes = track_offset(report, track),
 		.length_bytes = bytes,
 		.state = REPORT_DIFFERENT,
-		.shape = shape_of_track(local, remote, bytes),
-		.is_marked = is_marked(report, track),
+		.shape = local ? shape_of_track(local, remote, bytes) : SHAPE_DATA,
+		.is_marked = marked_tracks(report, track, 1) > 0,
 		.confirm = *confirm,
 	};
 
-	count_compared(report, track, is_hole);
+	count_compared(report, track, 1, is_hole);
 	count_different(report, track, range.shape);
-	if (report->exact_tracks_left > 0) {
+	if (local && report->exact_tracks_left > 0) {
 		report->exact_tracks_left--;
 		range.is_exact = true;
 		ranges_add_exact(report->ranges, &range, local, remote, bytes);
@@ -260,10 +262,10 @@ void report_different(struct report *report, uint64_t track, bool is_hole, const
 	}
 }
 
-void report_unsettled(struct report *report, uint64_t track)
+void report_unsettled(struct report *report, uint64_t first_track, uint64_t count)
 {
-	count_tracks(report, REPORT_UNSETTLED, track, 1);
-	add_track_range(report, REPORT_UNSETTLED, track, 1);
+	count_tracks(report, REPORT_UNSETTLED, first_track, count);
+	add_track_range(report, REPORT_UNSETTLED, first_track, count);
 }
 
 void report_unreadable(struct report *report, uint64_t track)
@@ -304,14 +306,8 @@ static void resume_identical(struct report *report, const struct track_set *iden
 {
 	for (size_t i = 0; i < track_set_ranges(identical); i++) {
 		struct track_range range = track_set_range(identical, i);
-		uint64_t start = track_offset(report, range.first);
-		uint64_t end = min_u64(track_offset(report, range.first + range.count), report->smaller_bytes);
 
-		count_tracks(report, REPORT_IDENTICAL, range.first, range.count);
-		report->figures.compared_bytes += end - start;
-		if (report->figures.setup.checks_invalid && report->figures.setup.marked != NULL)
-			report->figures.marked_identical +=
-				track_set_tracks_in(report->figures.setup.marked, range.first, range.count);
+		report_identical(report, range.first, range.count, false);
 	}
 }
 
@@ -332,7 +328,7 @@ static void resume_different(struct report *report, const struct ledger *ledger,
 			.state = REPORT_DIFFERENT,
 			.is_exact = kept->is_exact,
 			.shape = kept->shape < SHAPE_TAIL ? (enum report_shape)kept->shape : SHAPE_DATA,
-			.is_marked = is_marked(report, track),
+			.is_marked = marked_tracks(report, track, 1) > 0,
 			.confirm = { kept->confirmed, kept->confirmed_ms },
 		};
 

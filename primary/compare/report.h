@@ -39,7 +39,7 @@ enum report_reason {
 	REASON_REFUSED,     /* QUEUE_FULL or NO_FREE_JOB, four times */
 	REASON_NOT_READY,   /* a read of the volume hangs */
 	REASON_NOT_FOUND,   /* poll: nothing within --read-timeout */
-	REASON_NO_MEMORY,   /* reads that hang hold the slots */
+	REASON_NO_MEMORY,   /* reads that hang hold the slots, or the system has none */
 	REASON_LOST,        /* link or daemon */
 	REASON_CHANGED,     /* the remote volume came back as another one */
 	REASON_BUSY,        /* somebody else has the device */
@@ -62,6 +62,7 @@ struct report_setup {
 	bool has_tracks; /* only first_track to last_track are compared */
 	uint64_t first_track, last_track;
 	uint64_t exact_tracks;
+	enum digest digest; /* by which tracks are compared; NONE: by their data */
 	enum delivery delivery;
 	uint64_t pass; /* from 1 */
 	uint32_t settle_rounds; /* in force: 0 when the first difference is final */
@@ -167,17 +168,18 @@ uint64_t report_first_track(const struct report *report);
 uint64_t report_end_track(const struct report *report);
 /* Bytes of the track that both volumes have. */
 uint32_t report_common_bytes(const struct report *report, uint64_t track);
-/* All that is compared of it is in both; else it differs, whatever its common bytes are. */
-bool report_is_in_both(const struct report *report, uint64_t track);
+/* How many of these tracks, from the first on, have all that is compared of them in both; the one behind them differs,
+ * whatever its common bytes are. */
+uint64_t report_tracks_in_both(const struct report *report, uint64_t first_track, uint64_t count);
 
 /* Each of the tracks above is told exactly once, before report_finish. */
-void report_identical(struct report *report, uint64_t track, bool is_hole);
-/* It had differed, and does so no more. */
-void report_settled(struct report *report, uint64_t track, bool is_hole);
-/* local and remote: report_common_bytes each, not equal. */
+void report_identical(struct report *report, uint64_t first_track, uint64_t count, bool is_hole);
+/* They had differed, and do so no more. */
+void report_settled(struct report *report, uint64_t first_track, uint64_t count, bool is_hole);
+/* local and remote: report_common_bytes each, not equal; both NULL when only its digests are known. */
 void report_different(struct report *report, uint64_t track, bool is_hole, const uint8_t *local, const uint8_t *remote,
 	const struct report_confirm *confirm);
-void report_unsettled(struct report *report, uint64_t track);
+void report_unsettled(struct report *report, uint64_t first_track, uint64_t count);
 void report_unreadable(struct report *report, uint64_t track);
 void report_invalid(struct report *report, uint64_t first_track, uint64_t count);
 void report_not_compared(struct report *report, uint64_t first_track, uint64_t count, enum report_reason reason);

@@ -132,12 +132,13 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	const struct report_setup *setup = &figures->setup;
 	bool is_complete = report_sizes_held(report) &&
 		figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT] == figures->total_tracks;
-	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:s?, s:o, s:o, s:s, s:n}", "format", "ra-compare/1",
+	const char *digest = setup->digest == DIGEST_NONE ? NULL : digest_name(setup->digest);
+	json_t *json = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:s?, s:o, s:o, s:s, s:s?}", "format", "ra-compare/1",
 		"result", report_result_name(report), "complete", is_complete, "as_of",
 		report_is_of_moment(report) ? "moment" : "per-track", "started",
 		json_time(setup->started_wall_s), "ended", json_time(figures->end.ended_wall_s), "device", setup->device,
 		"local", json_volume(setup, &setup->local, setup->name_local), "remote",
-		json_volume(setup, &setup->remote, setup->name_remote), "by", "data", "digest");
+		json_volume(setup, &setup->remote, setup->name_remote), "by", digest ? "digest" : "data", "digest", digest);
 
 	assert(json);
 	json_object_set_new(json, "verdict", json_verdict(report, passes));

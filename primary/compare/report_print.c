@@ -21,7 +21,7 @@ static const char *const reason_words[REASON_COUNT] = {
 	[REASON_REFUSED] = "refused for want of room",
 	[REASON_NOT_READY] = "on a volume that hangs",
 	[REASON_NOT_FOUND] = "not found within --read-timeout",
-	[REASON_NO_MEMORY] = "without memory, because reads hang",
+	[REASON_NO_MEMORY] = "without memory: reads hang, or there is none",
 	[REASON_LOST] = "after the link or a daemon was lost",
 	[REASON_CHANGED] = "after the remote volume came back as another one",
 	[REASON_BUSY] = "because somebody else had the device",
@@ -212,8 +212,8 @@ void report_print_sentence(const struct report *report, uint64_t passes, FILE *o
 		fprintf(out, ", both reserved exclusively from %s to %s (", started, ended);
 	else
 		fprintf(out, ", each track read between %s and %s (", started, ended);
-	fprintf(out, "%s%slocal %s, remote %s", setup->device ? setup->device : "", setup->device ? ": " : "",
-		io_mode_name(setup->local.io), io_mode_name(setup->remote.io));
+	fprintf(out, "%s%slocal %s, remote %s; by %s", setup->device ? setup->device : "", setup->device ? ": " : "",
+		io_mode_name(setup->local.io), io_mode_name(setup->remote.io), digest_name(setup->digest));
 	if (setup->reserve == RESERVE_EXCLUSIVE && figures->end.was_unreserved)
 		fputs("; not reserved all the time", out);
 	if (passes > 1)

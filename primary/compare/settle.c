@@ -228,17 +228,21 @@ static enum settle_verdict end_round(struct settle *settle, struct item *item, s
 	return verdict;
 }
 
-enum settle_verdict settle_second(struct settle *settle, const struct stream_track *track, uint32_t bytes,
-	struct report_confirm *confirm)
+void settle_equal(struct settle *settle, uint64_t track)
 {
-	struct item *item = find(settle, track->track);
+	struct item *item = find(settle, track);
 
 	assert(item->state == ITEM_SECOND);
-	if (track->is_equal) {
-		remove_item(settle, item);
-		return SETTLE_IDENTICAL;
-	}
-	if (XXH128_isEqual(XXH3_128bits(track->local, bytes), item->local)) {
+	remove_item(settle, item);
+}
+
+enum settle_verdict settle_second(struct settle *settle, uint64_t track, const uint8_t *local, uint32_t bytes,
+	struct report_confirm *confirm)
+{
+	struct item *item = find(settle, track);
+
+	assert(item->state == ITEM_SECOND);
+	if (XXH128_isEqual(XXH3_128bits(local, bytes), item->local)) {
 		item->confirmed++;
 	} else {
 		item->confirmed = 0;

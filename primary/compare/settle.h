@@ -34,7 +34,6 @@ struct settle_config {
 
 enum settle_verdict {
 	SETTLE_GOES_ON, /* another round comes */
-	SETTLE_IDENTICAL,
 	SETTLE_DIFFERENT,
 	SETTLE_UNSETTLED,
 };
@@ -45,14 +44,17 @@ void settle_free(struct settle *settle); /* NULL is fine */
 uint64_t settle_tracks(const struct settle *settle); /* that are not judged yet */
 /* A track that differs, not in it yet; at most SETTLE_TRACKS_MAX. */
 void settle_add(struct settle *settle, uint64_t track);
-/* A run that is due; false: none is, now. Each of its tracks is then told once, by one of the three below. */
+/* A run that is due; false: none is, now. Each of its tracks is then told once, by one of the five below. local: what
+ * is known of the local volume's data, itself or a digest of it. */
 bool settle_next_run(struct settle *settle, struct stream_run *run);
 void settle_first(struct settle *settle, uint64_t track, const uint8_t *local, uint32_t bytes);
-/* confirm is set when it is DIFFERENT. */
-enum settle_verdict settle_second(struct settle *settle, const struct stream_track *track, uint32_t bytes,
+/* Equal now, and forgotten. */
+void settle_equal(struct settle *settle, uint64_t track);
+/* Not equal. confirm is set when it is DIFFERENT. */
+enum settle_verdict settle_second(struct settle *settle, uint64_t track, const uint8_t *local, uint32_t bytes,
 	struct report_confirm *confirm);
-/* A read of the round did not come: the round is made again, but not more often than there are rounds. Never DIFFERENT
- * or IDENTICAL. */
+/* A read of the round did not come: the round is made again, but not more often than there are rounds. Never
+ * DIFFERENT. */
 enum settle_verdict settle_nothing(struct settle *settle, uint64_t track);
 /* It cannot be read any more. */
 void settle_forget(struct settle *settle, uint64_t track);

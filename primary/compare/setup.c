@@ -30,45 +30,62 @@ struct answer {
 
 /* ---- Setup ---- */
 
-static int send_one(int fd, const struct options *options, const char *volume_path, const struct tls_identity *own,
-	const struct tls_identity *peer)
-{
-	struct message *message = xcalloc(1, sizeof(*message));
-	struct msg_setup *setup = &message->setup;
-	char *pem = tls_identity_to_pem(own);
-	int rc;
+struct setup {
+	struct tls_identity *identities[SIDE_COUNT];
+};
 
-	message->type = MESSAGE_SETUP;
-	snprintf(setup->volume_path, sizeof(setup->volume_path), "%s", volume_path);
-	snprintf(setup->identity_pem, sizeof(setup->identity_pem), "%s", pem);
-	tls_identity_key(peer, setup->peer_key);
-	setup->track_bytes = options->track_bytes;
-	setup->cache_bytes = options->cache_bytes;
-	setup->io = options->io;
-	setup->verbose = options->verbose;
-	setup->protocol = RA_PROTOCOL_VERSION;
-	rc = conn_write_one(fd, message);
-	explicit_bzero(pem, strlen(pem));
-	free(pem);
-	explicit_bzero(message, sizeof(*message));
-	free(message);
+int setup_new(struct setup **out)
+{
+	struct setup *setup = xcalloc(1, sizeof(*setup));
+	int rc = tls_identity_generate(&setup->identities[SIDE_LOCAL]);
+
+	if (rc == 0)
+		rc = tls_identity_generate(&setup->identities[SIDE_REMOTE]);
+	if (rc != 0) {
+		setup_free(setup);
+		setup = NULL;
+	}
+	*out = setup;
 	return rc;
 }
 
-int setup_send(const struct options *options, int primary_fd, int secondary_fd)
+void setup_free(struct setup *setup)
 {
-	struct tls_identity *primary = NULL, *secondary = NULL;
-	int rc = tls_identity_generate(&primary);
+	if (!setup)
+		return;
+	tls_identity_free(setup->identities[SIDE_LOCAL]);
+	tls_identity_free(setup->identities[SIDE_REMOTE]);
+	free(setup);
+}
 
-	if (rc == 0)
-		rc = tls_identity_generate(&secondary);
-	if (rc == 0)
-		rc = send_one(secondary_fd, options, options->path_remote, secondary, primary);
-	if (rc == 0)
-		rc = send_one(primary_fd, options, options->path_local, primary, secondary);
-	tls_identity_free(primary);
-	tls_identity_free(secondary);
-	return rc;
+static void fill(struct msg_setup *out, const struct setup *setup, const struct options *options, enum side side)
+{
+	bool is_local = side == SIDE_LOCAL;
+	char *pem = tls_identity_to_pem(setup->identities[side]);
+
+	snprintf(out->volume_path, sizeof(out->volume_path), "%s", is_local ? options->path_local : options->path_remote);
+	snprintf(out->identity_pem, sizeof(out->identity_pem), "%s", pem);
+	tls_identity_key(setup->identities[is_local ? SIDE_REMOTE : SIDE_LOCAL], out->peer_key);
+	out->track_bytes = options->track_bytes;
+	out->cache_bytes = options->cache_bytes;
+	out->io = options->io;
+	out->verbose = options->verbose;
+	out->protocol = RA_PROTOCOL_VERSION;
+	explicit_bzero(pem, strlen(pem));
+	free(pem);
+}
+
+int setup_send(const struct setup *setup, const struct options *options, enum side side, int fd)
+{
+	struct message *message = xcalloc(1, sizeof(*message));
+	int rc;
+
+	message->type = MESSAGE_SETUP;
+	fill(&message->setup, setup, options, side);
+	rc = conn_write_one(fd, message);
+	explicit_bzero(message, sizeof(*message));
+	free(message);
+	return rc == -EPIPE || rc == -ECONNRESET ? 0 : rc; /* the wait for the answer finds out */
 }
 
 /* ---- SetupReply ---- */

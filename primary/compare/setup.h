@@ -8,10 +8,17 @@
 
 #define SETUP_WORDS_BYTES 256u
 
-struct options;
+#include "base/status.h"
 
-/* Writes one Setup to each; both fit into the buffer of a socket. 0 or -errno. */
-int setup_send(const struct options *options, int primary_fd, int secondary_fd);
+struct options;
+struct setup;
+
+/* The keys of both daemons. 0 or -errno. */
+int setup_new(struct setup **out);
+void setup_free(struct setup *setup); /* NULL is fine */
+/* Writes its Setup to the daemon of that side; it fits into the buffer of a socket. 0, also when the daemon has ended
+ * already, or -errno. */
+int setup_send(const struct setup *setup, const struct options *options, enum side side, int fd);
 
 enum setup_answer {
 	SETUP_OK,

@@ -3,7 +3,8 @@
  * A run has two readers, one per volume, each with one slot and at most one request in flight. An answer may cover only
  * the first tracks: `next` moves over those that both have, then the side that has run out is asked for the rest. Of a
  * run FIRST only the local volume is read; of a run SECOND the remote one, and only then the local one. Local
- * data has each track at its place, remote data is packed: `packed_bytes` is where the next remote track begins. The
+ * data, or digests, have each track at its place, remote ones are packed: `packed_bytes` is where the next remote track
+ * begins. Nothing here is done for each track that a whole stretch of equal ones can share: a run may have 1024. The
  * hard thing is a slot that was lost: a disk may still write into it, so it is replaced before anything else is asked.
  * check-style: long because a run and its two readers are one state machine.
  */
@@ -44,13 +45,15 @@ struct reader {
 	/* The answer: track_count is 0 when there is none. */
 	uint64_t first_track;
 	uint32_t track_count;
-	uint8_t states[RUN_TRACKS_MAX];
-	uint64_t packed_bytes; /* remote: where the data of the stream's next track stands */
+	uint8_t states[RUN_DIGESTS_MAX];
+	uint64_t hole_tracks;  /* behind it */
+	uint64_t packed_bytes; /* remote: where the stream's next track stands */
 	/* The question, kept for asking again. */
 	uint64_t floor;
 	bool reread;
 	unsigned retries;
 	bool is_polling;
+	int64_t poll_delay_ms; /* the last; 0: none */
 	int64_t poll_end_ms; /* with is_polling; active_ms goes by it */
 	bool is_asked;       /* for tracks that have not come */
 	int64_t asked_ms;    /* with is_asked: since */
@@ -72,6 +75,9 @@ struct stream {
 	struct reader local, remote;
 	struct stream_run run;
 	uint64_t next, end; /* what is left of it */
+	uint32_t place_bytes; /* of a track in a slot */
+	int64_t begun_ms;   /* active_ms goes by it; later, by what it delayed itself */
+	bool is_broken;     /* something of it was given up */
 	bool is_busy;       /* it has a run */
 	struct unreadable unreadable;
 	bool is_abandoned; /* by the engine: nothing is told any more */
@@ -137,29 +143,67 @@ static enum track_state state_of(const struct reader *reader, uint64_t track)
 	return (enum track_state)reader->states[track - reader->first_track];
 }
 
+/* The data, or the digest. */
 static const uint8_t *data_of(const struct reader *reader, uint64_t track)
 {
-	const struct stream_shared *shared = reader->stream->shared;
-	const uint8_t *slot = shm_slot(shared->shm, reader->slot);
+	const struct stream *stream = reader->stream;
+	const uint8_t *slot = shm_slot(stream->shared->shm, reader->slot);
 
 	if (state_of(reader, track) != TRACK_DATA)
-		return shared->zeros;
+		return stream->shared->zeros;
 	if (reader->side == SIDE_REMOTE)
 		return slot + reader->packed_bytes;
-	return slot + (track - reader->first_track) * shared->track_bytes;
+	return slot + (track - reader->first_track) * stream->place_bytes;
 }
 
 static void skip_packed(struct reader *remote, uint64_t track)
 {
-	const struct stream_shared *shared = remote->stream->shared;
-	uint64_t left = shared->remote_bytes - track * shared->track_bytes;
+	const struct stream *stream = remote->stream;
+	uint64_t left = stream->shared->remote_bytes - track * stream->shared->track_bytes;
 
 	if (state_of(remote, track) == TRACK_DATA)
-		remote->packed_bytes += left < shared->track_bytes ? left : shared->track_bytes;
+		remote->packed_bytes += left < stream->place_bytes ? left : stream->place_bytes;
+}
+
+/* Zeros have no digest, so none of data is theirs. */
+static bool is_equal(const struct stream *stream, const struct stream_track *track)
+{
+	const uint8_t *zeros = stream->shared->zeros;
+
+	if (track->local == track->remote)
+		return true;
+	if (stream->run.digest == DIGEST_NONE)
+		return memcmp(track->local, track->remote, report_common_bytes(stream->shared->report, track->track)) == 0;
+	return track->local != zeros && track->remote != zeros &&
+		memcmp(track->local, track->remote, stream->place_bytes) == 0;
+}
+
+static bool is_unreadable(struct stream *stream, uint64_t track, enum track_state local, enum track_state remote)
+{
+	if (track_is_unreadable(local))
+		note_unreadable(stream, track, SIDE_LOCAL, local);
+	if (track_is_unreadable(remote))
+		note_unreadable(stream, track, SIDE_REMOTE, remote);
+	return track_is_unreadable(local) || track_is_unreadable(remote);
+}
+
+/* Equal tracks that are not told yet. */
+struct stretch {
+	uint64_t first_track, count;
+	bool is_hole;
+};
+
+static void tell_equal(struct stream *stream, struct stretch *equal)
+{
+	const struct stream_shared *shared = stream->shared;
+
+	if (equal->count > 0)
+		shared->equal(shared->arg, &stream->run, equal->first_track, equal->count, equal->is_hole);
+	equal->count = 0;
 }
 
 /* 48: is the data the same? What follows from it is the engine's business. */
-static void compare_track(struct stream *stream, uint64_t track)
+static void compare_track(struct stream *stream, uint64_t track, struct stretch *equal)
 {
 	const struct stream_shared *shared = stream->shared;
 	const struct reader *local = &stream->local, *remote = stream->run.kind == RUN_FIRST ? NULL : &stream->remote;
@@ -169,21 +213,48 @@ static void compare_track(struct stream *stream, uint64_t track)
 		.is_hole = local_state == TRACK_HOLE || remote_state == TRACK_HOLE,
 	};
 
-	if (track_is_unreadable(local_state) || track_is_unreadable(remote_state)) {
-		if (track_is_unreadable(local_state))
-			note_unreadable(stream, track, SIDE_LOCAL, local_state);
-		if (track_is_unreadable(remote_state))
-			note_unreadable(stream, track, SIDE_REMOTE, remote_state);
+	if (is_unreadable(stream, track, local_state, remote_state)) {
+		tell_equal(stream, equal);
 		shared->unreadable(shared->arg, &stream->run, track);
 		return;
 	}
 	result.local = data_of(local, track);
-	if (remote) {
-		result.remote = data_of(remote, track);
-		result.is_equal = result.local == result.remote ||
-			memcmp(result.local, result.remote, report_common_bytes(shared->report, track)) == 0;
+	result.remote = remote ? data_of(remote, track) : NULL;
+	if (!remote || !is_equal(stream, &result)) {
+		tell_equal(stream, equal);
+		shared->compared(shared->arg, &stream->run, &result);
+		return;
 	}
-	shared->compared(shared->arg, &stream->run, &result);
+	if (equal->count > 0 && equal->is_hole != result.is_hole)
+		tell_equal(stream, equal);
+	if (equal->count == 0)
+		*equal = (struct stretch){ .first_track = track, .is_hole = result.is_hole };
+	equal->count++;
+}
+
+/* The track from which on the reader has none, at the next one or behind it. */
+static uint64_t end_of(const struct reader *reader)
+{
+	uint64_t next = reader->stream->next;
+
+	return has_track(reader, next) ? reader->first_track + reader->track_count : next;
+}
+
+/* What both sides have. */
+static void compare_tracks(struct stream *stream)
+{
+	bool has_remote = stream->run.kind != RUN_FIRST;
+	uint64_t end = end_of(&stream->local);
+	struct stretch equal = { .count = 0 };
+
+	if (has_remote && end_of(&stream->remote) < end)
+		end = end_of(&stream->remote);
+	for (; stream->next < end; stream->next++) {
+		compare_track(stream, stream->next, &equal);
+		if (has_remote)
+			skip_packed(&stream->remote, stream->next);
+	}
+	tell_equal(stream, &equal);
 }
 
 /* ---- Asking ---- */
@@ -194,6 +265,7 @@ static void give_up(struct stream *stream, enum report_reason reason)
 	uint64_t first = stream->next;
 
 	stream->next = stream->end;
+	stream->is_broken = true;
 	if (first < stream->end)
 		shared->gave_up(shared->arg, &stream->run, first, stream->end - first, reason);
 }
@@ -203,6 +275,7 @@ static void forget_question(struct reader *reader)
 	reader->floor = 0;
 	reader->reread = false;
 	reader->retries = 0;
+	reader->poll_delay_ms = 0;
 	reader->is_polling = reader->is_asked = false;
 }
 
@@ -229,6 +302,12 @@ static uint32_t tracks_wanted(const struct reader *reader)
 	return (uint32_t)(end - stream->next);
 }
 
+/* Of the remote volume: what the cache has is too old, because it is what differed. */
+static bool reads_anew(const struct stream *stream)
+{
+	return stream->run.kind == RUN_SECOND || stream->run.kind == RUN_EXACT;
+}
+
 /* 62: the read data system call; for the local volume 46. */
 static void ask(struct reader *reader)
 {
@@ -243,7 +322,9 @@ static void ask(struct reader *reader)
 		.delivery = reader->side == SIDE_REMOTE ? shared->options->delivery : DELIVERY_UNSET,
 		.floor = reader->floor,
 		.reread = reader->reread ||
-			(reader->side == SIDE_REMOTE && stream->run.kind == RUN_SECOND && reader->floor == 0),
+			(reader->side == SIDE_REMOTE && reads_anew(stream) && reader->floor == 0),
+		.digest = stream->run.digest,
+		.end_bytes = stream->run.digest != DIGEST_NONE ? shared->common_bytes : 0,
 	};
 
 	reader->first_track = stream->next;
@@ -323,6 +404,7 @@ static void poll_again(struct reader *reader, uint64_t floor)
 	}
 	reader->floor = floor;
 	reader->reread = false; /* the floor says it; once more would ask for a later moment each time */
+	reader->poll_delay_ms = shared->options->retry_delay_ms;
 	delay(reader, shared->options->retry_delay_ms, STATUS_DATA_NOT_FOUND);
 }
 
@@ -357,6 +439,7 @@ static void fail_volume(struct reader *reader, const char *detail)
 
 	if (!post_rest(reader, STATUS_VOLUME_ERROR, detail))
 		return;
+	stream->is_broken = true;
 	for (; stream->next < stream->end; stream->next++)
 		stream->shared->unreadable(stream->shared->arg, &stream->run, stream->next);
 }
@@ -375,6 +458,7 @@ static void count_answer(struct reader *reader)
 	struct stream *stream = reader->stream;
 	const struct reader *other = reader->side == SIDE_LOCAL ? &stream->remote : &stream->local;
 	struct report_waits *waits = waits_of(reader);
+	uint64_t bytes = 0;
 
 	reader->came_ms = active_ms(stream->shared);
 	waits->asked_ms[reader->side] += reader->came_ms - reader->asked_ms;
@@ -383,14 +467,18 @@ static void count_answer(struct reader *reader)
 			(other->came_ms > reader->asked_ms ? other->came_ms : reader->asked_ms);
 	for (uint32_t i = 0; i < reader->track_count; i++)
 		if (reader->states[i] == TRACK_DATA || reader->states[i] == TRACK_ZERO)
-			waits->read_bytes[reader->side] += report_common_bytes(stream->shared->report, reader->first_track + i);
+			bytes += report_common_bytes(stream->shared->report, reader->first_track + i);
+	waits->read_bytes[reader->side] += bytes;
+	stream->run.has_data = stream->run.has_data || bytes > 0;
 }
 
 static void take_answer(struct reader *reader, const struct msg_host_read_reply *reply)
 {
 	reader->track_count = reply->track_count;
 	memcpy(reader->states, reply->states, reply->track_count);
+	reader->hole_tracks = reply->hole_tracks;
 	reader->packed_bytes = 0;
+	reader->stream->begun_ms += reader->poll_delay_ms; /* it may have been there as long */
 	count_answer(reader);
 	forget_question(reader);
 }
@@ -458,6 +546,18 @@ static void on_reply(void *arg, const struct msg_host_read_reply *reply)
 
 /* ---- The run ---- */
 
+/* A slot, as much of it as the question needs. A stream that does not get that stops. */
+static bool has_memory(struct reader *reader)
+{
+	int rc = reader->has_slot ? shm_fill(reader->stream->shared->shm, reader->slot,
+		tracks_wanted(reader) * reader->stream->place_bytes) : 0;
+
+	if (rc != 0)
+		log_error("no memory for reads of the %s volume: %s", side_name(reader->side), strerror(-rc));
+	reader->has_slot = reader->has_slot && rc == 0;
+	return reader->has_slot;
+}
+
 /* Sees to it that the side will have the next track. */
 static void want(struct reader *reader)
 {
@@ -465,25 +565,47 @@ static void want(struct reader *reader)
 
 	if (reader->state != READER_IDLE || stream->next == stream->end || has_track(reader, stream->next))
 		return;
-	if (!reader->has_slot)
+	if (!has_memory(reader))
 		give_up(stream, REASON_NO_MEMORY);
 	else
 		ask(reader);
 }
 
+static void forget_answer(struct reader *reader)
+{
+	reader->track_count = 0;
+	reader->hole_tracks = 0;
+	forget_question(reader);
+}
+
 static bool take_run(struct stream *stream)
 {
-	stream->is_busy = !stream_has_stopped(stream) && stream->shared->next_run(stream->shared->arg, &stream->run);
+	struct stream_run *run = &stream->run;
+
+	stream->is_busy = !stream_has_stopped(stream) && stream->shared->next_run(stream->shared->arg, run);
 	if (!stream->is_busy)
 		return false;
-	stream->run.asked_wall_s = time(NULL);
-	stream->next = stream->run.first_track;
-	stream->end = stream->next + stream->run.track_count;
-	stream->local.track_count = 0;
-	stream->remote.track_count = 0;
-	forget_question(&stream->local);
-	forget_question(&stream->remote);
+	assert(run->track_count <= (run->digest == DIGEST_NONE ? RUN_TRACKS_MAX : RUN_DIGESTS_MAX));
+	run->asked_wall_s = time(NULL);
+	run->has_data = false;
+	stream->begun_ms = active_ms(stream->shared);
+	stream->place_bytes = run->digest == DIGEST_NONE ? stream->shared->track_bytes : digest_bytes(run->digest);
+	stream->is_broken = false;
+	stream->next = run->first_track;
+	stream->end = stream->next + run->track_count;
+	forget_answer(&stream->local);
+	forget_answer(&stream->remote);
 	return true;
+}
+
+static void end_run(struct stream *stream)
+{
+	const struct stream_shared *shared = stream->shared;
+	uint64_t local_holes = stream->local.hole_tracks, remote_holes = stream->remote.hole_tracks;
+
+	if (!stream->is_broken) /* the last answers are of its last track */
+		shared->answered(shared->arg, &stream->run, active_ms(shared) - stream->begun_ms,
+			local_holes < remote_holes ? local_holes : remote_holes);
 }
 
 /* A run that was given up need not wait for its delay. */
@@ -500,13 +622,7 @@ static bool advance_run(struct stream *stream)
 {
 	enum run_kind kind = stream->run.kind;
 
-	while (stream->next < stream->end && has_track(&stream->local, stream->next) &&
-		(kind == RUN_FIRST || has_track(&stream->remote, stream->next))) {
-		compare_track(stream, stream->next);
-		if (kind != RUN_FIRST)
-			skip_packed(&stream->remote, stream->next);
-		stream->next++;
-	}
+	compare_tracks(stream);
 	if (kind != RUN_FIRST)
 		want(&stream->remote); /* 44 */
 	if (kind != RUN_SECOND || has_track(&stream->remote, stream->next))
@@ -522,6 +638,7 @@ static bool advance_run(struct stream *stream)
 static void advance(struct stream *stream)
 {
 	while (advance_run(stream)) {
+		end_run(stream);
 		if (!take_run(stream)) {
 			stream->shared->idle(stream->shared->arg);
 			return;
@@ -532,10 +649,10 @@ static void advance(struct stream *stream)
 bool stream_start(struct stream *stream)
 {
 	assert(!stream->is_busy && !stream->is_abandoned);
-	if (!take_run(stream))
-		return false;
-	advance_run(stream);
-	return true;
+	while (take_run(stream))
+		if (!advance_run(stream))
+			return true;
+	return false;
 }
 
 bool stream_is_idle(const struct stream *stream)

@@ -207,10 +207,28 @@ static void check_speed(const struct check *check, struct ctl_host *host, uint64
 
 /* ---- Devices ---- */
 
+/* False: this host can neither have data of the device nor digests. */
+static bool check_data(const struct check *check, const struct msg_host_open_reply *reply)
+{
+	bool is_by_digest = reply->digests & 1u << DIGEST_XXH3_128;
+
+	if (reply->digest_only && !is_by_digest)
+		ctl_point_failed(check->points, CTL_WRONG, check->device, "%s gives this host no data of it (data = never), "
+			"and is too old to give digests. Install the same version on both hosts", check->peer);
+	else if (reply->digest_only)
+		ctl_point_good(check->points, check->device, "%s lets this host compare it by digest, and gives no data of it "
+			"(data = never)", check->peer);
+	else
+		ctl_point_good(check->points, check->device, "%s lets this host read it%s", check->peer,
+			is_by_digest ? "" : ", and is too old to give digests: only ra-compare --by data works");
+	return !reply->digest_only || is_by_digest;
+}
+
 static void check_open(const struct check *check, struct ctl_host *host)
 {
 	const struct msg_host_open_reply *reply = ctl_host_open(host, check->device, LINK_TIMEOUT_MS);
 	uint64_t bytes;
+	bool is_readable;
 
 	if (!check_link(check) && reply->status == STATUS_LINK_LOST)
 		return; /* that says it all */
@@ -218,14 +236,10 @@ static void check_open(const struct check *check, struct ctl_host *host)
 		explain(check, reply);
 		return;
 	}
-	if (reply->digest_only)
-		ctl_point_failed(check->points, CTL_WRONG, check->device, "%s gives this host no data of it (data = never), "
-			"and this version compares data", check->peer);
-	else
-		ctl_point_good(check->points, check->device, "%s lets this host read it", check->peer);
+	is_readable = check_data(check, reply);
 	ctl_check_geometry(check->points, check->device, &reply->local, &reply->remote, reply->track_bytes);
 	bytes = volume_info_common_bytes(&reply->local, &reply->remote); /* of a longer one the rest is not read */
-	if (!reply->digest_only && bytes > 0)
+	if (is_readable && bytes > 0)
 		check_speed(check, host, bytes);
 }
 

@@ -22,6 +22,10 @@ static void add_device(struct ctl_table *table, const json_t *device)
 	ctl_table_add(table, "%" PRIu64, ctl_integer_of(device, "jobs"));
 	ctl_table_add(table, "%s", ctl_text_of(device, "peer"));
 	ctl_table_add(table, "%s", ctl_limit_of(json_object_get(device, "limit")));
+	if (ctl_has(device, "yielded_seconds"))
+		ctl_table_add(table, "%s", ctl_age(ctl_number_of(device, "yielded_seconds")));
+	else
+		ctl_table_add(table, "%s", "");
 	if (ctl_has(device, "invalid_tracks"))
 		ctl_table_add(table, "%" PRIu64, ctl_integer_of(device, "invalid_tracks"));
 	else
@@ -34,7 +38,7 @@ static void add_device(struct ctl_table *table, const json_t *device)
 void ctl_show_devices(const json_t *answer, FILE *out)
 {
 	static const char *const headings[] = { "DEVICE", "STATE", ">SIZE", "IO", ">USERS", ">JOBS", "PEER", "LIMIT",
-		">INVALID", "RESERVED BY", "VOLUME", NULL };
+		">YIELDED", ">INVALID", "RESERVED BY", "VOLUME", NULL };
 	struct ctl_table *table = ctl_table_new(headings);
 	const json_t *device;
 	size_t index;

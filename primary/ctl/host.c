@@ -119,8 +119,12 @@ struct ctl_host *ctl_host_new(const char *socket, char why[CTL_WHY_BYTES])
 	if (fd < 0)
 		goto fail;
 	rc = shm_create(CTL_STREAMS, RUN_BYTES_DEFAULT, &host->shm, &memory_fd);
+	for (uint32_t i = 0; i < CTL_STREAMS && rc == 0; i++)
+		rc = shm_fill(host->shm, i, RUN_BYTES_DEFAULT);
 	if (rc != 0) {
 		close(fd);
+		if (memory_fd >= 0)
+			close(memory_fd);
 		snprintf(why, CTL_WHY_BYTES, "no shared memory: %s", strerror(-rc));
 		goto fail;
 	}
@@ -298,6 +302,10 @@ static void go_on(struct stream *stream)
 	if (host->side == SIDE_REMOTE) {
 		request.stream = stream->number;
 		request.delivery = DELIVERY_DISCONNECT;
+	}
+	if (host->volumes.digests & 1u << DIGEST_XXH3_128) {
+		request.digest = DIGEST_XXH3_128;
+		request.end_bytes = host->size_bytes;
 	}
 	host->in_flight++;
 	client_read(host->client, &request, on_read, stream);

@@ -31,7 +31,8 @@ struct ctl_host *ctl_host_new(const char *socket, char why[CTL_WHY_BYTES]);
 void ctl_host_free(struct ctl_host *host); /* NULL is fine */
 /* Once. LINK_LOST also when the primary went away. */
 const struct msg_host_open_reply *ctl_host_open(struct ctl_host *host, const char *device, uint32_t link_timeout_ms);
-/* After an open that was OK: reads the first so many bytes of the side, for time_ms unless it is very slow. */
+/* After an open that was OK: reads the first so many bytes of the side, for time_ms unless it is very slow: by digest,
+ * like ra-compare, or as data where the link does not know XXH3-128. */
 void ctl_host_measure(struct ctl_host *host, enum side side, uint64_t bytes, int time_ms, struct ctl_measure *out);
 
 #endif

@@ -5,16 +5,6 @@
 declare -A daemon # name -> process id
 trap 'stop_all' EXIT
 
-free_port()
-{
-	local port
-	while :; do
-		port=$((20000 + RANDOM % 12000))
-		ss -Hltn "sport = :$port" | grep -q . || break
-	done
-	echo "$port"
-}
-
 # keygen NAME: $T/NAME.pem, and its key in ${key[NAME]}.
 declare -A key
 keygen()

@@ -27,26 +27,26 @@ ended()
 	until_true is_gone "$secondary"
 }
 
-for delivery in disconnect poll hold; do
-	begin --delivery $delivery
+for delivery in disconnect poll hold; do for by in digest data; do
+	begin --delivery $delivery --by $by
 	kill -KILL "$primary"
 	ended 4
 	says 'ra-primaryd'
-	begin --delivery $delivery
+	begin --delivery $delivery --by $by
 	kill -KILL "$secondary"
 	ended 4
 	says 'ra-secondaryd|link'
-	begin --delivery $delivery
+	begin --delivery $delivery --by $by
 	kill -INT $ra
 	ended 3
 	says '^NOT PROVEN: '
-	begin --delivery $delivery
+	begin --delivery $delivery --by $by
 	kill -TERM $ra
 	ended 3
-	begin --delivery $delivery
+	begin --delivery $delivery --by $by
 	kill -KILL $ra
 	ended 137
-done
+done; done
 [ -z "$(find /dev/shm -newer a -name '*ra*' 2>/dev/null)" ] || die "left in /dev/shm"
 
 begin

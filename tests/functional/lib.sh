@@ -69,11 +69,34 @@ change()
 # noise FILE BYTES: incompressible content.
 noise() { head -c "$2" /dev/urandom >"$1"; }
 
-# Waits until a command succeeds, at most 20 s.
+# A port that nobody listens at, of those that are this test's own.
+free_port()
+{
+	local first count port
+	read -r first count <<<"${RA_PORTS:-20000 12000}"
+	while :; do
+		port=$((first + RANDOM % count))
+		ss -Hltn "sport = :$port" | grep -q . || break
+	done
+	echo "$port"
+}
+
+# small_enough PID...: no process has more memory of its own than the cache and 32 MiB; sanitizers take some for themselves.
+small_enough()
+{
+	local pid kib
+	[ -z "$SAN" ] || return 0
+	for pid; do
+		kib=$(awk '/^RssAnon:/ { print $2 }' "/proc/$pid/status")
+		[ "$kib" -lt $(((64 + 32) * 1024)) ] || die "$(cat "/proc/$pid/comm") has $kib KiB"
+	done
+}
+
+# Waits until a command succeeds, at most 60 s.
 until_true()
 {
 	local i
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		"$@" && return 0
 		sleep 0.1
 	done

@@ -32,7 +32,7 @@ oldest_days() { ctl_json a '.oldest_proof_seconds / 86400 | floor' proof v; }
 # night ARGUMENT...: a piece that ends long before all is read; what it proved is added to $proven.
 night()
 {
-	compare 3 --json --older-than 30d --jobs 1 --limit 4M --max-duration 2s "$@" v
+	compare 3 --json --older-than 30d --jobs 1 --run 16 --limit 4M --max-duration 2s "$@" v
 	json_sums
 	json .tracks.different 0
 	proven=$((proven + $(jq '.tracks.identical - .resumed_tracks' out)))

@@ -55,7 +55,7 @@ for form in pair device; do
 	# A run in two parts: what its first part has found is no earlier run.
 	cat same >v.b
 	spoil 2
-	with 1 --json --jobs 1 --limit 2M --max-duration 3s
+	with 1 --json --jobs 1 --run 16 --limit 2M --max-duration 3s
 	found "2:new"
 	json .complete false
 	spoil 150

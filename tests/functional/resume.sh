@@ -106,7 +106,7 @@ json .tracks.identical $tracks
 # ---- By the clock ----
 
 for form in pair device; do
-	part $form --jobs 2 --limit 5M --max-duration 2s
+	part $form --jobs 2 --run 16 --limit 5M --max-duration 2s
 	over 3
 	says 'when the time was over'
 	json .complete false

@@ -62,12 +62,12 @@ for form in pair device; do
 	says 'Read-only'
 	read_write $form
 	# After a place was kept: it stays whole, and the next run goes on there.
-	with $form 3 --jobs 2 --limit 5M --max-duration 1s
+	with $form 3 --jobs 2 --run 16 --limit 5M --max-duration 1s
 	proven=$(jq .tracks.identical out)
 	[ "$proven" -gt 0 ] || die "nothing proven"
 	cp $kept kept
 	fill || die "no filler"
-	with $form 3 --jobs 2 --limit 5M --max-duration 1s
+	with $form 3 --jobs 2 --run 16 --limit 5M --max-duration 1s
 	says 'the place of this run cannot be kept: .*No space left'
 	cmp $kept kept || die "the place has been changed"
 	[ ! -e $kept.new ] || die "left: $kept.new"

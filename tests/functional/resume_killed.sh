@@ -51,7 +51,7 @@ begin()
 {
 	local volumes=(--state place v.a v.b)
 	[ "$1" = pair ] || volumes=(--socket "$T/a.sock" v)
-	"$RA" --json --jobs 2 --limit 3M "${volumes[@]}" "${@:2}" >"$1.out" 2>"$1.err" &
+	"$RA" --json --jobs 2 --run 16 --limit 3M "${volumes[@]}" "${@:2}" >"$1.out" 2>"$1.err" &
 	run[$1]=$!
 }
 # A moment of the next part of the run, so many seconds long: a place is kept every three.

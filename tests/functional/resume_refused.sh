@@ -16,8 +16,8 @@ two_hosts v w
 start_both
 
 # A place in the middle of a run, of two volumes and of the device.
-expect 3 --state place --limit 10M --max-duration 1s v.a v.b
-compare 3 --limit 10M --max-duration 1s v
+expect 3 --state place --run 16 --limit 10M --max-duration 1s v.a v.b
+compare 3 --run 16 --limit 10M --max-duration 1s v
 kept=a.state/v/ledger
 [ -s place ] && [ -s $kept ] || die "no place was kept"
 cp place whole
@@ -100,11 +100,13 @@ cp whole place
 refused 'the local volume is file .*, it is of file' w.a w.b
 refused 'the local volume is file .*, it is of file' v.b v.a
 refused 'track' --track-size 128K v.a v.b
+refused 'what is compared is data, it is of xxh3-128' --by data v.a v.b
+refused 'what is compared is sha256' --digest sha256 v.a v.b
 cp --remove-destination v.b v.b.new
 mv v.b.new v.b # the same bytes under the same name are another file
 refused 'the remote volume is file' v.a v.b
 rm place
-expect 3 --state place --limit 10M --max-duration 1s v.a v.b
+expect 3 --state place --run 16 --limit 10M --max-duration 1s v.a v.b
 truncate -s 19000000 v.a v.b
 refused 'size|bytes' v.a v.b
 
@@ -118,7 +120,7 @@ refused_device()
 	cmp $kept before || die "what was refused has been changed"
 }
 kept=a.state/w/ledger
-compare 3 --limit 10M --max-duration 1s w
+compare 3 --run 16 --limit 10M --max-duration 1s w
 cp $kept whole.w
 head -c 100 whole.w >$kept
 refused_device truncated
@@ -129,7 +131,7 @@ cp whole.device $kept # of another device
 refused_device 'device|v'
 compare 0 --json --restart w
 json .resumed_tracks 0
-compare 3 --limit 10M --max-duration 1s w
+compare 3 --run 16 --limit 10M --max-duration 1s w
 stop a
 sed -i 's/^\[primary\]/&\ntrack-size = 128K/' a.conf
 stop b

@@ -50,7 +50,7 @@ start_sshd()
 {
 	local i
 	for ((i = 0; i < 20; i++)); do
-		port=$((20000 + RANDOM % 10000))
+		port=$(free_port)
 		cat >"$T/etc/sshd_config" <<-END
 			Port $port
 			ListenAddress 127.0.0.1

@@ -45,12 +45,14 @@ expect 4 --socket "$T/none" a
 says 'is ra-primaryd running\? \(There is a file a here\. .*ra-compare a B\)$'
 expect 4 --json --socket "$T/none" a # a name without a slash is a device, also when there is such a file
 json .result error
-for bad in --jobs=0 --jobs=65 --jobs=x --run=65 --delivery=never --retry-delay=1 --tracks=5-2 --repeat=0 --cache=15M \
+for bad in --jobs=0 --jobs=65 --jobs=x --run=1025 --by=bytes --digest=md5 --delivery=never --retry-delay=1 --tracks=5-2 --repeat=0 --cache=15M \
 	--track-size=5000 --io=maybe --exact=-1 --no-such-option; do
 	expect 2 "$bad" a a
 	says "$(cut -d= -f1 <<<"${bad#--}")"
 	[ "$(tail -n 1 err)" = "Try 'ra-compare --help'." ] && [ "$(wc -l <err)" = 2 ] || die "no hint after the error"
 done
+expect 2 --by data --digest sha256 a a
+says 'digest sha256 does not go with --by data'
 head -c 100 a >small
 expect 2 --tracks 1 small small
 says 'there is no track 1; the larger volume has 1 track, counted from 0'

@@ -122,9 +122,11 @@ with_relay()
 	start a
 }
 [ -z "${RA_LONG:-}" ] || for delivery in disconnect poll hold; do
-	for cut in "--cut-after $((RANDOM * 20 + 3000))" "--cut-after-up $((RANDOM % 1600 + 1600))"; do
-		with_relay $cut --cut-times 12
-		run --delivery $delivery v
+	for cut in "data --cut-after $((RANDOM * 20 + 3000))" "data --cut-after-up $((RANDOM % 1600 + 1600))" \
+		"digest --cut-after $((RANDOM % 3000 + 3000))"; do
+		# shellcheck disable=SC2086
+		with_relay ${cut#* } --cut-times 12
+		run --delivery $delivery --by "${cut%% *}" --restart v
 		finish 1
 		json '.link.relinks >= 1' true
 		json .tracks.different 1

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Equal and damaged volumes in all three deliveries: verdict, exit status, exact offsets, and counters that show that
-# poll polled and disconnect disconnected.
+# Equal and damaged volumes in all three deliveries, by digest and by data: verdict, exit status, exact offsets, and
+# counters that show that poll polled and disconnect disconnected.
 . tests/functional/lib.sh
 
 noise a 20000000
@@ -14,10 +14,10 @@ poke a 9999999 abc
 poke b 9999999 abc
 change c 19999999
 
-for delivery in disconnect poll hold; do
-	expect 0 --delivery "$delivery" a b
+for by in digest data; do for delivery in disconnect poll hold; do
+	expect 0 --by $by --delivery "$delivery" a b
 	says '^IDENTICAL: '
-	expect 0 --json --delivery "$delivery" a b
+	expect 0 --json --by $by --delivery "$delivery" a b
 	json .format ra-compare/1
 	json .result identical
 	json .complete true
@@ -31,18 +31,20 @@ for delivery in disconnect poll hold; do
 	poll) json '.link.data_not_found > 0 and .link.disconnects == 0' true ;;
 	hold) json '.link.disconnects == 0 and .link.reconnects == 0 and .link.data_not_found == 0' true ;;
 	esac
-	json '.wire_bytes > 20000000' true
-	expect 1 --settle 0 --delivery "$delivery" a c
+	if [ $by = data ]; then json '.wire_bytes > 20000000' true; else json '.wire_bytes < 100000' true; fi
+	expect 1 --settle 0 --by $by --delivery "$delivery" a c
 	says '^DIFFERENT: '
-	expect 1 --json --settle-delay 1ms --delivery "$delivery" a c
+	expect 1 --json --settle-delay 1ms --by $by --delivery "$delivery" a c
 	json .result different
 	json .tracks.different 3
 	json '[.ranges[] | "\(.state) \(.offset)+\(.length) \(.exact)"] | join(", ")' \
 		'different 0+1 true, different 9999999+3 true, different 19999999+1 true'
 	json_sums
+done; done
+for by in digest data; do
+	expect 0 --by $by --jobs 1 --run 1 a b
+	expect 0 --by $by --jobs 64 --run 4 a b
 done
-expect 0 --jobs 1 --run 1 a b
-expect 0 --jobs 64 --run 4 a b
 expect 1 --settle 0 --exact 1 --json a c
 json '[.ranges[] | .exact] | join(",")' true,false,false
 json '.ranges[1].offset' $((9999999 / 65536 * 65536))

@@ -2,7 +2,8 @@
  *
  * A hostile host: the input is what it writes to the socket, in pieces, with a memfd that may be a bad one. The first
  * byte chooses the memory that goes with it, the second the size of the pieces; the rest is the stream. Everything
- * behind the socket is real, but for the volume and the secondary, which answers each request at once with zeros.
+ * behind the socket is real, but for the volume and the secondary, which answers each request at once: with zeros, or
+ * with digests and holes behind them.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -139,13 +140,19 @@ static void on_up(void *arg)
 	(void)arg;
 }
 
-static void answer_read(struct msg_read_reply *reply, const struct msg_read *read)
+/* The bytes of its payload. */
+static uint32_t answer_read(struct msg_read_reply *reply, const struct msg_read *read)
 {
 	reply->tag = read->tag;
 	reply->status = STATUS_OK;
 	reply->link_id = read->link_id == 0 ? 1 : 0;
 	reply->track_count = read->track_count;
-	memset(reply->states, TRACK_ZERO, read->track_count);
+	memset(reply->states, read->digest == DIGEST_NONE ? TRACK_ZERO : TRACK_DATA, read->track_count);
+	if (read->digest == DIGEST_NONE || read->track_count == 1)
+		return read->track_count * digest_bytes(read->digest);
+	reply->states[read->track_count - 1] = TRACK_HOLE;
+	reply->hole_tracks = 9;
+	return (read->track_count - 1) * digest_bytes(read->digest);
 }
 
 static void done(struct message *answer, uint32_t tag)
@@ -157,7 +164,8 @@ static void done(struct message *answer, uint32_t tag)
 static int on_frame(void *arg, const struct message *message, uint32_t payload_bytes)
 {
 	static const uint64_t invalid[] = { 5, 2 };
-	const struct conn_piece piece = { invalid, sizeof(invalid) };
+	static const uint8_t digests[RUN_DIGESTS_MAX * DIGEST_BYTES_MAX] = { 7 };
+	struct conn_piece piece = { invalid, 0 };
 	struct target *target = arg;
 	struct message *answer = &target->answer;
 	(void)payload_bytes;
@@ -167,7 +175,7 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		conn_accept(target->secondary);
 		answer->type = MESSAGE_HELLO_REPLY;
 		answer->hello_reply = (struct msg_hello_reply){ .status = STATUS_OK, .protocol = RA_PROTOCOL_VERSION,
-			.features = FEATURE_INVALID, .window_reads = 2, .secondary_id = 1 };
+			.features = FEATURE_INVALID, .window_reads = 2, .secondary_id = 1, .digests = DIGESTS_KNOWN };
 		break;
 	case MESSAGE_DEVICE_QUERY:
 		answer->type = MESSAGE_DEVICE_REPLY;
@@ -178,10 +186,11 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	case MESSAGE_INVALID:
 		answer->type = MESSAGE_INVALID_REPLY;
 		answer->invalid_reply = (struct msg_invalid_reply){ .tag = message->invalid.tag, .status = STATUS_OK };
+		piece.bytes = sizeof(invalid);
 		break;
 	case MESSAGE_READ:
 		answer->type = MESSAGE_READ_REPLY;
-		answer_read(&answer->read_reply, &message->read);
+		piece = (struct conn_piece){ digests, answer_read(&answer->read_reply, &message->read) };
 		break;
 	case MESSAGE_RESERVE:
 		answer->type = MESSAGE_RESERVE_REPLY;
@@ -203,7 +212,7 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		assert(message->type == MESSAGE_DETACH);
 		done(answer, message->detach.tag);
 	}
-	conn_send(target->secondary, answer, &piece, answer->type == MESSAGE_INVALID_REPLY, NULL, NULL);
+	conn_send(target->secondary, answer, &piece, piece.bytes > 0, NULL, NULL);
 	return 0;
 }
 

@@ -38,6 +38,7 @@ void bed_config(struct ra_config *config)
 	config->secondary_id = 7;
 	config->jobs = 64;
 	config->cache_bytes = 16 * MIB;
+	config->da_threads = DA_THREADS_SMALL_CACHE;
 }
 
 struct bed *bed_new(const struct ra_config *config, uint64_t tracks_each)

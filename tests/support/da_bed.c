@@ -52,6 +52,13 @@ int da_bed_set_up_long_queue(void **state)
 	return 0;
 }
 
+int da_bed_set_up_many_threads(void **state)
+{
+	(void)state;
+	start(64, DA_QUEUE_ELEMENTS);
+	return 0;
+}
+
 int da_bed_tear_down(void **state)
 {
 	(void)state;

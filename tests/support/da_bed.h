@@ -45,6 +45,7 @@ extern struct da_bed da_bed;
 int da_bed_set_up(void **state);
 int da_bed_set_up_two_threads(void **state);
 int da_bed_set_up_long_queue(void **state); /* two threads, DA_QUEUE_ELEMENTS */
+int da_bed_set_up_many_threads(void **state); /* 64, DA_QUEUE_ELEMENTS */
 int da_bed_tear_down(void **state);
 struct da_counts da_bed_count(void);
 /* Without the DA, for tests of reads. */

@@ -33,7 +33,7 @@ struct fake_secondary {
 	unsigned links, frames, cut_after;
 	struct conn *conn; /* NULL when closed */
 	uint32_t window_reads;
-	uint64_t features;
+	uint64_t features, digests;
 	struct message *received[KEPT];
 	unsigned received_count, taken_count;
 	struct message out;
@@ -91,6 +91,7 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	fake->out.hello_reply.status = fake->is_full ? STATUS_BUSY : STATUS_OK;
 	fake->out.hello_reply.protocol = RA_PROTOCOL_VERSION;
 	fake->out.hello_reply.features = message->hello.features & fake->features;
+	fake->out.hello_reply.digests = message->hello.digests & fake->digests;
 	fake->out.hello_reply.window_reads = fake->window_reads;
 	fake->out.hello_reply.secondary_id = 7;
 	snprintf(fake->out.hello_reply.software, sizeof(fake->out.hello_reply.software), "fake");
@@ -116,7 +117,7 @@ struct fake_secondary *fake_secondary_new(struct event_base *base, struct clock 
 	struct fake_secondary *fake = xcalloc(1, sizeof(*fake));
 	fake->listener = -1;
 	fake->window_reads = window_reads;
-	fake->features = UINT64_MAX;
+	fake->features = fake->digests = UINT64_MAX;
 	fake->context = tls_context_new(identity, TLS_SERVER, admit_anybody, fake);
 	fake->conn = conn_new_tls(base, clock, tls_new(fake->context, fd, fd), fd, fd, "fake", &ops, fake);
 	return fake;
@@ -175,7 +176,7 @@ struct fake_secondary *fake_secondary_new_listening(struct event_base *base, str
 	fake->base = base;
 	fake->clock = clock;
 	fake->window_reads = window_reads;
-	fake->features = UINT64_MAX;
+	fake->features = fake->digests = UINT64_MAX;
 	fake->context = tls_context_new(identity, TLS_SERVER, admit_anybody, fake);
 	fake_secondary_open_port(fake);
 	return fake;
@@ -203,6 +204,11 @@ void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_read
 void fake_secondary_set_features(struct fake_secondary *fake, uint64_t features)
 {
 	fake->features = features;
+}
+
+void fake_secondary_set_digests(struct fake_secondary *fake, uint64_t digests)
+{
+	fake->digests = digests;
 }
 
 void fake_secondary_set_full(struct fake_secondary *fake, bool is_full)

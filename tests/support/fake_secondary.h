@@ -33,6 +33,7 @@ void fake_secondary_set_identity(struct fake_secondary *fake, const struct tls_i
 void fake_secondary_set_window(struct fake_secondary *fake, uint32_t window_reads);
 /* That it knows, for the links to come: all at first. */
 void fake_secondary_set_features(struct fake_secondary *fake, uint64_t features);
+void fake_secondary_set_digests(struct fake_secondary *fake, uint64_t digests);
 /* Hello is answered with BUSY: no further link. */
 void fake_secondary_set_full(struct fake_secondary *fake, bool is_full);
 void fake_secondary_admit(struct fake_secondary *fake, bool admits);
@@ -55,7 +56,7 @@ void fake_secondary_volume(struct fake_secondary *fake, uint32_t tag, uint64_t s
 void fake_secondary_refuse_query(struct fake_secondary *fake, uint32_t tag, enum status status, const char *detail);
 void fake_secondary_job(struct fake_secondary *fake, uint32_t tag, uint64_t link_id);
 void fake_secondary_status(struct fake_secondary *fake, uint32_t tag, enum status status, uint64_t floor);
-/* OK or RECONNECT with DATA tracks that hold this byte; bytes: the payload's length. */
+/* OK or RECONNECT with DATA tracks, each byte of which, or of their digests, is this; bytes: the payload's length. */
 void fake_secondary_data(struct fake_secondary *fake, uint32_t tag, enum status status, uint32_t track_count, int byte,
 	uint32_t bytes);
 void fake_secondary_done(struct fake_secondary *fake, uint32_t tag);

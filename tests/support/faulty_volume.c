@@ -32,6 +32,7 @@ struct switches {
 	char same_byte;
 	int bad_error, open_error, lock_error;
 	size_t read_bytes_max;
+	unsigned read_ms;
 };
 
 struct faulty_volume {
@@ -186,6 +187,8 @@ static ssize_t faulty_read(void *arg, const struct iovec *iov, int iov_count, ui
 		bytes = 0;
 	else if (bytes > now.size_bytes - offset)
 		bytes = (size_t)(now.size_bytes - offset);
+	if (now.read_ms > 0)
+		nanosleep(&(struct timespec){ now.read_ms / 1000, now.read_ms % 1000 * 1000000L }, NULL);
 	is_bad = overlaps(&now.bad, offset, offset + bytes);
 	if (now.read_bytes_max && bytes > now.read_bytes_max)
 		bytes = now.read_bytes_max;
@@ -350,6 +353,12 @@ void faulty_volume_set_lock_error(struct faulty_volume *faulty, int error)
 void faulty_volume_set_read_bytes_max(struct faulty_volume *faulty, size_t bytes)
 {
 	lock(faulty)->now.read_bytes_max = bytes;
+	unlock(faulty);
+}
+
+void faulty_volume_set_read_ms(struct faulty_volume *faulty, unsigned ms)
+{
+	lock(faulty)->now.read_ms = ms;
 	unlock(faulty);
 }
 

@@ -42,6 +42,8 @@ void faulty_volume_set_open_error(struct faulty_volume *faulty, int error); /* 0
 void faulty_volume_set_lock_error(struct faulty_volume *faulty, int error);
 /* Each read brings at most so many bytes; 0: no limit. */
 void faulty_volume_set_read_bytes_max(struct faulty_volume *faulty, size_t bytes);
+/* What each read takes, however many there are at once; 0: nothing. */
+void faulty_volume_set_read_ms(struct faulty_volume *faulty, unsigned ms);
 void faulty_volume_set_size(struct faulty_volume *faulty, uint64_t size_bytes);
 
 /* While on, reads (opens and sizes; locks) do not return; off lets those that hang go on. */

@@ -136,8 +136,7 @@ void host_end_send_open(struct host_end *end, const char *device)
 	host_end_send(end);
 }
 
-void host_end_send_read(struct host_end *end, uint32_t tag, enum side side, uint64_t first, uint32_t count,
-	uint32_t slot)
+static void put_read(struct host_end *end, uint32_t tag, enum side side, uint64_t first, uint32_t count, uint32_t slot)
 {
 	struct msg_host_read *read = &host_end_out(end, MESSAGE_HOST_READ)->host_read;
 	read->tag = tag;
@@ -147,6 +146,21 @@ void host_end_send_read(struct host_end *end, uint32_t tag, enum side side, uint
 	read->track_count = count;
 	read->slot = slot;
 	read->delivery = DELIVERY_DISCONNECT;
+}
+
+void host_end_send_read(struct host_end *end, uint32_t tag, enum side side, uint64_t first, uint32_t count,
+	uint32_t slot)
+{
+	put_read(end, tag, side, first, count, slot);
+	host_end_send(end);
+}
+
+void host_end_send_digest_read(struct host_end *end, uint32_t tag, enum side side, uint64_t first, uint32_t count,
+	uint32_t slot, enum digest digest, uint64_t end_bytes)
+{
+	put_read(end, tag, side, first, count, slot);
+	end->out.host_read.digest = digest;
+	end->out.host_read.end_bytes = end_bytes;
 	host_end_send(end);
 }
 

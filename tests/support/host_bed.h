@@ -63,6 +63,8 @@ void host_end_open(struct host_end *end);
 /* Stream and slot have the same number. */
 void host_end_send_read(struct host_end *end, uint32_t tag, enum side side, uint64_t first, uint32_t count,
 	uint32_t slot);
+void host_end_send_digest_read(struct host_end *end, uint32_t tag, enum side side, uint64_t first, uint32_t count,
+	uint32_t slot, enum digest digest, uint64_t end_bytes);
 
 unsigned host_end_unread(const struct host_end *end);
 /* The next reply, which must be of this type; waits for DA threads. */

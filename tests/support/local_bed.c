@@ -33,15 +33,23 @@ void local_bed_on_read(void *arg, const struct local_read_result *result)
 		memcpy(got->states, result->states, result->track_count);
 }
 
-enum status local_bed_read(struct local_bed *f, uint64_t first, uint32_t count, struct local_bed_outcome *outcome)
+enum status local_bed_read_digests(struct local_bed *f, uint64_t first, uint32_t count, enum digest digest,
+	uint64_t end_bytes, struct local_bed_outcome *outcome)
 {
 	struct local_read_spec spec = {
 		.first_track = first,
 		.track_count = count,
+		.digest = digest,
+		.end_bytes = end_bytes,
 		.memory = shm_slot(f->shm, (uint32_t)first),
 		.shm = f->shm,
 	};
 	return local_read(f->user, &spec, local_bed_on_read, outcome);
+}
+
+enum status local_bed_read(struct local_bed *f, uint64_t first, uint32_t count, struct local_bed_outcome *outcome)
+{
+	return local_bed_read_digests(f, first, count, DIGEST_NONE, 0, outcome);
 }
 
 void local_bed_open(struct local_bed *f)

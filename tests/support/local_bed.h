@@ -25,7 +25,7 @@ struct local_bed_info {
 struct local_bed_outcome {
 	unsigned count;
 	struct local_read_result result;
-	uint8_t states[RUN_TRACKS_MAX];
+	uint8_t states[RUN_DIGESTS_MAX];
 };
 
 struct local_bed {
@@ -40,6 +40,8 @@ void local_bed_on_info(void *arg, enum status status, const struct volume_info *
 void local_bed_on_read(void *arg, const struct local_read_result *result);
 /* Into the slot with the number of the first track. */
 enum status local_bed_read(struct local_bed *f, uint64_t first, uint32_t count, struct local_bed_outcome *outcome);
+enum status local_bed_read_digests(struct local_bed *f, uint64_t first, uint32_t count, enum digest digest,
+	uint64_t end_bytes, struct local_bed_outcome *outcome);
 void local_bed_open(struct local_bed *f);
 
 /* For cmocka: *state is a struct local_bed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See relink_bed.h. Data of track t is the byte t + 1.
+ * See relink_bed.h. Data of track t, and each digest of it, is the byte t + 1.
  */
 #include "tests/support/relink_bed.h"
 
@@ -103,15 +103,16 @@ static void answer_query(struct relink_bed *bed, uint32_t tag)
 static void send_data(struct relink_bed *bed, const struct msg_read *read, enum status status)
 {
 	struct message reply = { .type = MESSAGE_READ_REPLY };
-	uint8_t payload[RELINK_SLOT_BYTES];
+	static uint8_t payload[RUN_DIGESTS_MAX * DIGEST_BYTES_MAX];
 	uint32_t bytes = 0;
 	reply.read_reply = (struct msg_read_reply){ .tag = read->tag, .status = status, .track_count = read->track_count };
 	for (uint32_t i = 0; i < read->track_count; i++) {
 		uint64_t track = read->first_track + i;
 		uint32_t track_bytes = track == RELINK_TRACKS - 1 ? RELINK_TRACK - 1000 : RELINK_TRACK;
+		uint32_t piece_bytes = read->digest == DIGEST_NONE ? track_bytes : digest_bytes(read->digest);
 		reply.read_reply.states[i] = TRACK_DATA;
-		memset(payload + bytes, (int)track + 1, track_bytes);
-		bytes += track_bytes;
+		memset(payload + bytes, (int)track + 1, piece_bytes);
+		bytes += piece_bytes;
 	}
 	fake_secondary_send(bed->secondary, &reply, payload, bytes);
 }
@@ -129,6 +130,8 @@ static void answer_read(struct relink_bed *bed, const struct msg_read *read)
 	bed->reads++;
 	bed->floor_seen = read->floor;
 	bed->reread_seen = read->reread;
+	bed->digest_seen = read->digest;
+	bed->end_seen = read->end_bytes;
 	if (read->delivery == DELIVERY_DISCONNECT) {
 		fake_secondary_status(bed->secondary, read->tag, STATUS_DISCONNECT, 0);
 		send_data(bed, read, STATUS_RECONNECT);
@@ -267,6 +270,7 @@ static void on_read(void *arg, const struct remote_read_result *result)
 	read->count++;
 	read->status = result->status;
 	read->floor = result->floor;
+	read->hole_tracks = result->hole_tracks;
 	read->track_count = result->track_count;
 	read->throttled_ms = result->throttled_ms;
 	read->disconnected = result->disconnected;
@@ -325,15 +329,28 @@ static unsigned slot_of(const struct relink_host *host, unsigned job)
 	return (unsigned)(host - host->bed->hosts) * RELINK_JOBS + job;
 }
 
+static void start_read(struct relink_host *host, unsigned job, struct remote_read_spec spec)
+{
+	spec.shm = host->bed->shm;
+	spec.memory = shm_slot(spec.shm, slot_of(host, job));
+	spec.memory_bytes = RELINK_SLOT_BYTES;
+	memset(spec.memory, 0, RELINK_SLOT_BYTES);
+	host->reads[job].digest = spec.digest;
+	assert_int_equal(remote_read(host->jobs[job], &spec, on_read, &host->reads[job]), STATUS_OK);
+}
+
 void relink_read_from(struct relink_host *host, unsigned job, uint64_t first_track, uint32_t track_count,
 	enum delivery delivery, uint64_t floor, bool reread)
 {
-	struct shm *shm = host->bed->shm;
-	struct remote_read_spec spec = { .first_track = first_track, .track_count = track_count, .delivery = delivery,
-		.floor = floor, .reread = reread, .memory = shm_slot(shm, slot_of(host, job)),
-		.memory_bytes = RELINK_SLOT_BYTES, .shm = shm };
-	memset(spec.memory, 0, RELINK_SLOT_BYTES);
-	assert_int_equal(remote_read(host->jobs[job], &spec, on_read, &host->reads[job]), STATUS_OK);
+	start_read(host, job, (struct remote_read_spec){ .first_track = first_track, .track_count = track_count,
+		.delivery = delivery, .floor = floor, .reread = reread });
+}
+
+void relink_read_digests(struct relink_host *host, unsigned job, uint64_t first_track, uint32_t track_count,
+	enum digest digest, uint64_t end_bytes)
+{
+	start_read(host, job, (struct remote_read_spec){ .first_track = first_track, .track_count = track_count,
+		.delivery = DELIVERY_DISCONNECT, .digest = digest, .end_bytes = end_bytes });
 }
 
 void relink_read(struct relink_host *host, unsigned job, uint64_t first_track, uint32_t track_count,
@@ -351,8 +368,9 @@ void relink_expect_read(struct relink_host *host, unsigned job, unsigned count, 
 	assert_string_equal(status_name(read->status), status_name(status));
 	if (status == STATUS_OK) {
 		const uint8_t *slot = shm_slot(host->bed->shm, slot_of(host, job));
+		uint32_t piece_bytes = read->digest == DIGEST_NONE ? RELINK_TRACK : digest_bytes(read->digest);
 		assert_true(read->track_count >= 1);
-		assert_int_equal(slot[0] + read->track_count - 1, slot[(read->track_count - 1) * RELINK_TRACK]);
+		assert_int_equal(slot[0] + read->track_count - 1, slot[(read->track_count - 1) * piece_bytes]);
 		assert_true(slot[0] > 0);
 	}
 }

@@ -26,8 +26,9 @@ struct tls_identity;
 /* What an answered read brought. */
 struct relink_read {
 	unsigned count;
+	enum digest digest; /* that was asked for */
 	enum status status;
-	uint64_t floor;
+	uint64_t floor, hole_tracks;
 	uint32_t track_count, throttled_ms;
 	bool disconnected;
 	char detail[DETAIL_MAX + 1];
@@ -70,6 +71,8 @@ struct relink_bed {
 	bool exclusive_seen; /* of the last Reserve */
 	uint64_t floor_seen; /* of the last Read */
 	bool reread_seen;
+	enum digest digest_seen;
+	uint64_t end_seen;
 };
 
 /* For cmocka. The link is not up yet. Tear-down gives up what is left and asserts that nothing stays. */
@@ -94,6 +97,8 @@ void relink_read(struct relink_host *host, unsigned job, uint64_t first_track, u
 	enum delivery delivery);
 void relink_read_from(struct relink_host *host, unsigned job, uint64_t first_track, uint32_t track_count,
 	enum delivery delivery, uint64_t floor, bool reread);
+void relink_read_digests(struct relink_host *host, unsigned job, uint64_t first_track, uint32_t track_count,
+	enum digest digest, uint64_t end_bytes); /* by DISCONNECT */
 /* Ended so often in all, the last time with this status; with OK the right tracks are in its slot. */
 void relink_expect_read(struct relink_host *host, unsigned job, unsigned count, enum status status);
 void relink_give_up(struct relink_host *host);

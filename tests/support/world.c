@@ -33,6 +33,8 @@ struct world_volume {
 	int open_error, lock_error;
 	bool hangs_reads, hangs_opens, hangs_locks, is_open, is_locked;
 	unsigned hung, opens;
+	unsigned reads_hung, reads_let, reads_gone; /* in all: that began to hang, of those the first may go on, have */
+	uint64_t hole_begin, hole_end;
 };
 
 static void lock(struct world_volume *volume)
@@ -55,6 +57,21 @@ static void hang_while(struct world_volume *volume, const bool *hangs)
 	while (*hangs)
 		pthread_cond_wait(&volume->changed, &volume->mutex);
 	volume->hung--;
+}
+
+/* With the mutex. */
+static void hang_read(struct world_volume *volume)
+{
+	if (!volume->hangs_reads)
+		return;
+	unsigned number = volume->reads_hung++;
+	volume->hung++;
+	pthread_cond_broadcast(&volume->changed);
+	while (volume->hangs_reads && number >= volume->reads_let)
+		pthread_cond_wait(&volume->changed, &volume->mutex);
+	volume->reads_gone++;
+	volume->hung--;
+	pthread_cond_broadcast(&volume->changed);
 }
 
 static int op_open(void *arg, struct volume_info *info)
@@ -87,7 +104,7 @@ static ssize_t op_read(void *arg, const struct iovec *iov, int iov_count, uint64
 {
 	struct world_volume *volume = arg;
 	lock(volume);
-	hang_while(volume, &volume->hangs_reads);
+	hang_read(volume);
 	uint64_t end = volume->size_bytes;
 	unlock(volume);
 	ssize_t total = 0;
@@ -101,8 +118,11 @@ static ssize_t op_read(void *arg, const struct iovec *iov, int iov_count, uint64
 
 static int op_next_data(void *arg, uint64_t offset, uint64_t *data_offset)
 {
-	(void)arg;
-	*data_offset = offset;
+	struct world_volume *volume = arg;
+	lock(volume);
+	bool is_in_hole = offset >= volume->hole_begin && offset < volume->hole_end;
+	*data_offset = is_in_hole ? volume->hole_end : offset;
+	unlock(volume);
 	return 0;
 }
 
@@ -174,6 +194,16 @@ void world_hang_reads(struct world *world)
 	unlock(world->volume);
 }
 
+void world_let_pass(struct world *world)
+{
+	lock(world->volume);
+	world->volume->reads_let = world->volume->reads_hung;
+	pthread_cond_broadcast(&world->volume->changed);
+	while (world->volume->reads_gone < world->volume->reads_let)
+		pthread_cond_wait(&world->volume->changed, &world->volume->mutex);
+	unlock(world->volume);
+}
+
 void world_hang_opens(struct world *world)
 {
 	lock(world->volume);
@@ -201,6 +231,14 @@ void world_release(struct world *world)
 	lock(world->volume);
 	world->volume->hangs_reads = world->volume->hangs_opens = world->volume->hangs_locks = false;
 	pthread_cond_broadcast(&world->volume->changed);
+	unlock(world->volume);
+}
+
+void world_punch(struct world *world, uint64_t begin_bytes, uint64_t end_bytes)
+{
+	lock(world->volume);
+	world->volume->hole_begin = begin_bytes;
+	world->volume->hole_end = end_bytes;
 	unlock(world->volume);
 }
 

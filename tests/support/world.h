@@ -47,7 +47,9 @@ void world_hang_reads(struct world *world);
 void world_hang_opens(struct world *world);
 void world_hang_locks(struct world *world);
 void world_wait_hung(struct world *world, unsigned count); /* until so many calls hang */
+void world_let_pass(struct world *world); /* the reads that hang now go on; returns when they have */
 void world_release(struct world *world);
+void world_punch(struct world *world, uint64_t begin_bytes, uint64_t end_bytes); /* a hole, the only one */
 void world_resize(struct world *world, uint64_t size_bytes);
 bool world_is_open(struct world *world);
 bool world_is_locked(struct world *world);

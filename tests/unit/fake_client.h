@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A primary for tests of the host program: the functions of local/client.h, defined in the test itself, so that the
- * linker leaves the real ones out. Requests are kept until the test answers them. Two volumes in memory; a read is
- * answered from them, or with a status that the test chooses. Include it once per program.
+ * linker leaves the real ones out. Requests are kept until the test answers them. Two volumes in memory, behind which
+ * larger ones have holes; a read is answered from them, or with a status that the test chooses. Include it once per
+ * program.
  * check-style: long because the functions of local/client.h are defined here.
  */
 #ifndef RA_TESTS_UNIT_FAKE_CLIENT_H
@@ -16,12 +17,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "local/client.h"
 #include "local/shm.h"
 
 #define FAKE_READS_MAX 256u
 #define FAKE_TRACK_BYTES 4096u
-#define FAKE_VOLUME_BYTES (64u * FAKE_TRACK_BYTES)
+#define FAKE_TRACKS 64u
+#define FAKE_VOLUME_BYTES (FAKE_TRACKS * FAKE_TRACK_BYTES)
 
 struct fake_read {
 	struct msg_host_read request;
@@ -57,7 +61,10 @@ struct client {
 	uint32_t throttled_ms, disk_ms; /* of each read that is answered from now on */
 	uint64_t cpu_ms;                /* likewise */
 	uint8_t local[FAKE_VOLUME_BYTES], remote[FAKE_VOLUME_BYTES];
-	uint8_t local_states[64], remote_states[64]; /* TRACK_UNSET: data */
+	uint8_t local_states[FAKE_TRACKS], remote_states[FAKE_TRACKS]; /* TRACK_UNSET: data */
+	bool odd_digests[FAKE_TRACKS]; /* of the remote volume: not those of its data */
+	bool has_zero_digests;         /* all are zeros */
+	bool tells_holes;              /* behind an answer */
 };
 
 struct client *client_new(struct event_base *base, struct clock *clock, int fd, struct shm *shm, int memory_fd,
@@ -114,7 +121,11 @@ void client_read(struct client *client, const struct msg_host_read *request,
 	void (*reply)(void *arg, const struct msg_host_read_reply *), void *arg)
 {
 	assert(client->read_count < FAKE_READS_MAX);
-	assert(request->track_count >= 1 && request->track_count <= RUN_TRACKS_MAX);
+	assert(request->track_count >= 1);
+	assert(request->track_count <= (request->digest == DIGEST_NONE ? RUN_TRACKS_MAX : RUN_DIGESTS_MAX));
+	assert((request->digest == DIGEST_NONE) == (request->end_bytes == 0));
+	assert(request->end_bytes <= client->local_bytes && request->end_bytes <= client->remote_bytes);
+	assert(!client->digest_only || request->digest != DIGEST_NONE);
 	client->reads[client->read_count++] = (struct fake_read){ *request, reply, arg };
 	client->reads_sent++;
 }
@@ -183,36 +194,102 @@ static inline uint32_t fake_track_bytes(uint64_t volume_bytes, uint64_t track)
 	return left < FAKE_TRACK_BYTES ? (uint32_t)left : FAKE_TRACK_BYTES;
 }
 
+static inline bool fake_is_zero(const uint8_t *bytes, uint32_t count)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0;
+}
+
+/* A volume as a read sees it. */
+struct fake_view {
+	const uint8_t *bytes, *states;
+	uint64_t end_bytes;
+	const struct client *client;
+	enum digest digest;
+	bool is_remote;
+};
+
+static inline struct fake_view fake_view(const struct client *client, const struct msg_host_read *read)
+{
+	bool is_remote = read->side == SIDE_REMOTE;
+
+	return (struct fake_view){
+		.bytes = is_remote ? client->remote : client->local,
+		.states = is_remote ? client->remote_states : client->local_states,
+		.end_bytes = read->end_bytes ? read->end_bytes : is_remote ? client->remote_bytes : client->local_bytes,
+		.client = client,
+		.digest = read->digest,
+		.is_remote = is_remote,
+	};
+}
+
+/* Data of zeros has no digest. */
+static inline enum track_state fake_state(const struct fake_view *view, uint64_t track)
+{
+	if (track >= FAKE_TRACKS)
+		return TRACK_HOLE;
+	if (view->states[track] != TRACK_UNSET)
+		return (enum track_state)view->states[track];
+	return view->digest != DIGEST_NONE && fake_is_zero(view->bytes + track * FAKE_TRACK_BYTES,
+		fake_track_bytes(view->end_bytes, track)) ? TRACK_ZERO : TRACK_DATA;
+}
+
+/* Puts the data, or the digest, of the track there; returns its bytes. */
+static inline uint32_t fake_put(const struct fake_view *view, uint64_t track, uint8_t *to)
+{
+	const uint8_t *data = view->bytes + track * FAKE_TRACK_BYTES;
+	uint32_t bytes = fake_track_bytes(view->end_bytes, track), digested = digest_bytes(view->digest);
+	XXH128_canonical_t digest;
+
+	if (view->digest == DIGEST_NONE) {
+		memcpy(to, data, bytes);
+		return bytes;
+	}
+	XXH128_canonicalFromHash(&digest, XXH3_128bits(data, bytes));
+	for (uint32_t i = 0; i < digested; i++)
+		to[i] = view->client->has_zero_digests ? 0 : (uint8_t)(digest.digest[i % 16] + i / 16);
+	to[digested - 1] ^= view->is_remote && view->client->odd_digests[track];
+	return digested;
+}
+
+static inline uint64_t fake_holes_from(const struct fake_view *view, uint64_t track)
+{
+	uint64_t end = view->end_bytes / FAKE_TRACK_BYTES + (view->end_bytes % FAKE_TRACK_BYTES != 0), at = track;
+
+	while (at < end && at < FAKE_TRACKS && view->states[at] == TRACK_HOLE)
+		at++;
+	return at < FAKE_TRACKS ? at - track : end - track;
+}
+
 /* Answers the oldest read of the side with the first tracks (at most) of what it asked for. */
 static inline void fake_answer_some(struct client *client, enum side side, uint32_t most)
 {
 	struct fake_read read = fake_take(client, side);
 	struct msg_host_read_reply reply = { .status = STATUS_OK, .throttled_ms = client->throttled_ms,
 		.disk_ms = client->disk_ms, .cpu_ms = client->cpu_ms };
-	const uint8_t *volume = side == SIDE_LOCAL ? client->local : client->remote;
-	const uint8_t *states = side == SIDE_LOCAL ? client->local_states : client->remote_states;
-	uint64_t volume_bytes = side == SIDE_LOCAL ? client->local_bytes : client->remote_bytes;
+	const struct fake_view view = fake_view(client, &read.request);
+	uint32_t place_bytes = view.digest == DIGEST_NONE ? FAKE_TRACK_BYTES : digest_bytes(view.digest);
 	uint8_t *slot = shm_slot(client->shm, read.request.slot), *packed = slot;
 
-	memset(slot, 0xee, (size_t)read.request.track_count * FAKE_TRACK_BYTES);
+	assert((size_t)read.request.track_count * place_bytes <= shm_slot_bytes(client->shm));
+	memset(slot, 0xee, (size_t)read.request.track_count * place_bytes);
 	reply.track_count = read.request.track_count < most ? read.request.track_count : most;
 	for (uint32_t i = 0; i < reply.track_count; i++) {
 		uint64_t track = read.request.first_track + i;
-		uint32_t bytes = fake_track_bytes(volume_bytes, track);
 
-		reply.states[i] = states[track] == TRACK_UNSET ? TRACK_DATA : states[track];
-		if (reply.states[i] != TRACK_DATA)
-			continue;
-		memcpy(side == SIDE_LOCAL ? slot + (size_t)i * FAKE_TRACK_BYTES : packed, volume + track * FAKE_TRACK_BYTES,
-			bytes);
-		packed += bytes;
+		assert(track * FAKE_TRACK_BYTES < view.end_bytes);
+		reply.states[i] = fake_state(&view, track);
+		if (reply.states[i] == TRACK_DATA)
+			packed += fake_put(&view, track, view.is_remote ? packed : slot + (size_t)i * place_bytes);
 	}
+	if (client->tells_holes && reply.track_count == read.request.track_count &&
+		reply.states[reply.track_count - 1] == TRACK_HOLE)
+		reply.hole_tracks = fake_holes_from(&view, read.request.first_track + reply.track_count);
 	read.reply(read.arg, &reply);
 }
 
 static inline void fake_answer(struct client *client, enum side side)
 {
-	fake_answer_some(client, side, RUN_TRACKS_MAX);
+	fake_answer_some(client, side, RUN_DIGESTS_MAX);
 }
 
 static inline void fake_answer_status(struct client *client, enum side side, enum status status, uint64_t floor,
@@ -253,6 +330,7 @@ static inline void fake_answer_open(struct client *client, enum status status)
 		.offset_bytes = client->remote_offset_bytes, .is_common = client->remote_is_common,
 		.identity = "file 2:4" };
 	reply.digest_only = client->digest_only;
+	reply.digests = DIGESTS_KNOWN;
 	strcpy(reply.local.path, "/dev/a");
 	strcpy(reply.remote.path, "/dev/b");
 	client->open_reply(client->arg, &reply);

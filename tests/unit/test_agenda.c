@@ -54,7 +54,8 @@ static int set_up(void **state)
 	f->options = (struct options){ .jobs = 3, .settle_rounds = 2, .settle_delay_ms = DELAY_MS, .mark = true };
 	f->setup = (struct report_setup){ .name_local = "a", .name_remote = "b", .track_bytes = TRACK,
 		.exact_tracks = 100, .pass = 1 };
-	f->config = (struct agenda_config){ .clock = f->clock, .options = &f->options, .run_tracks = RUN,
+	f->config = (struct agenda_config){ .clock = f->clock, .options = &f->options, .run_tracks_first = RUN,
+		.run_tracks_most = RUN, .run_tracks_data = RUN,
 		.max_lag_ms = LAG_MS, .now_wall_s = START, .ready = on_ready, .arg = f };
 	for (uint32_t i = 0; i < TRACK; i++)
 		f->local[i] = f->remote[i] = 1;
@@ -131,6 +132,7 @@ static struct stream_run next(struct fixture *f)
 
 	assert_true(agenda_next_run(f->agenda, &run));
 	run.asked_wall_s = START + 7;
+	run.has_data = true;
 	return run;
 }
 
@@ -153,16 +155,22 @@ static void expect_none(struct fixture *f)
 
 static void compared(struct fixture *f, const struct stream_run *run, uint64_t track, bool is_equal)
 {
-	struct stream_track read = { .track = track, .is_equal = is_equal, .local = f->local,
-		.remote = run->kind == RUN_FIRST ? NULL : is_equal ? f->local : f->remote };
+	struct stream_track read = { .track = track, .local = f->local,
+		.remote = run->kind == RUN_FIRST ? NULL : f->remote };
 
-	agenda_compared(f->agenda, run, &read);
+	if (is_equal && run->kind != RUN_FIRST)
+		agenda_equal(f->agenda, run, track, 1, false);
+	else
+		agenda_compared(f->agenda, run, &read);
 }
 
 static void compared_all(struct fixture *f, const struct stream_run *run, bool is_equal)
 {
-	for (uint32_t i = 0; i < run->track_count; i++)
-		compared(f, run, run->first_track + i, is_equal);
+	if (is_equal && run->kind != RUN_FIRST)
+		agenda_equal(f->agenda, run, run->first_track, run->track_count, false);
+	else
+		for (uint32_t i = 0; i < run->track_count; i++)
+			compared(f, run, run->first_track + i, is_equal);
 }
 
 static void gave_up(struct fixture *f, const struct stream_run *run, enum report_reason reason)
@@ -249,7 +257,7 @@ static void what_an_unfinished_run_found_is_not_read_again(void **state)
 	assert_int_equal(track_set_tracks(agenda_different(f->agenda)), 1);
 	expect(f, RUN_PASS, 4, 1);
 	work(f);
-	report_identical(f->report, 4, false);
+	report_identical(f->report, 4, 1, false);
 	finish(f);
 	assert_int_equal(told(f, REPORT_IDENTICAL), 18);
 	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
@@ -274,8 +282,8 @@ static void only_tracks_proven_longer_ago_are_read(void **state)
 	expect(f, RUN_PASS, 0, 4);
 	expect(f, RUN_PASS, 8, 4);
 	for (uint64_t track = 0; track < 4; track++) {
-		report_identical(f->report, track, false);
-		report_identical(f->report, track + 8, false);
+		report_identical(f->report, track, 1, false);
+		report_identical(f->report, track + 8, 1, false);
 	}
 	work(f);
 	finish(f);
@@ -327,17 +335,17 @@ static void nothing_else_is_tried_again(void **state)
 {
 	struct fixture *f = *state;
 
-	start(f, 4);
+	start(f, (REASON_COUNT - 2) * RUN);
 	for (enum report_reason reason = 0; reason < REASON_COUNT; reason++) {
-		struct stream_run run = { .kind = RUN_PASS, .first_track = 0, .track_count = 1 };
+		struct stream_run run;
 
 		if (reason == REASON_TIMED_OUT || reason == REASON_REFUSED)
 			continue;
-		agenda_gave_up(f->agenda, &run, 0, 1, reason);
-		assert_int_equal(told_for(f, reason), 1);
+		run = next(f);
+		gave_up(f, &run, reason);
+		assert_int_equal(told_for(f, reason), RUN);
 	}
-	expect(f, RUN_PASS, 0, 4);
-	expect_none(f);
+	finish(f);
 }
 
 static void a_retry_that_differs_is_settled_too(void **state)
@@ -773,6 +781,598 @@ static void what_is_not_final_is_not_kept(void **state)
 	assert_int_equal(track_set_tracks(ledger_run_different(f->ledger)), 0);
 }
 
+/* ---- Digests ---- */
+
+static void by_digest(struct fixture *f)
+{
+	f->config.digest = DIGEST_XXH3_128;
+	f->config.run_tracks_data = 2;
+}
+
+static void digests_that_differ_are_final_only_as_data(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.settle_rounds = 0;
+	by_digest(f);
+	add_ledger(f, 12);
+	start(f, 12);
+	run = expect(f, RUN_PASS, 0, 4);
+	assert_int_equal(run.digest, DIGEST_XXH3_128);
+	compared(f, &run, 0, true);
+	for (uint64_t track = 1; track < 4; track++)
+		compared(f, &run, track, false);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 0);
+	assert_int_equal(track_set_tracks(ledger_run_different(f->ledger)), 0);
+	assert_false(agenda_is_empty(f->agenda));
+	run = expect(f, RUN_EXACT, 1, 2); /* before new ones */
+	assert_int_equal(run.digest, DIGEST_NONE);
+	compared(f, &run, 1, true);
+	compared(f, &run, 2, false);
+	assert_int_equal(report_figures(f->report)->settled_tracks, 1);
+	assert_int_equal(track_set_tracks(ledger_run_identical(f->ledger)), 2);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
+	assert_true(report_range(f->report, 0)->is_exact);
+	assert_int_equal(report_range(f->report, 0)->length_bytes, 2);
+	run = expect(f, RUN_EXACT, 3, 1);
+	compared(f, &run, 3, false);
+	work(f);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 10);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 2);
+}
+
+static void digests_that_differ_are_settled_by_data(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	by_digest(f);
+	start(f, 3);
+	run = expect(f, RUN_PASS, 0, 3);
+	compared_all(f, &run, false);
+	clock_advance(f->clock, DELAY_MS);
+	run = expect(f, RUN_FIRST, 0, 2); /* as many as of data */
+	assert_int_equal(run.digest, DIGEST_NONE);
+	compared_all(f, &run, false);
+	run = expect(f, RUN_FIRST, 2, 1);
+	compared_all(f, &run, false);
+	clock_advance(f->clock, LAG_MS);
+	run = expect(f, RUN_SECOND, 0, 2);
+	assert_int_equal(run.digest, DIGEST_NONE);
+	compared_all(f, &run, true);
+	run = expect(f, RUN_SECOND, 2, 1);
+	compared_all(f, &run, true);
+	finish(f);
+	assert_int_equal(report_figures(f->report)->settled_tracks, 3);
+}
+
+/* No data may be read. */
+static void digests_alone_are_settled_and_told_as_whole_tracks(void **state)
+{
+	for (int is_final = 0; is_final < 2; is_final++) {
+		struct fixture *f = *state;
+		const struct report_range *range;
+		struct stream_run run;
+
+		by_digest(f);
+		f->options.settle_rounds = 1;
+		f->config.is_digest_only = true;
+		f->config.is_final = is_final != 0;
+		agenda_free(f->agenda);
+		report_free(f->report);
+		start(f, 4);
+		run = expect(f, RUN_PASS, 0, 4);
+		compared_all(f, &run, false);
+		if (!is_final) {
+			clock_advance(f->clock, DELAY_MS);
+			run = expect(f, RUN_FIRST, 0, 4);
+			assert_int_equal(run.digest, DIGEST_XXH3_128);
+			compared_all(f, &run, false);
+			memset(f->local + digest_bytes(DIGEST_XXH3_128), 7, 100); /* no part of the digest */
+			clock_advance(f->clock, LAG_MS);
+			run = expect(f, RUN_SECOND, 0, 4);
+			assert_int_equal(run.digest, DIGEST_XXH3_128);
+			compared_all(f, &run, false);
+		}
+		finish(f);
+		assert_int_equal(told(f, REPORT_DIFFERENT), 4);
+		range = report_range(f->report, 0);
+		assert_int_equal(range->length_bytes, 4 * TRACK);
+		assert_false(range->is_exact);
+		assert_int_equal(range->shape, SHAPE_DATA);
+		assert_int_equal(range->confirm.times, is_final ? 0 : 1);
+	}
+}
+
+/* All digests differ, and streams have a run each: no more of them are looked for before their data was read. */
+static void what_waits_for_its_data_is_what_streams_had(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run runs[3], run;
+
+	f->options.settle_rounds = 0;
+	f->setup.exact_tracks = 0;
+	by_digest(f);
+	start(f, 1000);
+	for (uint64_t first = 0; first < 996; first += 12) {
+		for (unsigned i = 0; i < 3; i++)
+			runs[i] = expect(f, RUN_PASS, first + 4 * i, 4);
+		for (int i = 2; i >= 0; i--)
+			compared_all(f, &runs[i], false);
+		for (uint64_t at = first; at < first + 12; at += 2) {
+			run = expect(f, RUN_EXACT, at, 2);
+			compared_all(f, &run, false);
+		}
+	}
+	run = next(f);
+	compared_all(f, &run, true);
+	finish(f);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 996);
+}
+
+/* Of tracks whose digests differ: some wait for their data, some are being read, some are found only then. */
+static void a_stop_leaves_differing_digests_unsettled(void **state)
+{
+	enum { EQUAL, DIFFERENT, GONE, UNREADABLE, OUTCOMES };
+
+	for (int outcome = EQUAL; outcome < OUTCOMES; outcome++) {
+		struct fixture *f = *state;
+		struct stream_run found, late, exact;
+
+		f->options.settle_rounds = outcome == EQUAL ? 0 : 2; /* it makes no difference */
+		f->config.is_final = true;
+		by_digest(f);
+		agenda_free(f->agenda);
+		report_free(f->report);
+		start(f, 20);
+		found = expect(f, RUN_PASS, 0, 4);
+		late = expect(f, RUN_PASS, 4, 4);
+		compared_all(f, &found, false);
+		exact = expect(f, RUN_EXACT, 0, 2);
+		agenda_stop(f->agenda, REASON_TIME_OVER);
+		expect_none(f);
+		assert_int_equal(told(f, REPORT_UNSETTLED), 2);
+		assert_int_equal(told_for(f, REASON_TIME_OVER), 12);
+		compared_all(f, &late, false); /* its data is not read any more */
+		assert_int_equal(told(f, REPORT_UNSETTLED), 6);
+		if (outcome == EQUAL || outcome == DIFFERENT)
+			compared_all(f, &exact, outcome == EQUAL);
+		else if (outcome == GONE)
+			gave_up(f, &exact, REASON_LOST);
+		else
+			for (uint64_t track = 0; track < 2; track++)
+				agenda_unreadable(f->agenda, &exact, track);
+		finish(f);
+		assert_int_equal(told(f, REPORT_IDENTICAL), outcome == EQUAL ? 2 : 0);
+		assert_int_equal(told(f, REPORT_DIFFERENT), outcome == DIFFERENT ? 2 : 0);
+		assert_int_equal(told(f, REPORT_UNSETTLED), outcome == GONE ? 8 : 6);
+		assert_int_equal(told(f, REPORT_UNREADABLE), outcome == UNREADABLE ? 2 : 0);
+	}
+}
+
+static void data_that_does_not_come_leaves_its_tracks_unsettled(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.settle_rounds = 0;
+	by_digest(f);
+	start(f, 4);
+	run = next(f);
+	compared_all(f, &run, false);
+	run = expect(f, RUN_EXACT, 0, 2);
+	gave_up(f, &run, REASON_TIMED_OUT); /* nor is it tried again for ever */
+	run = expect(f, RUN_EXACT, 2, 2);
+	compared(f, &run, 2, true);
+	agenda_unreadable(f->agenda, &run, 3);
+	finish(f);
+	assert_int_equal(told(f, REPORT_UNSETTLED), 2);
+	assert_int_equal(told(f, REPORT_UNREADABLE), 1);
+	assert_int_equal(report_exit_code(f->report), 5);
+}
+
+static void stop_after_counts_data_that_differs(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.settle_rounds = 0;
+	f->options.stop_after = 2;
+	by_digest(f);
+	start(f, 8);
+	run = next(f);
+	compared_all(f, &run, false);
+	assert_false(agenda_has_enough(f->agenda));
+	run = next(f);
+	compared_all(f, &run, false);
+	assert_true(agenda_has_enough(f->agenda));
+	finish(f);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 2);
+	assert_int_equal(told(f, REPORT_UNSETTLED), 2);
+	assert_int_equal(told_for(f, REASON_STOPPED), 4);
+}
+
+static void without_the_reservation_data_that_differs_is_settled(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->config.is_final = true;
+	by_digest(f);
+	start(f, 4);
+	run = next(f);
+	compared_all(f, &run, false);
+	run = expect(f, RUN_EXACT, 0, 2);
+	agenda_unreserve(f->agenda);
+	compared_all(f, &run, false);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 0);
+	assert_int_equal(agenda_settling_tracks(f->agenda), 2);
+	run = expect(f, RUN_EXACT, 2, 2);
+	compared_all(f, &run, false);
+	assert_int_equal(agenda_settling_tracks(f->agenda), 4);
+}
+
+/* As many as there may be: all streams have the longest runs, and all tracks differ, some as data. */
+static void all_that_streams_have_finds_room_to_settle(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run runs[STREAMS_MAX + 1];
+	size_t count = 0;
+
+	f->setup.exact_tracks = 0;
+	f->config.is_final = true;
+	by_digest(f);
+	f->config.run_tracks_first = f->config.run_tracks_most = RUN_DIGESTS_MAX;
+	f->config.run_tracks_data = RUN_TRACKS_MAX;
+	start(f, 2 * SETTLE_TRACKS_MAX);
+	while (agenda_next_run(f->agenda, &runs[count]) && count < STREAMS_MAX)
+		count++;
+	assert_int_equal(count, STREAMS_MAX); /* and no more would fit */
+	compared_all(f, &runs[0], false);
+	runs[0] = expect(f, RUN_EXACT, 0, RUN_TRACKS_MAX);
+	agenda_unreserve(f->agenda);
+	for (size_t i = 0; i < count; i++)
+		compared_all(f, &runs[i], false);
+	while (agenda_next_run(f->agenda, &runs[0]) && runs[0].kind == RUN_EXACT)
+		compared_all(f, &runs[0], false);
+	assert_int_equal(agenda_settling_tracks(f->agenda), SETTLE_TRACKS_MAX);
+	f->ready = 0;
+	clock_advance(f->clock, DELAY_MS);
+	assert_int_equal(f->ready, 1);
+}
+
+/* A stream that was held back goes on when another has found its tracks equal. */
+static void room_may_come_of_what_is_equal(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run runs[STREAMS_MAX];
+
+	by_digest(f);
+	f->config.run_tracks_first = f->config.run_tracks_most = RUN_DIGESTS_MAX;
+	start(f, 2 * SETTLE_TRACKS_MAX);
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		runs[i] = next(f);
+	expect_none(f);
+	agenda_equal(f->agenda, &runs[0], 0, RUN_DIGESTS_MAX - 1, false);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 0);
+	agenda_gave_up(f->agenda, &runs[0], RUN_DIGESTS_MAX - 1, 1, REASON_NOT_READY);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 1);
+	expect(f, RUN_PASS, SETTLE_TRACKS_MAX, RUN_DIGESTS_MAX);
+}
+
+/* ---- Holes ---- */
+
+static void answered(struct fixture *f, const struct stream_run *run, int64_t took_ms, uint64_t hole_tracks)
+{
+	agenda_answered(f->agenda, run, took_ms, hole_tracks);
+}
+
+static uint64_t hole_tracks_told(const struct fixture *f)
+{
+	return report_figures(f->report)->hole_bytes / TRACK;
+}
+
+static void holes_behind_a_run_are_not_dealt(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run a, b;
+
+	add_ledger(f, 100);
+	start(f, 100);
+	a = expect(f, RUN_PASS, 0, 4);
+	b = expect(f, RUN_PASS, 4, 4);
+	compared_all(f, &a, true);
+	answered(f, &a, 1000, 60); /* 4 to 63, of which a stream has four */
+	assert_int_equal(told(f, REPORT_IDENTICAL), 60);
+	assert_int_equal(hole_tracks_told(f), 56);
+	assert_int_equal(track_set_tracks(ledger_run_identical(f->ledger)), 60);
+	assert_int_equal(ledger_group_proven(f->ledger, 63), START + 7);
+	compared_all(f, &b, true);
+	answered(f, &b, 1000, 50); /* 8 to 57: those are behind the cursor */
+	assert_int_equal(told(f, REPORT_IDENTICAL), 64);
+	a = expect(f, RUN_PASS, 64, 4);
+	compared_all(f, &a, true);
+	answered(f, &a, 1000, UINT32_MAX); /* to the end, and no further */
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 100);
+	assert_int_equal(hole_tracks_told(f), 56 + 32);
+}
+
+static void holes_take_no_tracks_that_are_not_to_be_read(void **state)
+{
+	struct fixture *f = *state;
+	const struct ledger_range range = { .offset_bytes = 9 * TRACK, .length_bytes = TRACK };
+	struct stream_run run;
+
+	add_ledger(f, 40);
+	ledger_identical(f->ledger, 30, 5, START - 10);
+	ledger_end_run(f->ledger, START - 5);
+	ledger_begin_run(f->ledger, "", START);
+	ledger_identical(f->ledger, 6, 2, START);
+	ledger_different(f->ledger, 9, &range, 1);
+	f->options.older_than_s = 100;
+	mark(f, 12, 3);
+	start(f, 40);
+	run = expect(f, RUN_PASS, 0, 4);
+	compared_all(f, &run, true);
+	answered(f, &run, 1000, 36);
+	finish(f);
+	assert_int_equal(hole_tracks_told(f), 36 - 2 - 1 - 3 - 5);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 4 + 25 + 2);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 1);
+	assert_int_equal(told(f, REPORT_INVALID), 3);
+	assert_int_equal(told_for(f, REASON_PROVEN), 5);
+}
+
+static void marks_of_holes_are_checked_too(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.invalid = INVALID_CHECK;
+	f->setup.checks_invalid = true;
+	mark(f, 10, 20);
+	start(f, 25);
+	run = next(f);
+	compared_all(f, &run, true);
+	answered(f, &run, 1000, 21);
+	finish(f);
+	assert_int_equal(report_figures(f->report)->marked_identical, 15);
+}
+
+static void holes_end_with_what_both_have(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	add_ledger(f, 10);
+	f->setup.local.size_bytes = 7 * TRACK + 5;
+	f->setup.remote.size_bytes = 10 * TRACK;
+	f->report = report_new(&f->setup);
+	f->config.report = f->report;
+	f->config.ledger = f->ledger;
+	f->agenda = agenda_new(&f->config);
+	run = next(f);
+	compared_all(f, &run, true);
+	answered(f, &run, 1000, 4);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 7);
+	assert_int_equal(told(f, REPORT_DIFFERENT), 3);
+	assert_int_equal(report_figures(f->report)->hole_bytes, 3 * TRACK + 5);
+	assert_int_equal(track_set_tracks(ledger_run_identical(f->ledger)), 7);
+}
+
+static void holes_behind_other_runs_or_after_the_stop_are_left(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run a, b, retry;
+
+	start(f, 12);
+	a = next(f);
+	b = next(f);
+	gave_up(f, &a, REASON_TIMED_OUT);
+	compared_all(f, &b, true);
+	answered(f, &b, 1000, 0);
+	a = expect(f, RUN_PASS, 8, 4);
+	retry = expect(f, RUN_RETRY, 0, 4);
+	compared_all(f, &retry, true);
+	answered(f, &retry, 1000, 8); /* tracks that were told */
+	agenda_stop(f->agenda, REASON_STOPPED);
+	compared_all(f, &a, true);
+	answered(f, &a, 1000, 8);
+	finish(f);
+	assert_int_equal(hole_tracks_told(f), 0);
+
+	agenda_free(f->agenda);
+	report_free(f->report);
+	start(f, 12);
+	a = next(f);
+	agenda_stop(f->agenda, REASON_STOPPED);
+	compared_all(f, &a, true);
+	answered(f, &a, 1000, 8);
+	finish(f);
+	assert_int_equal(told_for(f, REASON_STOPPED), 8);
+}
+
+static void empty(struct fixture *f, uint64_t hole_tracks)
+{
+	struct stream_run run = next(f);
+
+	run.has_data = false;
+	agenda_equal(f->agenda, &run, run.first_track, run.track_count, true);
+	answered(f, &run, 0, hole_tracks);
+}
+
+/* Asserts that so many runs are dealt, and gives them back: they have data and such holes behind them. */
+static void expect_ahead(struct fixture *f, size_t count, uint64_t hole_tracks)
+{
+	struct stream_run runs[8];
+
+	for (size_t i = 0; i < count; i++)
+		runs[i] = next(f);
+	expect_none(f);
+	for (size_t i = 0; i < count; i++) {
+		compared_all(f, &runs[i], true);
+		answered(f, &runs[i], 500, hole_tracks);
+	}
+}
+
+static void between_large_holes_one_run_looks_for_the_next_data(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->options.jobs = 4;
+	start(f, 100000);
+	empty(f, 0);
+	expect_ahead(f, 2, RUN);
+	expect_ahead(f, 2, 100); /* the next runs would have been of holes */
+	empty(f, 100);
+	expect_ahead(f, 1, RUN);
+	empty(f, 100);
+	expect_ahead(f, 1, RUN - 1); /* the next run would have found data */
+	run = next(f);
+	compared_all(f, &run, true);
+	answered(f, &run, 500, 0);
+	for (int i = 0; i < 4; i++) /* all streams again */
+		next(f);
+}
+
+static void streams_held_back_by_holes_are_told_of_data(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run runs[3];
+
+	f->options.jobs = 4;
+	start(f, 1000);
+	empty(f, 0);
+	runs[0] = next(f);
+	runs[1] = next(f);
+	expect_none(f);
+	compared(f, &runs[0], 0, true);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 0);
+	agenda_equal(f->agenda, &runs[0], runs[0].first_track + 1, 3, true);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 1); /* a stream is free */
+	runs[2] = next(f);
+	expect_none(f);
+	compared(f, &runs[1], runs[1].first_track, true);
+	answered(f, &runs[0], 500, 0);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 2);
+	next(f);
+	next(f);
+}
+
+static void runs_of_holes_say_nothing_of_the_size(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.run_tracks_first = 16;
+	f->config.run_tracks_most = 64;
+	start(f, 1000);
+	empty(f, 0);
+	expect(f, RUN_PASS, 16, 16);
+}
+
+/* ---- The size of runs ---- */
+
+static void size_runs(struct fixture *f, uint32_t first, uint32_t most)
+{
+	f->config.run_tracks_first = first;
+	f->config.run_tracks_most = most;
+	start(f, 100000);
+}
+
+/* Deals a run, which has so many tracks, and takes so long. */
+static void run_takes(struct fixture *f, uint32_t track_count, int64_t took_ms)
+{
+	struct stream_run run = next(f);
+
+	assert_int_equal(run.track_count, track_count);
+	compared_all(f, &run, true);
+	answered(f, &run, took_ms, 0);
+}
+
+static void runs_double_while_they_are_short_and_halve_when_long(void **state)
+{
+	struct fixture *f = *state;
+
+	size_runs(f, 16, 100);
+	run_takes(f, 16, 99);
+	run_takes(f, 32, 100);
+	run_takes(f, 32, 1000);
+	run_takes(f, 32, 0);
+	run_takes(f, 64, 0);
+	run_takes(f, 100, 0); /* no more than the most */
+	run_takes(f, 100, 1001);
+	run_takes(f, 50, 1001);
+	run_takes(f, 25, 1001);
+	run_takes(f, 16, 1001); /* and no fewer than the first */
+	run_takes(f, 16, 500);
+}
+
+static void runs_of_a_size_of_before_count_once(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run small[3], large[3], middle;
+
+	size_runs(f, 16, 256);
+	for (int i = 0; i < 3; i++)
+		small[i] = next(f);
+	for (int i = 0; i < 3; i++)
+		answered(f, &small[i], 0, 0);
+	for (int i = 0; i < 3; i++) {
+		large[i] = next(f);
+		assert_int_equal(large[i].track_count, 32);
+	}
+	answered(f, &large[0], 5000, 0);
+	middle = next(f);
+	assert_int_equal(middle.track_count, 16);
+	answered(f, &middle, 0, 0);
+	middle = next(f);
+	answered(f, &middle, 0, 0); /* 64 */
+	answered(f, &large[1], 5000, 0);
+	middle = next(f);
+	assert_int_equal(middle.track_count, 64); /* shorter ones that took long are no news */
+	answered(f, &middle, 5000, 0);
+	answered(f, &large[2], 0, 0);
+	middle = next(f);
+	assert_int_equal(middle.track_count, 64);
+}
+
+static void runs_that_were_cut_say_nothing_of_the_size(void **state)
+{
+	struct fixture *f = *state;
+
+	mark(f, 10, 1);
+	mark(f, 20, 1);
+	size_runs(f, 16, 64);
+	run_takes(f, 10, 0);
+	run_takes(f, 9, 5000);
+	run_takes(f, 16, 0);
+	run_takes(f, 32, 500);
+}
+
+static void runs_that_time_out_become_smaller(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	size_runs(f, 16, 64);
+	run_takes(f, 16, 0);
+	run = expect(f, RUN_PASS, 16, 32);
+	gave_up(f, &run, REASON_NOT_READY);
+	run = expect(f, RUN_PASS, 48, 32);
+	gave_up(f, &run, REASON_TIMED_OUT);
+	expect(f, RUN_PASS, 80, 16);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -803,6 +1403,28 @@ int main(void)
 		TEST(a_track_whose_tail_only_one_has_is_never_proven),
 		TEST(what_is_not_final_is_not_kept),
 		TEST(differences_are_listed_only_to_be_marked_and_within_bounds),
+		TEST(digests_that_differ_are_final_only_as_data),
+		TEST(digests_that_differ_are_settled_by_data),
+		TEST(digests_alone_are_settled_and_told_as_whole_tracks),
+		TEST(what_waits_for_its_data_is_what_streams_had),
+		TEST(a_stop_leaves_differing_digests_unsettled),
+		TEST(data_that_does_not_come_leaves_its_tracks_unsettled),
+		TEST(stop_after_counts_data_that_differs),
+		TEST(without_the_reservation_data_that_differs_is_settled),
+		TEST(all_that_streams_have_finds_room_to_settle),
+		TEST(room_may_come_of_what_is_equal),
+		TEST(holes_behind_a_run_are_not_dealt),
+		TEST(holes_take_no_tracks_that_are_not_to_be_read),
+		TEST(marks_of_holes_are_checked_too),
+		TEST(holes_end_with_what_both_have),
+		TEST(holes_behind_other_runs_or_after_the_stop_are_left),
+		TEST(between_large_holes_one_run_looks_for_the_next_data),
+		TEST(streams_held_back_by_holes_are_told_of_data),
+		TEST(runs_of_holes_say_nothing_of_the_size),
+		TEST(runs_double_while_they_are_short_and_halve_when_long),
+		TEST(runs_of_a_size_of_before_count_once),
+		TEST(runs_that_were_cut_say_nothing_of_the_size),
+		TEST(runs_that_time_out_become_smaller),
 	};
 
 	log_start("test_agenda", LOG_LEVEL_ERROR);

@@ -481,6 +481,20 @@ static void a_dump_has_every_value_and_can_be_loaded(void **state)
 	free(second);
 }
 
+static void another_default_is_in_force_and_shown_as_one(void **state)
+{
+	char *shown;
+
+	(void)state;
+	assert_good("[main]\ncount = 9\n");
+	config_set_default(config, "main", NULL, "size", "32K");
+	assert_int_equal(config_number(config, "main", NULL, "size"), 32 << 10);
+	assert_false(config_is_set(config, "main", NULL, "size"));
+	shown = printed(config);
+	assert_non_null(strstr(shown, "\n#size = 32K\n"));
+	free(shown);
+}
+
 static void a_sample_has_every_key_and_loads_without_its_hashes(void **state)
 {
 	char *text = printed(NULL), *bare;
@@ -544,6 +558,7 @@ int main(void)
 		TEST(conf_d_must_be_a_folder),
 		TEST(too_many_sections_are_refused),
 		TEST(a_dump_has_every_value_and_can_be_loaded),
+		TEST(another_default_is_in_force_and_shown_as_one),
 		TEST(a_sample_has_every_key_and_loads_without_its_hashes),
 		TEST(the_parsers_for_command_lines_take_units),
 	};

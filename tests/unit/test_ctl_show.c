@@ -219,6 +219,12 @@ static void devices_show_what_is_open(void **state)
 		"web1    closed      0     0        0  /v\n"
 		"db      closed      0     0       17  /w\n"
 		"x       closed      0     0           /x\n");
+	assert_shown(ctl_show_devices,
+		"{'devices':[{'name':'web1','path':'/v','state':'closed','yielded_seconds':0.25},"
+		"{'name':'db','path':'/w','state':'closed'}]}",
+		"DEVICE  STATE   USERS  JOBS  YIELDED  VOLUME\n"
+		"web1    closed      0     0    0.2 s  /v\n"
+		"db      closed      0     0           /w\n");
 }
 
 static void jobs_show_the_ring_of_a_secondary_and_the_streams_of_a_primary(void **state)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Comparisons in which anything happens at any moment: reads that fail or keep their slots, a link that comes and goes,
- * time that is over, saves that fail, kills and signals; each goes on until one program has worked through all. Each
- * track is told once (report_finish asserts it), no track that differs for ever is ever called identical, and none that
- * never does is called different.
+ * Comparisons, by data and by digest, in which anything happens at any moment: reads that fail or keep their slots,
+ * digests that are not those of the data, a link that comes and goes, time that is over, saves that fail, kills and
+ * signals; each goes on until one program has worked through all. Each track is told once (report_finish asserts it),
+ * no track that differs for ever is ever called identical, and none that never does is called different.
  */
 #include "tests/unit/engine_bed.h"
 
@@ -58,12 +58,26 @@ static bool has_range(const struct report *report, uint64_t track, bool is_diffe
 	return false;
 }
 
+/* Of equal volumes, only the last track of which may be shorter. */
+static void judge_bytes(const struct report_figures *figures)
+{
+	uint64_t compared = figures->tracks[REPORT_IDENTICAL] + figures->tracks[REPORT_DIFFERENT];
+
+	if (figures->hole_bytes > figures->compared_bytes)
+		fail_msg("seed %u: more bytes of holes than were compared", seed);
+	if (figures->setup.local.size_bytes == figures->setup.remote.size_bytes &&
+		(figures->compared_bytes + FAKE_TRACK_BYTES - 1) / FAKE_TRACK_BYTES != compared)
+		fail_msg("seed %u: %u bytes of %u tracks were compared", seed, (unsigned)figures->compared_bytes,
+			(unsigned)compared);
+}
+
 static void judge(void *arg, const struct report *report, uint64_t pass)
 {
 	const struct report_figures *figures = report_figures(report);
 
 	(void)arg, (void)pass;
 	assert_int_equal(figures->ranges_omitted, 0);
+	judge_bytes(figures);
 	for (uint64_t track = report_first_track(report); track < report_end_track(report); track++) {
 		if (world.truth[track] == TRUTH_DIFFERENT && !has_range(report, track, false))
 			fail_msg("seed %u: track %u differs and is called identical", seed, (unsigned)track);
@@ -86,6 +100,7 @@ static void make_track(struct client *client, unsigned track)
 	for (unsigned i = 0; i < FAKE_TRACK_BYTES; i++)
 		local[i] = remote[i] = (uint8_t)(1 + (track + i) % 251);
 	client->local_states[track] = client->remote_states[track] = TRACK_UNSET;
+	client->odd_digests[track] = !client->digest_only && happens(world.kinds);
 	switch (pick(world.kinds)) {
 	case 0:
 	case 1:
@@ -112,8 +127,25 @@ static void make_track(struct client *client, unsigned track)
 	}
 }
 
+/* Tracks of zeros, on each side a hole or not; they may be invalid, or end behind what both have. */
+static void make_holes(struct client *client)
+{
+	unsigned first = pick(TRACKS), count = 1 + pick(40), end = first + count < TRACKS ? first + count : TRACKS;
+	bool is_local = !happens(4), is_remote = !happens(4);
+
+	for (unsigned track = first; track < end; track++) {
+		world.truth[track] = TRUTH_EQUAL;
+		memset(client->local + track * FAKE_TRACK_BYTES, 0, FAKE_TRACK_BYTES);
+		memset(client->remote + track * FAKE_TRACK_BYTES, 0, FAKE_TRACK_BYTES);
+		client->local_states[track] = is_local ? TRACK_HOLE : TRACK_ZERO;
+		client->remote_states[track] = is_remote ? TRACK_HOLE : TRACK_ZERO;
+	}
+}
+
 static void make_options(struct options *options)
 {
+	options->digest = (enum digest)pick(DIGEST_COUNT);
+	options->run_tracks = options->digest == DIGEST_NONE ? RUN_TRACKS : 1 + pick(20);
 	options->jobs = 1 + pick(3);
 	options->settle_rounds = pick(4);
 	options->settle_delay_ms = pick(300);
@@ -146,8 +178,12 @@ static void make_comparison(struct fixture *f)
 	f->client->local_bytes = some_bytes();
 	f->client->remote_bytes = happens(3) ? some_bytes() : f->client->local_bytes;
 	world.kinds = happens(2) ? 12 : 1000;
+	f->client->digest_only = f->options.digest != DIGEST_NONE && happens(4);
+	f->client->tells_holes = !happens(4);
 	for (unsigned track = 0; track < TRACKS; track++)
 		make_track(f->client, track);
+	for (unsigned i = pick(4); i > 0; i--)
+		make_holes(f->client);
 	track_set_remove(world.invalid, 0, TRACKS);
 	for (unsigned i = pick(4); i > 0; i--)
 		track_set_add(world.invalid, pick(TRACKS), 1 + pick(5));
@@ -165,6 +201,9 @@ static void begin_program(struct fixture *f)
 	memcpy(client->remote, f->client->remote, FAKE_VOLUME_BYTES);
 	memcpy(client->local_states, f->client->local_states, sizeof(client->local_states));
 	memcpy(client->remote_states, f->client->remote_states, sizeof(client->remote_states));
+	memcpy(client->odd_digests, f->client->odd_digests, sizeof(client->odd_digests));
+	client->digest_only = f->client->digest_only;
+	client->tells_holes = f->client->tells_holes;
 	client->local_bytes = f->client->local_bytes;
 	client->remote_bytes = f->client->remote_bytes;
 	client_free(f->client);
@@ -215,7 +254,7 @@ static void answer_read(struct fixture *f, enum side side)
 	else if (happens(world.trouble))
 		fake_answer_status(f->client, side, transient[pick(4)], 0, happens(25));
 	else
-		fake_answer_some(f->client, side, 1 + pick(RUN_TRACKS));
+		fake_answer_some(f->client, side, happens(3) ? 1 + pick(RUN_TRACKS) : RUN_DIGESTS_MAX);
 }
 
 static void change_something(struct fixture *f)

@@ -3,6 +3,7 @@
  * A greedy primary beside a polite one, and volumes that are what binds, as disks are: the polite one keeps at least
  * 40 % of the throughput that it has alone, however either asks. (Where the processors bind, the kernel's shares count
  * too: see tests/bench/fairness.c.)
+ * alone: compares what two ways of reading get in a time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +26,7 @@
 #endif
 
 /* As many reads at once as there are threads, like a flash drive; and one at a time, like a disk. */
-static const struct fair_plan parallel = { .read_ms = READ_MS, .run_tracks = 1, .turn_ms = TURN_MS };
+static const struct fair_plan parallel = { .read_ms = 2 * READ_MS, .run_tracks = 1, .turn_ms = TURN_MS };
 static const struct fair_plan one_by_one = { .read_ms = READ_MS, .is_one_by_one = true, .run_tracks = 1,
 	.turn_ms = TURN_MS };
 

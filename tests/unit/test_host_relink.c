@@ -256,6 +256,28 @@ static void host_is_told_that_it_goes_on_unreserved(void **state)
 	read_told(f, STATUS_OK);
 }
 
+/* No verdict comes of it: the host is told what became of its reads, and of its device. */
+static void digest_that_the_next_link_does_not_know_ends_reads_and_status(void **state)
+{
+	static const char words[] = "since the link came back the secondary does not know the digest xxh3-128";
+	struct fixture *f = *state;
+	const struct msg_host_open_reply *open = open_with(f, 0, false);
+	assert_int_equal(open->digests, DIGESTS_KNOWN);
+	relink_drop(f->bed);
+	told(f, MESSAGE_HOST_LINK);
+	host_end_send_digest_read(f->end, 1, SIDE_REMOTE, 2, 2, 0, DIGEST_XXH3_128, open->remote.size_bytes);
+	fake_secondary_set_digests(f->bed->secondary, 0);
+	relink_come_back(f->bed);
+	assert_string_equal(read_told(f, STATUS_BAD_REQUEST)->detail, words);
+	host_end_send_digest_read(f->end, 2, SIDE_REMOTE, 2, 2, 0, DIGEST_XXH3_128, open->remote.size_bytes);
+	assert_string_equal(read_told(f, STATUS_BAD_REQUEST)->detail,
+		"the secondary does not know the digest xxh3-128");
+	open = ask_status(f);
+	assert_int_equal(open->status, STATUS_BAD_REQUEST);
+	assert_int_equal(open->failed_side, SIDE_REMOTE);
+	assert_string_equal(open->detail, words);
+}
+
 static void digests_only_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -276,6 +298,7 @@ int main(void)
 		TEST(both_volumes_are_locked_or_none),
 		TEST(exclusive_means_nothing_without_a_reservation),
 		TEST(host_is_told_that_it_goes_on_unreserved),
+		TEST(digest_that_the_next_link_does_not_know_ends_reads_and_status),
 		TEST(digests_only_is_told),
 	};
 	return cmocka_run_group_tests_name("host_relink", tests, NULL, NULL);

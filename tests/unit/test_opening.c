@@ -29,8 +29,8 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->options = (struct options){ .form = FORM_DEVICE, .device = "web1", .jobs = 8 };
-	f->reply = (struct msg_host_open_reply){ .status = STATUS_OK, .track_bytes = 65536,
+	f->options = (struct options){ .form = FORM_DEVICE, .device = "web1", .jobs = 8, .digest = DIGEST_XXH3_128 };
+	f->reply = (struct msg_host_open_reply){ .status = STATUS_OK, .track_bytes = 65536, .digests = DIGESTS_KNOWN,
 		.local = { .size_bytes = MIB }, .remote = { .size_bytes = MIB } };
 	*state = f;
 	return 0;
@@ -103,12 +103,32 @@ static void a_volume_that_was_typed_is_named_so(void **state)
 	expect(f, 5, "volume A: cannot open a: No");
 }
 
-static void a_secondary_that_gives_digests_only_is_told_before_the_run(void **state)
+static void a_secondary_that_gives_digests_only_is_asked_for_no_data(void **state)
 {
 	struct fixture *f = *state;
 
 	f->reply.digest_only = true;
-	expect(f, 2, "data = never");
+	expect(f, 0, "");
+	f->options.digest = DIGEST_NONE;
+	expect(f, 2, "digests of web1 only (data = never): --by data is not possible");
+}
+
+static void a_digest_that_a_daemon_does_not_know_is_told_before_the_run(void **state)
+{
+	struct fixture *f = *state;
+
+	f->reply.digests = 1u << DIGEST_XXH3_128;
+	expect(f, 0, "");
+	f->options.digest = DIGEST_SHA256;
+	expect(f, 2, "web1 cannot be compared by sha256: ra-primaryd or ra-secondaryd does not know it; --by data does");
+	f->reply.digests = 0;
+	f->options.digest = DIGEST_XXH3_128;
+	expect(f, 2, "by xxh3-128: ");
+	f->reply.digest_only = true;
+	expect(f, 2, "data = never leaves nothing else");
+	f->reply.digest_only = false;
+	f->options.digest = DIGEST_NONE;
+	expect(f, 0, "");
 }
 
 static void volumes_without_a_common_byte_prove_nothing(void **state)
@@ -151,8 +171,12 @@ static void tracks_that_do_not_fit_the_memory_are_refused(void **state)
 	f->options.jobs = 64;
 	f->reply.track_bytes = MIB;
 	expect(f, 2, "--jobs 64");
-	f->options.jobs = 8;
+	expect(f, 2, "runs of 1 tracks of 1048576 bytes");
 	f->options.run_tracks = 64;
+	expect(f, 2, "runs of 1 tracks of"); /* digests of so many fit */
+	f->options.jobs = 8;
+	expect(f, 0, "");
+	f->options.digest = DIGEST_NONE;
 	expect(f, 2, "64 tracks of 1048576 bytes");
 }
 
@@ -161,7 +185,7 @@ static void another_track_size_than_asked_for_is_refused(void **state)
 	struct fixture *f = *state;
 
 	f->options = (struct options){ .form = FORM_PAIR, .path_local = "a", .path_remote = "b", .name_remote = "b",
-		.jobs = 8, .run_tracks = 16, .track_bytes = 4096 };
+		.jobs = 8, .track_bytes = 4096 };
 	expect(f, 2, "track size is 4096 here and 65536");
 }
 
@@ -203,9 +227,23 @@ static void a_ledger_is_bound_to_what_is_known_of_the_volumes(void **state)
 		.remote = { .path = "/dev/b", .device_id = 5, .inode = 77 } };
 	struct ledger_binding binding;
 
+	f->options.digest = DIGEST_NONE;
 	opening_binding(&f->options, &reply, &binding);
 	assert_string_equal(binding.local_identity, "dm LVM-x");
 	assert_string_equal(binding.remote_identity, "/dev/b, device 5, inode 77"); /* it does not say its identity */
+	assert_string_equal(binding.digest, "data");
+}
+
+static void a_ledger_is_bound_to_what_is_compared(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_binding binding;
+
+	opening_binding(&f->options, &f->reply, &binding);
+	assert_string_equal(binding.digest, "xxh3-128");
+	f->options.digest = DIGEST_SHA256;
+	opening_binding(&f->options, &f->reply, &binding);
+	assert_string_equal(binding.digest, "sha256");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -216,7 +254,8 @@ int main(void)
 		TEST(good_volumes_let_a_pass_begin),
 		TEST(each_status_has_its_exit_code_and_words),
 		TEST(a_volume_that_was_typed_is_named_so),
-		TEST(a_secondary_that_gives_digests_only_is_told_before_the_run),
+		TEST(a_secondary_that_gives_digests_only_is_asked_for_no_data),
+		TEST(a_digest_that_a_daemon_does_not_know_is_told_before_the_run),
 		TEST(volumes_without_a_common_byte_prove_nothing),
 		TEST(total_is_the_larger_size_or_what_both_have),
 		TEST(tracks_that_do_not_fit_the_memory_are_refused),
@@ -224,6 +263,7 @@ int main(void)
 		TEST(the_owner_is_a_process_of_this_host),
 		TEST(a_reservation_goes_with_the_open),
 		TEST(a_ledger_is_bound_to_what_is_known_of_the_volumes),
+		TEST(a_ledger_is_bound_to_what_is_compared),
 	};
 
 	return cmocka_run_group_tests_name("opening", tests, NULL, NULL);

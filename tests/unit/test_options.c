@@ -46,7 +46,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(options.delivery, DELIVERY_DISCONNECT);
 	assert_int_equal(options.jobs, 8);
 	assert_int_equal(options.track_bytes, 65536);
-	assert_int_equal(options.run_tracks, 16);
+	assert_int_equal(options.digest, DIGEST_XXH3_128);
+	assert_int_equal(options.run_tracks, 0);
 	assert_int_equal(options.retry_delay_ms, 100);
 	assert_int_equal(options.read_timeout_ms, 60000);
 	assert_int_equal(options.repeat, 1);
@@ -93,16 +94,63 @@ static void sizes_and_times_have_units(void **state)
 	assert_int_equal(options.retry_delay_ms, 2000);
 	assert_int_equal(options.read_timeout_ms, 1500);
 	assert_int_equal(options.track_bytes, 4096);
-	assert_int_equal(options.run_tracks, 64);
 }
 
-static void runs_are_one_mebibyte_by_default(void **state)
+static uint32_t data_run_tracks(void)
+{
+	return options_run_tracks(&options, options.track_bytes);
+}
+
+static void runs_of_data_are_one_mebibyte_by_default(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("--track-size=1M", "a", "b"), OPTIONS_RUN);
+	for (int by = 0; by < 2; by++) { /* what differs by digest is read as data */
+		const char *way = by == 0 ? "--by=digest" : "--by=data";
+
+		assert_int_equal(PARSE(way, "a", "b"), OPTIONS_RUN);
+		assert_int_equal(data_run_tracks(), 16);
+		assert_int_equal(PARSE(way, "--track-size=1M", "a", "b"), OPTIONS_RUN);
+		assert_int_equal(data_run_tracks(), 1);
+		assert_int_equal(PARSE(way, "--track-size=16K", "a", "b"), OPTIONS_RUN);
+		assert_int_equal(data_run_tracks(), 64);
+		assert_int_equal(PARSE(way, "--track-size=4K", "a", "b"), OPTIONS_RUN);
+		assert_int_equal(data_run_tracks(), 64);
+	}
+	assert_int_equal(PARSE("--jobs=64", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(data_run_tracks(), 8); /* as many as there is memory for */
+}
+
+static void what_is_compared_is_a_digest_or_the_data(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--by=digest", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.digest, DIGEST_XXH3_128);
+	assert_int_equal(PARSE("--digest=sha256", "a", "h:b"), OPTIONS_RUN);
+	assert_int_equal(options.digest, DIGEST_SHA256);
+	assert_int_equal(PARSE("--digest", "xxh3-128", "--by", "digest", "web1"), OPTIONS_RUN);
+	assert_int_equal(options.digest, DIGEST_XXH3_128);
+	assert_int_equal(PARSE("--by=data", "web1"), OPTIONS_RUN);
+	assert_int_equal(options.digest, DIGEST_NONE);
+	assert_int_equal(PARSE("--by=data", "--by=digest", "a", "b"), OPTIONS_RUN); /* the last one counts */
+	assert_int_equal(options.digest, DIGEST_XXH3_128);
+	assert_int_equal(PARSE("--digest=sha256", "--by=data", "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--digest sha256 does not go with --by data"));
+	assert_int_equal(PARSE("--by=data", "--digest=xxh3-128", "a", "b"), OPTIONS_BAD);
+}
+
+static void a_run_has_more_digests_than_tracks_of_data(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--run=1024", "--track-size=1M", "--jobs=32", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.run_tracks, 1024);
+	assert_int_equal(data_run_tracks(), 1);
+	assert_int_equal(PARSE("--run=1", "a", "b"), OPTIONS_RUN);
 	assert_int_equal(options.run_tracks, 1);
-	assert_int_equal(PARSE("--track-size=16K", "a", "b"), OPTIONS_RUN);
-	assert_int_equal(options.run_tracks, 64);
+	assert_int_equal(data_run_tracks(), 16);
+	assert_int_equal(PARSE("--run=64", "--by=data", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(data_run_tracks(), 64);
+	assert_int_equal(PARSE("--run=65", "--by=data", "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--run 65: with --by data a number from 1 to 64 is expected"));
 }
 
 static void tracks_are_a_range_one_track_or_open(void **state)
@@ -143,7 +191,9 @@ static void bad_values_are_refused_by_name(void **state)
 		{ "--jobs= 3", "--jobs", " 3" },
 		{ "--jobs=", "--jobs", "1 to 64" },
 		{ "--jobs=99999999999999999999", "--jobs", "99999999999999999999" },
-		{ "--run=65", "--run", "65" },
+		{ "--run=1025", "--run", "1 to 1024" },
+		{ "--by=bytes", "--by", "digest or data" },
+		{ "--digest=md5", "--digest", "xxh3-128 or sha256" },
 		{ "--delivery=never", "--delivery", "never" },
 		{ "--retry-delay=100", "--retry-delay", "100" },
 		{ "--retry-delay=0ms", "--retry-delay", "0ms" },
@@ -339,14 +389,16 @@ static void slots_of_a_device_have_room_for_any_track_size(void **state)
 	assert_int_equal(PARSE("--jobs=64", "web1"), OPTIONS_RUN);
 	assert_int_equal(options_slot_bytes(&options), 512 * KIB);
 	assert_int_equal(options_run_tracks(&options, MIB), 0);
-	assert_int_equal(PARSE("--run=64", "web1"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--run=1024", "web1"), OPTIONS_RUN);
+	assert_int_equal(options_slot_bytes(&options), MIB);
+	assert_int_equal(PARSE("--by=data", "--run=64", "web1"), OPTIONS_RUN);
 	assert_int_equal(options_slot_bytes(&options), 4 * MIB);
 	assert_int_equal(options_run_tracks(&options, 64 * KIB), 64);
 	assert_int_equal(options_run_tracks(&options, 128 * KIB), 0);
-	assert_int_equal(PARSE("--run=3", "--jobs=7", "web1"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--by=data", "--run=3", "--jobs=7", "web1"), OPTIONS_RUN);
 	assert_int_equal(options_slot_bytes(&options), 3 * MIB);
 	assert_int_equal(options_slot_bytes(&options) % 4096, 0);
-	assert_int_equal(PARSE("--run=64", "--jobs=11", "web1"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--by=data", "--run=64", "--jobs=11", "web1"), OPTIONS_RUN);
 	assert_int_equal(options_slot_bytes(&options) % 4096, 0);
 	assert_true((uint64_t)options_slot_count(&options) * options_slot_bytes(&options) <= HOST_MEMORY_BYTES_MAX);
 }
@@ -385,13 +437,16 @@ static void a_missing_value_is_named(void **state)
 static void runs_and_memory_have_their_limits(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("--run=5", "--track-size=1M", "a", "b"), OPTIONS_BAD);
+	assert_int_equal(PARSE("--by=data", "--run=5", "--track-size=1M", "a", "b"), OPTIONS_BAD);
 	assert_non_null(strstr(why, "--run 5"));
-	assert_int_equal(PARSE("--run=4", "--track-size=1M", "a", "b"), OPTIONS_RUN);
-	assert_int_equal(PARSE("--jobs=9", "--run=64", "a", "b"), OPTIONS_BAD);
-	assert_non_null(strstr(why, "--jobs 9"));
+	assert_int_equal(PARSE("--by=data", "--run=4", "--track-size=1M", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--by=data", "--jobs=9", "--run=64", "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--jobs 9 with runs of 64 tracks of 65536 bytes"));
 	assert_non_null(strstr(why, "67108864"));
-	assert_int_equal(PARSE("--jobs=8", "--run=64", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--by=data", "--jobs=8", "--run=64", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--jobs=33", "--track-size=1M", "a", "b"), OPTIONS_BAD);
+	assert_non_null(strstr(why, "--jobs 33 with runs of 1 track of 1048576 bytes"));
+	assert_int_equal(PARSE("--jobs=32", "--track-size=1M", "a", "b"), OPTIONS_RUN);
 }
 
 static void spare_slots_are_taken_where_memory_allows(void **state)
@@ -399,7 +454,7 @@ static void spare_slots_are_taken_where_memory_allows(void **state)
 	(void)state;
 	assert_int_equal(PARSE("a", "b"), OPTIONS_RUN);
 	assert_int_equal(options_slot_count(&options), 18);
-	assert_int_equal(PARSE("--jobs=8", "--run=64", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(PARSE("--by=data", "--jobs=8", "--run=64", "a", "b"), OPTIONS_RUN);
 	assert_int_equal(options_slot_count(&options), 16);
 	assert_int_equal(PARSE("--jobs=64", "--run=1", "--track-size=4K", "a", "b"), OPTIONS_RUN);
 	assert_int_equal(options_slot_count(&options), 130);
@@ -522,7 +577,9 @@ int main(void)
 		cmocka_unit_test(options_may_stand_after_the_volumes),
 		cmocka_unit_test(a_name_that_begins_with_a_dash_follows_two_dashes),
 		cmocka_unit_test(sizes_and_times_have_units),
-		cmocka_unit_test(runs_are_one_mebibyte_by_default),
+		cmocka_unit_test(runs_of_data_are_one_mebibyte_by_default),
+		cmocka_unit_test(what_is_compared_is_a_digest_or_the_data),
+		cmocka_unit_test(a_run_has_more_digests_than_tracks_of_data),
 		cmocka_unit_test(tracks_are_a_range_one_track_or_open),
 		cmocka_unit_test(repeat_takes_a_number_or_forever),
 		cmocka_unit_test(help_and_version_win_over_what_follows),

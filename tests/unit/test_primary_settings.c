@@ -76,7 +76,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(settings->daemon.state, "/var/lib/ra");
 	assert_int_equal(settings->daemon.socket_mode, 0660);
 	assert_int_equal(settings->daemon.track_bytes, 65536);
-	assert_int_equal(settings->daemon.da_threads, 4);
+	assert_int_equal(settings->daemon.da_threads, 8);
 	assert_int_equal(settings->daemon.limit.bytes_per_s, 0);
 	assert_int_equal(settings->daemon.limit.reads_per_s, 0);
 	assert_int_equal(config_number(settings->daemon.config, "primary", NULL, "log-level"), LOG_LEVEL_INFO);
@@ -89,7 +89,7 @@ static void every_key_reaches_its_field(void **state)
 	(void)state;
 	assert_good("[primary]\nidentity = /i\nca = /c\nsocket = /s\nsocket-group = g\nadmin-group = w\nstate = /st\n"
 		    "socket-mode = 0600\ntrack-size = 4K\nda-threads = 9\nlimit = 100M\nlimit-reads = 50\nlog-level = debug\n"
-		    "[device web1]\nvolume = /v\nio = direct\nidentity = name\nmax-lag = 3s\noffset = 1M\n"
+		    "[device web1]\nvolume = /v\nio = direct\nidentity = name\nyield = on\nmax-lag = 3s\noffset = 1M\n"
 		    "length = 2M\nlimit = 5M\nlimit-reads = 6\npeer = c\n"
 		    "[device web2]\nvolume = /w\nio = buffered\nlength = common\npeer = b\n"
 		    "[device web3]\nvolume = /x\npeer = b\n" PEER_B
@@ -103,6 +103,8 @@ static void every_key_reaches_its_field(void **state)
 	assert_string_equal(settings->daemon.state, "/st");
 	assert_true(settings->daemon.devices[0].is_known_by_name);
 	assert_false(settings->daemon.devices[1].is_known_by_name);
+	assert_true(settings->daemon.devices[0].is_yielding);
+	assert_false(settings->daemon.devices[1].is_yielding);
 	assert_int_equal(settings->device_max_lag_ms[0], 3000);
 	assert_int_equal(settings->device_max_lag_ms[1], 0);
 	assert_int_equal(settings->daemon.socket_mode, 0600);

@@ -401,6 +401,7 @@ static void converse(struct relink_bed *bed)
 			relink_read(host, 0, 0, 2, DELIVERY_HOLD);
 			relink_read(host, 1, 2, 3, DELIVERY_DISCONNECT);
 			relink_read(host, 2, 5, 2, DELIVERY_POLL);
+			relink_read_digests(host, 3, 1, 8, DIGEST_SHA256, host->size_bytes);
 		} else if (host->reads[2].count > 0 && host->reads[2].status == STATUS_DATA_NOT_FOUND &&
 			!remote_job_has_read(host->jobs[2])) {
 			relink_read_from(host, 2, 5, 2, DELIVERY_POLL, host->reads[2].floor, false);
@@ -411,7 +412,7 @@ static void converse(struct relink_bed *bed)
 			relink_advance(bed, 0);
 		}
 		if (host->reads[0].count && host->reads[1].count && host->reads[2].count &&
-			host->reads[2].status == STATUS_OK)
+			host->reads[2].status == STATUS_OK && host->reads[3].count)
 			return;
 	}
 	fail_msg("the conversation does not come to its end");
@@ -430,6 +431,7 @@ static void conversation_cut_after_each_frame_comes_to_the_same_end(void **state
 		converse(bed);
 		relink_expect_read(host, 0, 1, STATUS_OK);
 		relink_expect_read(host, 1, 1, STATUS_OK);
+		relink_expect_read(host, 3, 1, STATUS_OK);
 		assert_int_equal(host->infos, 1);
 		assert_int_equal(host->ups, host->downs);
 		assert_int_equal(host->ups, remote_relinks(host->device));

@@ -63,8 +63,7 @@ static void finish(struct report *report)
 
 static void identical(struct report *report, uint64_t first, uint64_t count)
 {
-	for (uint64_t i = 0; i < count; i++)
-		report_identical(report, first + i, false);
+	report_identical(report, first, count, false);
 }
 
 /* A track that differs in these bytes of it. */
@@ -129,7 +128,7 @@ static void equal_volumes_are_identical(void **state)
 	assert_int_equal(report_figures(report)->range_count, 0);
 	text = print(report, 1, report_print_text);
 	assert_string_equal(text, "IDENTICAL: 12293 bytes (4 tracks) of a and b are equal, each track read between "
-		"2001-09-09T01:46:40Z and 2001-09-09T01:46:44Z (local buffered, remote direct).\n");
+		"2001-09-09T01:46:40Z and 2001-09-09T01:46:44Z (local buffered, remote direct; by data).\n");
 	free(text);
 	report_free(report);
 }
@@ -613,7 +612,7 @@ static void json_has_every_field(void **state)
 	(void)state;
 	report_link(report)->reads = 5;
 	report_link(report)->data_not_found = 6;
-	report_identical(report, 0, true);
+	report_identical(report, 0, 1, true);
 	DIFFER(report, 1, 3);
 	post_error(report_post(report), STATUS_VOLUME_ERROR, &where, "broken");
 	report_unreadable(report, 2);
@@ -626,6 +625,7 @@ static void json_has_every_field(void **state)
 	assert_string_equal(string(json, "format"), "ra-compare/1");
 	assert_string_equal(string(json, "result"), "different");
 	assert_string_equal(string(json, "started"), "2001-09-09T01:46:40Z");
+	assert_string_equal(string(json, "by"), "data");
 	assert_true(json_is_null(json_object_get(json, "digest")));
 	assert_true(json_is_false(json_object_get(json, "complete")));
 	assert_int_equal(json_integer_value(json_object_get(json, "bytes")), 2 * TRACK);
@@ -652,6 +652,25 @@ static void json_has_every_field(void **state)
 	report_free(report);
 }
 
+static void a_digest_that_tracks_were_compared_by_is_named(void **state)
+{
+	struct report_setup setup = setup_of(TRACK, TRACK);
+	struct report *report;
+	json_t *json;
+
+	(void)state;
+	setup.digest = DIGEST_SHA256;
+	report = report_new(&setup);
+	identical(report, 0, 1);
+	finish(report);
+	assert_says(report, "(local buffered, remote direct; by sha256)");
+	json = load(report, 1);
+	assert_string_equal(string(json, "by"), "digest");
+	assert_string_equal(string(json, "digest"), "sha256");
+	json_decref(json);
+	report_free(report);
+}
+
 static void json_names_a_device_and_what_lies_outside(void **state)
 {
 	struct report_setup setup = setup_of(2 * TRACK, TRACK);
@@ -669,7 +688,7 @@ static void json_names_a_device_and_what_lies_outside(void **state)
 	report_link(report)->relinks = 3;
 	report_link(report)->throttled_ms = 1500;
 	finish(report);
-	assert_says(report, "(web1: local buffered, remote direct)");
+	assert_says(report, "(web1: local buffered, remote direct; by data)");
 	json = load(report, 1);
 	assert_string_equal(string(json, "device"), "web1");
 	assert_string_equal(string(json_object_get(json, "local"), "path"), "a");
@@ -818,6 +837,7 @@ int main(void)
 		cmocka_unit_test(exact_ranges_of_one_track_stop_at_the_limit),
 		cmocka_unit_test(text_shows_the_first_hundred_ranges),
 		cmocka_unit_test(json_has_every_field),
+		cmocka_unit_test(a_digest_that_tracks_were_compared_by_is_named),
 		cmocka_unit_test(json_names_a_device_and_what_lies_outside),
 		cmocka_unit_test(json_has_volumes_as_they_were_typed),
 		cmocka_unit_test(json_survives_names_that_are_no_text),

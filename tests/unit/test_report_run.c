@@ -72,8 +72,7 @@ static void finish(struct fixture *f)
 
 static void identical(struct fixture *f, uint64_t first, uint64_t count)
 {
-	for (uint64_t i = 0; i < count; i++)
-		report_identical(f->report, first + i, false);
+	report_identical(f->report, first, count, false);
 }
 
 /* Both blocks have data, these bytes of the remote side are others. */
@@ -186,7 +185,7 @@ static void a_settled_track_is_identical_and_a_note(void **state)
 
 	start(f, 3 * TRACK);
 	identical(f, 0, 2);
-	report_settled(f->report, 2, true);
+	report_settled(f->report, 2, 1, true);
 	finish(f);
 	assert_int_equal(report_exit_code(f->report), 0);
 	assert_int_equal(figures(f)->tracks[REPORT_IDENTICAL], 3);
@@ -207,8 +206,8 @@ static void an_unsettled_track_proves_nothing(void **state)
 
 	start(f, 3 * TRACK);
 	identical(f, 0, 1);
-	report_unsettled(f->report, 1);
-	report_unsettled(f->report, 2);
+	report_unsettled(f->report, 1, 1);
+	report_unsettled(f->report, 2, 1);
 	finish(f);
 	assert_int_equal(report_exit_code(f->report), 3);
 	assert_says(f, "unsettled: offset 8192, 16384 bytes\n");
@@ -407,9 +406,9 @@ static void the_cross_table_has_the_alarm_first(void **state)
 	identical(f, 0, 1);
 	differ(f, 1, 0, TRACK, 0, 0);
 	differ(f, 2, 0, TRACK, 0, 0);
-	report_settled(f->report, 3, false);
+	report_settled(f->report, 3, 1, false);
 	identical(f, 4, 1);
-	report_unsettled(f->report, 5);
+	report_unsettled(f->report, 5, 1);
 	identical(f, 6, 1);
 	finish(f);
 	assert_int_equal(report_exit_code(f->report), 1);
@@ -523,7 +522,7 @@ static void tell_all(struct fixture *f)
 	static const unsigned trimmed[] = { 4, 5 };
 
 	for (uint64_t track = 0; track < 4; track++) {
-		report_identical(f->report, track, track == 2);
+		report_identical(f->report, track, 1, track == 2);
 		ledger_identical(f->ledger, track, 1, 1000000000);
 	}
 	trim_both_ways(f, 11);
@@ -533,7 +532,7 @@ static void tell_all(struct fixture *f)
 	differ(f, 7, 0, 5, 2, 1000);
 	differ(f, 8, 0, 5, 2, 1000); /* whole tracks from here on */
 	differ(f, 9, 0, 5, 1, 1000);
-	report_settled(f->report, 10, false);
+	report_settled(f->report, 10, 1, false);
 	ledger_identical(f->ledger, 10, 1, 1000000000);
 	for (uint64_t track = 4; track < 12; track += track == 9 ? 2 : 1) {
 		struct report_range ranges[4];

@@ -204,7 +204,7 @@ static void status_says_who_it_is_and_what_is_in_use(void **state)
 	assert_int_equal(number_at(json, "jobs", "link"), 1);
 	assert_int_equal(number_at(json, "jobs", "fetch"), 0);
 	assert_int_equal(number_at(json, "jobs", "free"), 63);
-	assert_int_equal(number_at(json, "da", "threads"), DA_THREADS_DEFAULT);
+	assert_int_equal(number_at(json, "da", "threads"), DA_THREADS_SMALL_CACHE);
 	assert_int_equal(number_at(json, "da", "running"), 0);
 	assert_int_equal(number_at(json, "limit", "bytes_per_second"), 0);
 	assert_int_equal(number_at(json, "errors_total", NULL), 0);

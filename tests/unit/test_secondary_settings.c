@@ -91,7 +91,7 @@ static void every_key_reaches_its_field(void **state)
 		    "listen = 127.0.0.1:1 [::1]:2\ncache = 8M\njobs = 16\nwindow = 1\n"
 		    "[peer a]\nkey = " KEY_A ", " KEY_B "\nname = a.example\ndevices = web2\n\tweb1\ndata = never\n"
 		    "limit = 7M\nlimit-reads = 8\nmax-jobs = 9\nmax-links = 10\n"
-		    "[device web1]\nvolume = /v\n[device web2]\nvolume = /w\n");
+		    "[device web1]\nvolume = /v\n[device web2]\nvolume = /w\nyield = on\n");
 	assert_string_equal(settings->listen[0], "127.0.0.1:1");
 	assert_string_equal(settings->listen[1], "[::1]:2");
 	assert_int_equal(settings->cache_bytes, 8 << 20);
@@ -112,6 +112,8 @@ static void every_key_reaches_its_field(void **state)
 	assert_int_equal(settings->daemon.device_count, 2);
 	assert_string_equal(settings->daemon.devices[0].name, "web1");
 	assert_int_equal(settings->daemon.devices[1].io, IO_MODE_AUTO);
+	assert_false(settings->daemon.devices[0].is_yielding);
+	assert_true(settings->daemon.devices[1].is_yielding);
 }
 
 static void a_device_that_a_peer_lists_is_there(void **state)
@@ -134,6 +136,11 @@ static void the_cache_has_room_for_every_thread(void **state)
 	assert_int_equal(load("[secondary]\nda-threads = 17\n"), -EINVAL); /* more than the default holds */
 	assert_non_null(strstr(why, ":1: cache = 64M: expected at least 68M"));
 	assert_good("[secondary]\ncache = 16M\n");
+	assert_int_equal(settings->daemon.da_threads, 4);
+	assert_good("[secondary]\ncache = 31M\n");
+	assert_int_equal(settings->daemon.da_threads, 4);
+	assert_good("[secondary]\ncache = 32M\n");
+	assert_int_equal(settings->daemon.da_threads, 8);
 	free(threads);
 	free(none);
 }

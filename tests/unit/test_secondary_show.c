@@ -20,6 +20,8 @@
 #include "secondary/peer.h"
 #include "secondary/session.h"
 #include "secondary/show.h"
+#include "storage/volume.h"
+#include "storage/yield.h"
 #include "tests/support/bed.h"
 
 static struct bed *bed;
@@ -126,6 +128,20 @@ static void devices_are_shown_with_state_users_jobs_and_owner(void **state)
 	assert_int_equal(primary_wait(primary, 2)->status, STATUS_OK);
 	json = secondary_show_devices(bed->ra);
 	assert_true(is_true(at(json, "devices", 1), "exclusive"));
+	json_decref(json);
+}
+
+static void a_device_that_yields_tells_how_long_it_has(void **state)
+{
+	struct volume *volume = device_array_volume(bed->ra->devices, 0);
+	json_t *json;
+
+	(void)state;
+	volume_set_yielding(volume);
+	yield_add_paused(volume_yield(volume), 2500000000);
+	json = secondary_show_devices(bed->ra);
+	assert_true(seconds(at(json, "devices", 0), "yielded_seconds") == 2.5);
+	assert_null(json_object_get(at(json, "devices", 1), "yielded_seconds"));
 	json_decref(json);
 }
 
@@ -331,7 +347,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(devices_are_shown_with_state_users_jobs_and_owner),
-		T(hung_device_is_shown_as_not_ready), T(rings_are_shown_in_order_from_the_active_job),
+		T(a_device_that_yields_tells_how_long_it_has), T(hung_device_is_shown_as_not_ready),
+		T(rings_are_shown_in_order_from_the_active_job),
 		T(idle_job_has_no_tracks),
 		T(one_device_is_shown_alone_and_an_unknown_one_not), T(cache_is_shown), T(links_and_peers_are_shown),
 		T(link_whose_peer_is_not_known_yet_has_no_name), T(limits_are_shown_by_scope),

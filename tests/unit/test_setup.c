@@ -4,6 +4,7 @@
  */
 #include "primary/compare/setup.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,10 +89,14 @@ static void each_daemon_gets_its_volume_and_the_key_of_the_other(void **state)
 	struct message *primary = calloc(1, sizeof(*primary)), *secondary = calloc(1, sizeof(*secondary));
 	const struct options options = { .path_local = "/a", .path_remote = "-b\n$c", .track_bytes = 4096, .cache_bytes = 7,
 		.io = IO_MODE_DIRECT, .verbose = true };
+	struct setup *setup;
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	assert_int_equal(setup_send(&options, fds[0], f->ours), 0);
+	assert_int_equal(setup_new(&setup), 0);
+	assert_int_equal(setup_send(setup, &options, SIDE_LOCAL, fds[0]), 0);
+	assert_int_equal(setup_send(setup, &options, SIDE_REMOTE, f->ours), 0);
+	setup_free(setup);
 	assert_int_equal(conn_read_one(fds[1], MESSAGE_SETUP, primary), 0);
 	assert_int_equal(conn_read_one(f->theirs, MESSAGE_SETUP, secondary), 0);
 	assert_string_equal(primary->setup.volume_path, "/a");
@@ -107,6 +112,21 @@ static void each_daemon_gets_its_volume_and_the_key_of_the_other(void **state)
 	close(fds[1]);
 	free(primary);
 	free(secondary);
+}
+
+static void that_a_daemon_has_ended_is_left_to_the_wait(void **state)
+{
+	struct fixture *f = *state;
+	const struct options options = { .path_local = "/a", .path_remote = "/b", .track_bytes = 4096,
+		.io = IO_MODE_AUTO };
+	struct setup *setup;
+
+	assert_int_equal(setup_new(&setup), 0);
+	hang_up(f);
+	assert_int_equal(setup_send(setup, &options, SIDE_REMOTE, f->ours), 0);
+	assert_int_equal(await(f), SETUP_ENDED);
+	assert_int_equal(setup_send(setup, &options, SIDE_REMOTE, -1), -EBADF);
+	setup_free(setup);
 }
 
 static void a_good_answer_is_taken_and_not_a_byte_more(void **state)
@@ -232,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_daemon_gets_its_volume_and_the_key_of_the_other),
+		TEST(that_a_daemon_has_ended_is_left_to_the_wait),
 		TEST(a_good_answer_is_taken_and_not_a_byte_more),
 		TEST(another_protocol_is_named),
 		TEST(an_end_without_an_answer_is_told_from_garbage),

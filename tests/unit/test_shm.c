@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -79,6 +80,33 @@ static void what_is_made_cannot_be_resized(void **state)
 	assert_int_equal(shm_create(SLOTS, SLOT_BYTES, &shm, &fd), 0);
 	assert_int_equal(ftruncate(fd, 0), -1);
 	assert_int_equal(ftruncate(fd, 2 * SLOTS * SLOT_BYTES), -1);
+	close(fd);
+	shm_unref(shm);
+}
+
+static uint64_t bytes_of(int fd)
+{
+	struct stat file;
+	assert_int_equal(fstat(fd, &file), 0);
+	return (uint64_t)file.st_blocks * 512;
+}
+
+static void a_slot_costs_what_is_filled_of_it(void **state)
+{
+	(void)state;
+	struct shm *shm;
+	int fd;
+	assert_int_equal(shm_create(SLOTS, SLOT_BYTES, &shm, &fd), 0);
+	assert_int_equal(bytes_of(fd), 0);
+	assert_int_equal(shm_fill(shm, 1, 100), 0);
+	assert_int_equal(bytes_of(fd), 4096);
+	assert_int_equal(shm_fill(shm, 1, 50), 0);
+	assert_int_equal(shm_fill(shm, 1, SLOT_BYTES), 0);
+	assert_int_equal(shm_fill(shm, SLOTS - 1, 1), 0);
+	assert_int_equal(bytes_of(fd), SLOT_BYTES + 4096);
+	memset(shm_slot(shm, 1), 1, SLOT_BYTES);
+	memset(shm_slot(shm, SLOTS - 1), 1, 4096);
+	assert_int_equal(bytes_of(fd), SLOT_BYTES + 4096);
 	close(fd);
 	shm_unref(shm);
 }
@@ -157,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_ends_see_the_same_bytes),
 		cmocka_unit_test(what_is_made_cannot_be_resized),
+		cmocka_unit_test(a_slot_costs_what_is_filled_of_it),
 		cmocka_unit_test(memory_stays_until_the_last_reference_goes),
 		cmocka_unit_test(unsealed_memory_is_refused),
 		cmocka_unit_test(memory_that_may_shrink_is_refused),

@@ -5,6 +5,7 @@
  */
 #include "primary/compare/stream.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,6 +25,17 @@
 #define RUN_TRACKS 4u
 #define SLOT_BYTES (RUN_TRACKS * FAKE_TRACK_BYTES)
 
+/* The memory of the system, as shm_fill finds it. */
+static bool has_no_memory;
+
+int __real_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
+int __wrap_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
+
+int __wrap_shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes)
+{
+	return has_no_memory ? -ENOMEM : __real_shm_fill(shm, slot, bytes);
+}
+
 struct fixture {
 	struct clock *clock;
 	struct shm *shm;
@@ -34,9 +46,15 @@ struct fixture {
 	bool is_hanging[SIDE_COUNT];
 	struct stream *stream;
 	uint8_t zeros[FAKE_TRACK_BYTES];
-	enum run_kind kind;
-	enum { LOOKED_NOT, LOOKED_LOCAL, LOOKED_BOTH } looked[64]; /* by track */
+	enum run_kind kind; /* of the next run; likewise the next two */
+	enum digest digest;
+	uint32_t run_tracks;
+	enum { LOOKED_NOT, LOOKED_LOCAL, LOOKED_BOTH } looked[RUN_DIGESTS_MAX + 1]; /* by track */
 	uint64_t next, end;
+	unsigned stretches;      /* of equal tracks */
+	unsigned answered;       /* runs */
+	int64_t took_ms;         /* of the last */
+	uint64_t hole_tracks;    /* likewise */
 	uint32_t spare, spare_end;
 	unsigned ended;
 	enum status fatal;
@@ -49,10 +67,29 @@ static bool next_run(void *arg, struct stream_run *run)
 	if (f->next == f->end)
 		return false;
 	run->kind = f->kind;
+	run->digest = f->digest;
 	run->first_track = f->next;
-	run->track_count = f->end - f->next < RUN_TRACKS ? (uint32_t)(f->end - f->next) : RUN_TRACKS;
+	run->track_count = f->end - f->next < f->run_tracks ? (uint32_t)(f->end - f->next) : f->run_tracks;
 	f->next += run->track_count;
 	return true;
+}
+
+static void assert_of_run(const struct stream_run *run, uint64_t first_track, uint64_t count)
+{
+	assert_true(first_track >= run->first_track && first_track + count <= run->first_track + run->track_count);
+	assert_true(run->asked_wall_s > 0 && run->asked_wall_s <= time(NULL));
+}
+
+static void equal(void *arg, const struct stream_run *run, uint64_t first_track, uint64_t count, bool is_hole)
+{
+	struct fixture *f = arg;
+
+	assert_of_run(run, first_track, count);
+	assert_true(count > 0 && run->kind != RUN_FIRST);
+	for (uint64_t i = 0; i < count; i++)
+		f->looked[first_track + i] = LOOKED_BOTH;
+	f->stretches++;
+	report_identical(f->report, first_track, count, is_hole);
 }
 
 static void compared(void *arg, const struct stream_run *run, const struct stream_track *track)
@@ -60,15 +97,21 @@ static void compared(void *arg, const struct stream_run *run, const struct strea
 	static const struct report_confirm unconfirmed;
 	struct fixture *f = arg;
 
-	assert_true(track->track >= run->first_track && track->track < run->first_track + run->track_count);
-	assert_true(run->asked_wall_s > 0 && run->asked_wall_s <= time(NULL));
+	assert_of_run(run, track->track, 1);
 	f->looked[track->track] = track->remote ? LOOKED_BOTH : LOOKED_LOCAL;
-	if (run->kind == RUN_FIRST)
-		return;
-	if (track->is_equal)
-		report_identical(f->report, track->track, track->is_hole);
-	else
-		report_different(f->report, track->track, track->is_hole, track->local, track->remote, &unconfirmed);
+	if (run->kind != RUN_FIRST)
+		report_different(f->report, track->track, track->is_hole, run->digest ? NULL : track->local,
+			run->digest ? NULL : track->remote, &unconfirmed);
+}
+
+static void answered(void *arg, const struct stream_run *run, int64_t took_ms, uint64_t hole_tracks)
+{
+	struct fixture *f = arg;
+
+	(void)run;
+	f->answered++;
+	f->took_ms = took_ms;
+	f->hole_tracks = hole_tracks;
 }
 
 static void unreadable(void *arg, const struct stream_run *run, uint64_t track)
@@ -117,9 +160,11 @@ static int set_up(void **state)
 	f->options = (struct options){ .delivery = DELIVERY_DISCONNECT, .track_bytes = FAKE_TRACK_BYTES,
 		.run_tracks = RUN_TRACKS, .retry_delay_ms = 100, .read_timeout_ms = 1000 };
 	f->shared = (struct stream_shared){ .client = f->client, .clock = f->clock, .shm = f->shm, .options = &f->options,
-		.zeros = f->zeros, .arg = f, .next_run = next_run, .compared = compared, .unreadable = unreadable,
-		.gave_up = gave_up, .spare_slot = spare_slot, .idle = ended, .fatal = fatal };
+		.zeros = f->zeros, .arg = f, .next_run = next_run, .equal = equal, .compared = compared,
+		.unreadable = unreadable, .gave_up = gave_up, .answered = answered, .spare_slot = spare_slot, .idle = ended,
+		.fatal = fatal };
 	f->shared.is_hanging = f->is_hanging;
+	f->run_tracks = RUN_TRACKS;
 	f->stream = stream_new(&f->shared, 5, 0, 1);
 	f->spare = 2;
 	f->spare_end = 2;
@@ -138,6 +183,7 @@ static void start(struct fixture *f, uint64_t local_bytes, uint64_t remote_bytes
 	f->report = report_new(&setup);
 	f->shared.report = f->report;
 	f->shared.remote_bytes = remote_bytes;
+	f->shared.common_bytes = local_bytes < remote_bytes ? local_bytes : remote_bytes;
 	f->shared.track_bytes = FAKE_TRACK_BYTES;
 	f->end = report_end_track(f->report);
 	assert_true(stream_start(f->stream));
@@ -152,6 +198,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
+	has_no_memory = false;
 	client_free(f->client);
 	stream_free(f->stream);
 	report_free(f->report);
@@ -692,6 +739,34 @@ static void a_stream_without_a_slot_stops(void **state)
 	assert_false(stream_start(f->stream));
 }
 
+static void a_stream_stops_when_there_is_no_memory_for_its_slot(void **state)
+{
+	for (int at_start = 0; at_start < 2; at_start++) {
+		struct fixture *f = *state;
+
+		start_tracks(f, 12);
+		if (at_start) {
+			fake_answer(f->client, SIDE_LOCAL);
+			has_no_memory = true;
+			fake_answer_some(f->client, SIDE_REMOTE, 3);
+			assert_int_equal(tracks(f, REPORT_IDENTICAL), 3);
+			assert_int_equal(f->ended, 1);
+		} else {
+			stream_abandon(f->stream, REASON_LOST);
+			stream_free(f->stream);
+			f->stream = stream_new(&f->shared, 5, 0, 1);
+			has_no_memory = true;
+			assert_false(stream_start(f->stream));
+			assert_int_equal(f->ended, 0);
+		}
+		assert_true(stream_is_idle(f->stream));
+		assert_true(stream_has_stopped(f->stream));
+		assert_int_equal(report_figures(f->report)->reasons[REASON_NO_MEMORY], at_start ? 1 : 4);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
 static void a_lost_link_is_fatal(void **state)
 {
 	struct fixture *f = *state;
@@ -906,6 +981,254 @@ static void runs_of_all_kinds_may_follow_each_other(void **state)
 		assert_int_equal(f->looked[track], track < 8 ? LOOKED_BOTH : LOOKED_LOCAL);
 }
 
+/* ---- Digests ---- */
+
+static void start_digests(struct fixture *f, uint64_t count)
+{
+	f->digest = DIGEST_XXH3_128;
+	start_tracks(f, count);
+}
+
+static void digests_are_asked_for_up_to_the_end_of_both(void **state)
+{
+	struct fixture *f = *state;
+
+	f->digest = DIGEST_SHA256;
+	start(f, 4 * FAKE_TRACK_BYTES, 3 * FAKE_TRACK_BYTES + 100);
+	for (enum side side = SIDE_LOCAL; side < SIDE_COUNT; side++) {
+		const struct msg_host_read *read = fake_pending(f->client, side);
+
+		assert_int_equal(read->digest, DIGEST_SHA256);
+		assert_int_equal(read->end_bytes, 3 * FAKE_TRACK_BYTES + 100);
+		assert_false(read->reread);
+	}
+	f->client->local[3 * FAKE_TRACK_BYTES + 100] ^= 1; /* beyond the end of remote */
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 3);
+	assert_true(report_figures(f->report)->is_only_tail);
+	assert_int_equal(report_figures(f->report)->compared_bytes, 3 * FAKE_TRACK_BYTES + 100);
+	assert_int_equal(waits(f)->read_bytes[SIDE_REMOTE], 3 * FAKE_TRACK_BYTES + 100);
+}
+
+/* With zeros and holes between them on either side, and short answers: none is taken for another's. */
+static void each_digest_is_compared_with_that_of_the_same_track(void **state)
+{
+	struct fixture *f = *state;
+
+	f->run_tracks = 12;
+	memset(f->client->local + 2 * FAKE_TRACK_BYTES, 0, 3 * FAKE_TRACK_BYTES);
+	memset(f->client->remote + 2 * FAKE_TRACK_BYTES, 0, 3 * FAKE_TRACK_BYTES);
+	f->client->local_states[3] = TRACK_HOLE;
+	f->client->remote_states[4] = TRACK_HOLE;
+	f->client->remote[7 * FAKE_TRACK_BYTES + 9] ^= 1;
+	start_digests(f, 24);
+	fake_answer_some(f->client, SIDE_REMOTE, 6);
+	fake_answer_some(f->client, SIDE_LOCAL, 9);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 23);
+	assert_int_equal(tracks(f, REPORT_DIFFERENT), 1);
+	assert_int_equal(report_range(f->report, 0)->offset_bytes, 7 * FAKE_TRACK_BYTES);
+	assert_int_equal(report_range(f->report, 0)->length_bytes, FAKE_TRACK_BYTES);
+	assert_int_equal(report_figures(f->report)->hole_bytes, 2 * FAKE_TRACK_BYTES);
+}
+
+static void a_track_of_data_equals_no_zeros_whatever_its_digest(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->has_zero_digests = true;
+	f->client->local_states[0] = TRACK_ZERO;
+	f->client->remote_states[1] = TRACK_HOLE;
+	start_digests(f, 3);
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_DIFFERENT), 2);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 1);
+}
+
+static void a_run_may_have_as_many_digests_as_a_read(void **state)
+{
+	struct fixture *f = *state;
+
+	f->run_tracks = RUN_DIGESTS_MAX;
+	f->client->remote[63 * FAKE_TRACK_BYTES] ^= 1;
+	start_digests(f, RUN_DIGESTS_MAX + 1);
+	assert_int_equal(f->client->reads[0].request.track_count, RUN_DIGESTS_MAX);
+	fake_answer_all(f->client);
+	assert_int_equal(f->client->reads_sent, 4);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), RUN_DIGESTS_MAX);
+	assert_int_equal(report_range(f->report, 0)->offset_bytes, 63 * FAKE_TRACK_BYTES);
+}
+
+static void where_digests_differ_the_data_of_both_is_read_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_EXACT;
+	f->client->remote[FAKE_TRACK_BYTES] ^= 1;
+	start_tracks(f, 4);
+	assert_int_equal(f->client->read_count, 2);
+	assert_true(fake_pending(f->client, SIDE_REMOTE)->reread);
+	assert_int_equal(fake_pending(f->client, SIDE_REMOTE)->digest, DIGEST_NONE);
+	assert_false(fake_pending(f->client, SIDE_LOCAL)->reread);
+	fake_answer_some(f->client, SIDE_REMOTE, 1);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_true(fake_pending(f->client, SIDE_REMOTE)->reread); /* the rest too */
+	fake_answer_all(f->client);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 3);
+	assert_int_equal(report_range(f->report, 0)->length_bytes, 1);
+}
+
+static void rounds_may_go_by_digest(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kind = RUN_FIRST;
+	start_digests(f, 8);
+	f->kind = RUN_SECOND;
+	assert_int_equal(f->client->reads[0].request.digest, DIGEST_XXH3_128);
+	fake_answer_all(f->client);
+	for (uint64_t track = 0; track < 8; track++)
+		assert_int_equal(f->looked[track], track < 4 ? LOOKED_LOCAL : LOOKED_BOTH);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 4);
+}
+
+/* ---- Stretches, and the end of a run ---- */
+
+static void equal_tracks_are_told_in_stretches(void **state)
+{
+	struct fixture *f = *state;
+
+	f->run_tracks = 60;
+	f->client->remote[10 * FAKE_TRACK_BYTES] ^= 1; /* 0-9, 11-19, 20-29, 31-59 */
+	f->client->remote_states[30] = TRACK_EIO;
+	memset(f->client->local + 20 * FAKE_TRACK_BYTES, 0, 10 * FAKE_TRACK_BYTES);
+	memset(f->client->remote + 20 * FAKE_TRACK_BYTES, 0, 10 * FAKE_TRACK_BYTES);
+	memset(f->client->local_states + 20, TRACK_HOLE, 5);
+	memset(f->client->remote_states + 25, TRACK_HOLE, 5);
+	start_digests(f, 60);
+	fake_answer_all(f->client);
+	assert_int_equal(f->stretches, 4);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 58);
+	assert_int_equal(report_figures(f->report)->hole_bytes, 10 * FAKE_TRACK_BYTES);
+}
+
+static void a_stretch_ends_with_what_both_have(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 4);
+	fake_answer_some(f->client, SIDE_LOCAL, 3);
+	fake_answer_some(f->client, SIDE_REMOTE, 2);
+	assert_int_equal(f->stretches, 1);
+	assert_int_equal(tracks(f, REPORT_IDENTICAL), 2);
+	fake_answer_all(f->client);
+	assert_int_equal(f->stretches, 3);
+}
+
+static void how_long_a_run_took_is_told_without_pauses(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 8);
+	clock_advance(f->clock, 30);
+	fake_answer(f->client, SIDE_LOCAL);
+	f->shared.pause = (struct stream_pause){ .is_on = true, .since_ms = clock_now_ms(f->clock) };
+	clock_advance(f->clock, 20000);
+	f->shared.pause = (struct stream_pause){ .total_ms = 20000 };
+	clock_advance(f->clock, 12);
+	assert_int_equal(f->answered, 0);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(f->answered, 1);
+	assert_int_equal(f->took_ms, 42);
+	clock_advance(f->clock, 7);
+	fake_answer_all(f->client);
+	assert_int_equal(f->answered, 2);
+	assert_int_equal(f->took_ms, 7);
+}
+
+/* What was found when it was asked for again may have been there since it was asked for the last time. */
+static void how_long_a_run_took_is_told_without_the_last_delay(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 8);
+	fake_answer(f->client, SIDE_LOCAL);
+	for (int i = 0; i < 3; i++) {
+		clock_advance(f->clock, 5);
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+		clock_advance(f->clock, 100);
+	}
+	clock_advance(f->clock, 5);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(f->took_ms, 220);
+	fake_answer_all(f->client);
+	assert_int_equal(f->took_ms, 0);
+}
+
+static void a_run_that_was_given_up_was_not_answered(void **state)
+{
+	struct fixture *f = *state;
+
+	start_tracks(f, 8);
+	fake_answer(f->client, SIDE_LOCAL);
+	for (int i = 0; i < 4; i++) {
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_TIMEOUT, 0, false);
+		clock_advance(f->clock, 2000);
+	}
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer_status(f->client, SIDE_REMOTE, STATUS_VOLUME_ERROR, 0, false);
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(f->answered, 0);
+}
+
+static void holes_behind_a_run_are_those_of_both_sides(void **state)
+{
+	static const struct {
+		unsigned local_end, remote_end; /* holes from track 2 on */
+		uint64_t told;
+	} cases[] = {
+		{ 64, 64, 60 }, { 10, 64, 6 }, { 64, 5, 1 }, { 4, 64, 0 }, { 3, 64, 0 },
+	};
+	struct fixture *f = *state;
+
+	f->client->tells_holes = true;
+	memset(f->client->local, 0, FAKE_VOLUME_BYTES);
+	memset(f->client->remote, 0, FAKE_VOLUME_BYTES);
+	start_tracks(f, 64);
+	fake_answer_all(f->client);
+	for (unsigned i = 0; i < 5; i++) {
+		memset(f->client->local_states, TRACK_UNSET, 64);
+		memset(f->client->remote_states, TRACK_UNSET, 64);
+		memset(f->client->local_states + 2, TRACK_HOLE, cases[i].local_end - 2);
+		memset(f->client->remote_states + 2, TRACK_HOLE, cases[i].remote_end - 2);
+		f->next = 0;
+		f->end = 4;
+		assert_true(stream_start(f->stream));
+		fake_answer_some(f->client, SIDE_REMOTE, 3); /* and short answers do not spoil it */
+		fake_answer_all(f->client);
+		assert_int_equal(f->hole_tracks, cases[i].told);
+	}
+}
+
+static void holes_of_the_run_before_are_forgotten(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client->tells_holes = true;
+	memset(f->client->local_states, TRACK_HOLE, 64);
+	memset(f->client->remote_states, TRACK_HOLE, 64);
+	start_tracks(f, 64);
+	f->end = 8;
+	f->kind = RUN_FIRST;
+	fake_answer(f->client, SIDE_LOCAL);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(f->hole_tracks, 60);
+	fake_answer(f->client, SIDE_LOCAL);
+	assert_int_equal(f->answered, 2);
+	assert_int_equal(f->hole_tracks, 0); /* the other side was not asked */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -942,6 +1265,7 @@ int main(void)
 		TEST(a_volume_error_makes_the_rest_unreadable),
 		TEST(a_lost_slot_is_never_used_again),
 		TEST(a_stream_without_a_slot_stops),
+		TEST(a_stream_stops_when_there_is_no_memory_for_its_slot),
 		TEST(a_lost_link_is_fatal),
 		TEST(an_abandoned_stream_ignores_late_replies),
 		TEST(the_first_read_of_a_round_is_of_the_local_volume_alone),
@@ -953,6 +1277,19 @@ int main(void)
 		TEST(a_second_read_that_does_not_come_asks_nothing_of_the_local_volume),
 		TEST(a_second_read_without_a_slot_gives_the_rest_up),
 		TEST(runs_of_all_kinds_may_follow_each_other),
+		TEST(digests_are_asked_for_up_to_the_end_of_both),
+		TEST(each_digest_is_compared_with_that_of_the_same_track),
+		TEST(a_track_of_data_equals_no_zeros_whatever_its_digest),
+		TEST(a_run_may_have_as_many_digests_as_a_read),
+		TEST(where_digests_differ_the_data_of_both_is_read_anew),
+		TEST(rounds_may_go_by_digest),
+		TEST(equal_tracks_are_told_in_stretches),
+		TEST(a_stretch_ends_with_what_both_have),
+		TEST(how_long_a_run_took_is_told_without_pauses),
+		TEST(how_long_a_run_took_is_told_without_the_last_delay),
+		TEST(a_run_that_was_given_up_was_not_answered),
+		TEST(holes_behind_a_run_are_those_of_both_sides),
+		TEST(holes_of_the_run_before_are_forgotten),
 	};
 
 	log_start("test_stream", LOG_LEVEL_ERROR);

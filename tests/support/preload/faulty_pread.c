@@ -3,9 +3,10 @@
  * LD_PRELOAD library that makes one volume of a real program fail, hang or be slow in a range, and touches nothing
  * else:
  *   RA_FAULT_FILE     the end of the path of the file
- *   RA_FAULT          eio:OFFSET-END, hang:OFFSET-END or slow:OFFSET-END, in bytes, END not included
+ *   RA_FAULT          eio:OFFSET-END, hang:OFFSET-END, slow:OFFSET-END or busy:OFFSET-END, in bytes, END not included
  *   RA_FAULT_RELEASE  a path: hung reads go on when it exists
- *   RA_FAULT_MS       what a slow read takes; they come one after the other, as on a disk
+ *   RA_FAULT_MS       what a slow read takes; they come one after the other, as on a disk. A busy one takes it, too,
+ *                     beside others, and those elsewhere in the file take a twentieth
  * Any thread.
  */
 #include <errno.h>
@@ -27,7 +28,7 @@
 
 static const char *fault_file; /* NULL: no fault */
 static const char *release_file;
-static bool is_hang;
+static bool is_hang, is_busy;
 static int64_t slow_ms; /* 0: not slow */
 static uint64_t fault_begin, fault_end;
 
@@ -45,11 +46,12 @@ static __attribute__((constructor)) void read_environment(void)
 	if (sscanf(fault, "%4[a-z]:%" SCNu64 "-%" SCNu64, kind, &fault_begin, &fault_end) != 3)
 		kind[0] = '\0';
 	is_hang = strcmp(kind, "hang") == 0 && release_file;
-	if (strcmp(kind, "slow") == 0 && getenv("RA_FAULT_MS"))
+	is_busy = strcmp(kind, "busy") == 0;
+	if ((is_busy || strcmp(kind, "slow") == 0) && getenv("RA_FAULT_MS"))
 		slow_ms = atoi(getenv("RA_FAULT_MS"));
 	if (!is_hang && slow_ms <= 0 && strcmp(kind, "eio") != 0) {
 		fprintf(stderr, "faulty_pread: RA_FAULT=%s: expected eio:OFFSET-END, or hang:OFFSET-END and "
-			"RA_FAULT_RELEASE, or slow:OFFSET-END and RA_FAULT_MS\n", fault);
+			"RA_FAULT_RELEASE, or slow:OFFSET-END or busy:OFFSET-END and RA_FAULT_MS\n", fault);
 		abort();
 	}
 }
@@ -86,9 +88,16 @@ static void wait_for_disk(void)
 static bool meets_fault(int fd, uint64_t offset, size_t bytes)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
+	bool is_inside = offset < fault_end && offset + bytes > fault_begin;
 
-	if (!fault_file || offset >= fault_end || offset + bytes <= fault_begin || !is_fault_file(fd))
+	if (!fault_file || (!is_inside && !is_busy) || !is_fault_file(fd))
 		return false;
+	if (is_busy) {
+		int64_t ms = is_inside ? slow_ms : slow_ms / 20;
+
+		nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+		return false;
+	}
 	if (slow_ms > 0)
 		wait_for_disk();
 	else if (!is_hang)
