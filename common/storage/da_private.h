@@ -19,7 +19,7 @@
 
 #define DA_REQUEST_MAGIC 0x44415251u
 #define DA_WORKER_MAGIC 0x4441574bu
-#define DA_LATEST_TURNS 8u
+#define DA_LATEST_TURNS 16u
 
 struct da_request {
 	uint32_t magic;

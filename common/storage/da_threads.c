@@ -56,9 +56,35 @@ static bool has_lately_had_others(const struct da *da, const struct da_spec *spe
 	return false;
 }
 
-/* At most half of the threads for one volume, and half of those for one owner while there are others: who has one read
- * after the other finds a place when it comes back. The last idle thread only for a volume that has none. Under the
- * mutex. */
+/* Reads of the volume for other owners that wait for a thread. Under the mutex. */
+static unsigned queued_of_others(const struct da *da, const struct da_spec *spec)
+{
+	const struct da_request *request;
+	unsigned count = 0;
+
+	DL_FOREACH(da->pending, request)
+		count += request->spec.kind == DA_READ && request->spec.volume == spec->volume &&
+			request->spec.owner != spec->owner && !request->is_starved;
+	return count;
+}
+
+/* Of the places of a volume those for one owner: all; and while there are others no more than they ask for, but at most
+ * half, because a disk that serves one read after the other goes by how many each has. Under the mutex. */
+static unsigned places_of_owner(const struct da *da, const struct da_spec *spec, unsigned places)
+{
+	unsigned half = (places + 1) / 2, others;
+
+	if (!has_lately_had_others(da, spec))
+		return places;
+	others = active_of(da, spec->volume) - active_of_owner(da, spec) + queued_of_others(da, spec);
+	if (others >= half)
+		return half;
+	return others > 1 ? others : 1;
+}
+
+/* At most half of the threads for one volume, and not all of those for one owner while there are others: who has one
+ * read after the other finds a place when it comes back. The last idle thread only for a volume that has none. Under
+ * the mutex. */
 static bool may_take(const struct da *da, const struct da_spec *spec)
 {
 	unsigned places = da->config.threads / 2, active = active_of(da, spec->volume);
@@ -66,8 +92,7 @@ static bool may_take(const struct da *da, const struct da_spec *spec)
 
 	if (active == 0)
 		return true;
-	return active < places && idle_count > 1 &&
-		(active_of_owner(da, spec) < (places + 1) / 2 || !has_lately_had_others(da, spec));
+	return active < places && idle_count > 1 && active_of_owner(da, spec) < places_of_owner(da, spec, places);
 }
 
 /* Of the requests that an idle thread may take the one whose owner has waited longest for a turn, its oldest. Under the

@@ -53,6 +53,7 @@ struct reader {
 	bool reread;
 	unsigned retries;
 	bool is_polling;
+	int64_t poll_delay_ms; /* the last; 0: none */
 	int64_t poll_end_ms; /* with is_polling; active_ms goes by it */
 	bool is_asked;       /* for tracks that have not come */
 	int64_t asked_ms;    /* with is_asked: since */
@@ -75,7 +76,7 @@ struct stream {
 	struct stream_run run;
 	uint64_t next, end; /* what is left of it */
 	uint32_t place_bytes; /* of a track in a slot */
-	int64_t begun_ms;   /* active_ms goes by it */
+	int64_t begun_ms;   /* active_ms goes by it; later, by what it delayed itself */
 	bool is_broken;     /* something of it was given up */
 	bool is_busy;       /* it has a run */
 	struct unreadable unreadable;
@@ -274,6 +275,7 @@ static void forget_question(struct reader *reader)
 	reader->floor = 0;
 	reader->reread = false;
 	reader->retries = 0;
+	reader->poll_delay_ms = 0;
 	reader->is_polling = reader->is_asked = false;
 }
 
@@ -402,6 +404,7 @@ static void poll_again(struct reader *reader, uint64_t floor)
 	}
 	reader->floor = floor;
 	reader->reread = false; /* the floor says it; once more would ask for a later moment each time */
+	reader->poll_delay_ms = shared->options->retry_delay_ms;
 	delay(reader, shared->options->retry_delay_ms, STATUS_DATA_NOT_FOUND);
 }
 
@@ -475,6 +478,7 @@ static void take_answer(struct reader *reader, const struct msg_host_read_reply 
 	memcpy(reader->states, reply->states, reply->track_count);
 	reader->hole_tracks = reply->hole_tracks;
 	reader->packed_bytes = 0;
+	reader->stream->begun_ms += reader->poll_delay_ms; /* it may have been there as long */
 	count_answer(reader);
 	forget_question(reader);
 }

@@ -75,8 +75,8 @@ struct stream_shared {
 	void (*unreadable)(void *arg, const struct stream_run *run, uint64_t track);
 	void (*gave_up)(void *arg, const struct stream_run *run, uint64_t first_track, uint64_t count,
 		enum report_reason reason);
-	/* All of a run was answered, after so long (without the time that the link was down). So many more tracks behind it
-	 * are holes on both sides. */
+	/* All of a run was answered, after so long at least (without the time that the link was down). So many more tracks
+	 * behind it are holes on both sides. */
 	void (*answered)(void *arg, const struct stream_run *run, int64_t took_ms, uint64_t hole_tracks);
 	/* A slot for one that was lost; false: there is none. */
 	bool (*spare_slot)(void *arg, uint32_t *slot);

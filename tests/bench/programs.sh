@@ -234,8 +234,8 @@ measure_nbd()
 run_ra_digest() { measure_ra - "$work"/volume.[ab]; }
 run_ra_sha256() { measure_ra - --digest sha256 "$work"/volume.[ab]; }
 run_ra_data() { measure_ra - --by data "$work"/volume.[ab]; }
-run_ra_tcp_digest() { measure_ra ra --socket "$scratch/a.sock" volume; }
-run_ra_tcp_data() { measure_ra ra --socket "$scratch/a.sock" --by data volume; }
+run_ra_tcp_digest() { measure_ra ra --socket "$scratch/a.sock" --state none volume; }
+run_ra_tcp_data() { measure_ra ra --socket "$scratch/a.sock" --state none --by data volume; }
 run_ra_sparse() { measure_ra - "$work"/sparse.[ab]; }
 run_ra_dense() { measure_ra - "$work"/dense.[ab]; }
 run_ra_small() { measure_ra - "$work"/small.[ab]; }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The disk adapter's queue: owners take turns. With two threads a volume gets one, so what it serves comes one after
- * the other, and is told in that order. With four it gets two, and who comes back finds one of them.
+ * the other, and is told in that order. With four it gets two, and who comes back finds one of them. With many, one
+ * owner goes by what the others have.
  */
 #include "storage/da.h"
 
@@ -50,6 +51,12 @@ static int set_up_four_threads(void **state)
 {
 	forget();
 	return da_bed_set_up(state);
+}
+
+static int set_up_many_threads(void **state)
+{
+	forget();
+	return da_bed_set_up_many_threads(state);
 }
 
 static char letter_of(const char *owner)
@@ -321,7 +328,7 @@ static void the_place_of_one_who_stays_away_is_taken(void **state)
 	(void)state;
 	da_bed_open_volumes();
 	serve_reads(polite, 0, 1);
-	serve_reads(greedy, 0, 7);
+	serve_reads(greedy, 0, 15);
 	assert_greedy_gets_both_places();
 }
 
@@ -335,7 +342,68 @@ static void a_turn_at_another_volume_or_for_its_size_keeps_no_place(void **state
 	assert_greedy_gets_both_places();
 }
 
+/* ---- Many threads for a volume ---- */
+
+static unsigned count_running(struct da_order *const *orders, unsigned count)
+{
+	unsigned running = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		running += da_request_state(orders[i]->request) == DA_RUNNING;
+	return running;
+}
+
+static void one_with_many_has_no_more_at_a_time_than_the_others(void **state)
+{
+	struct da_order *of_greedy[5], *of_polite[3];
+
+	(void)state;
+	da_bed_open_volumes();
+	serve_reads(polite, 0, 1);
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	of_polite[0] = read_of(polite, 0);
+	for (unsigned i = 0; i < 5; i++)
+		of_greedy[i] = read_of(greedy, 0);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	serve_reads(greedy, 1, 3); /* idle threads have looked at the queue */
+	assert_int_equal(count_running(of_greedy, 5), 1);
+	for (unsigned i = 1; i < 3; i++)
+		of_polite[i] = read_of(polite, 0);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 6, DA_BED_WAIT_MS));
+	serve_reads(greedy, 1, 3);
+	assert_int_equal(count_running(of_greedy, 5), 3);
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	for (unsigned i = 0; i < 3; i++)
+		da_bed_finish_read(of_polite[i]);
+	for (unsigned i = 0; i < 5; i++)
+		da_bed_finish_read(of_greedy[i]);
+}
+
+static void two_with_many_have_half_of_the_places_each(void **state)
+{
+	struct da_order *of_greedy[40], *of_polite[40];
+
+	(void)state;
+	da_bed_open_volumes();
+	serve_reads(polite, 0, 1);
+	serve_reads(greedy, 0, 1);
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	for (unsigned i = 0; i < 40; i++) {
+		of_greedy[i] = read_of(greedy, 0);
+		of_polite[i] = read_of(polite, 0);
+	}
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 32, DA_BED_WAIT_MS));
+	assert_int_equal(count_running(of_greedy, 40), 16);
+	assert_int_equal(count_running(of_polite, 40), 16);
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	for (unsigned i = 0; i < 40; i++) {
+		da_bed_finish_read(of_greedy[i]);
+		da_bed_finish_read(of_polite[i]);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, da_bed_tear_down)
+#define TEST_MANY(name) cmocka_unit_test_setup_teardown(name, set_up_many_threads, da_bed_tear_down)
 #define TEST_FOUR(name) cmocka_unit_test_setup_teardown(name, set_up_four_threads, da_bed_tear_down)
 
 int main(void)
@@ -350,6 +418,8 @@ int main(void)
 		TEST_FOUR(who_had_a_turn_finds_a_place_beside_one_with_many),
 		TEST_FOUR(the_place_of_one_who_stays_away_is_taken),
 		TEST_FOUR(a_turn_at_another_volume_or_for_its_size_keeps_no_place),
+		TEST_MANY(one_with_many_has_no_more_at_a_time_than_the_others),
+		TEST_MANY(two_with_many_have_half_of_the_places_each),
 	};
 
 	return cmocka_run_group_tests_name("da_turns", tests, NULL, NULL);

@@ -26,7 +26,7 @@
 #endif
 
 /* As many reads at once as there are threads, like a flash drive; and one at a time, like a disk. */
-static const struct fair_plan parallel = { .read_ms = READ_MS, .run_tracks = 1, .turn_ms = TURN_MS };
+static const struct fair_plan parallel = { .read_ms = 2 * READ_MS, .run_tracks = 1, .turn_ms = TURN_MS };
 static const struct fair_plan one_by_one = { .read_ms = READ_MS, .is_one_by_one = true, .run_tracks = 1,
 	.turn_ms = TURN_MS };
 

@@ -1146,6 +1146,26 @@ static void how_long_a_run_took_is_told_without_pauses(void **state)
 	assert_int_equal(f->took_ms, 7);
 }
 
+/* What was found when it was asked for again may have been there since it was asked for the last time. */
+static void how_long_a_run_took_is_told_without_the_last_delay(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.delivery = DELIVERY_POLL;
+	start_tracks(f, 8);
+	fake_answer(f->client, SIDE_LOCAL);
+	for (int i = 0; i < 3; i++) {
+		clock_advance(f->clock, 5);
+		fake_answer_status(f->client, SIDE_REMOTE, STATUS_DATA_NOT_FOUND, 1, false);
+		clock_advance(f->clock, 100);
+	}
+	clock_advance(f->clock, 5);
+	fake_answer(f->client, SIDE_REMOTE);
+	assert_int_equal(f->took_ms, 220);
+	fake_answer_all(f->client);
+	assert_int_equal(f->took_ms, 0);
+}
+
 static void a_run_that_was_given_up_was_not_answered(void **state)
 {
 	struct fixture *f = *state;
@@ -1266,6 +1286,7 @@ int main(void)
 		TEST(equal_tracks_are_told_in_stretches),
 		TEST(a_stretch_ends_with_what_both_have),
 		TEST(how_long_a_run_took_is_told_without_pauses),
+		TEST(how_long_a_run_took_is_told_without_the_last_delay),
 		TEST(a_run_that_was_given_up_was_not_answered),
 		TEST(holes_behind_a_run_are_those_of_both_sides),
 		TEST(holes_of_the_run_before_are_forgotten),
