@@ -3,6 +3,7 @@
 #
 # yield = on: while somebody else keeps the disk of one side busy, that side's reads pause, and ra-ctl tells; the other
 # side's do not. All is compared, and nothing times out.
+# alone: how long reads of an idle disk take is what it goes by
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
