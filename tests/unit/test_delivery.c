@@ -425,9 +425,13 @@ static void queued_da_request_waits_while_its_volume_gets_on(void **state)
 		if (job_array_element(bed->ra->jobs, i)->specific.kind == JOB_FETCH)
 			running[found++] = job_array_element(bed->ra->jobs, i)->specific.fetch;
 	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 2; i++)
+			fetch_gets_on(running[i], &progress[i]);
 		for (unsigned i = 0; i < 2 && round < 2; i++)
-			while (!fetch_gets_on(running[i], &progress[i]))
+			while (!fetch_gets_on(running[i], &progress[i])) {
 				let_one_disk_read_end();
+				wait_stuck(0, 2); /* it hangs in its next one */
+			}
 		bed_advance(bed, DA_TIMEOUT_MS);
 		assert_int_equal(bed_da(bed).queued, round < 2 ? 1 : 0);
 		assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), round < 2 ? 0 : 3);
