@@ -347,10 +347,11 @@ static void da_time_out_is_posted_and_the_request_abandoned(void **state)
 /* One disk read ends, and the next one is in the volume. */
 static void let_one_disk_read_end(void)
 {
-	unsigned reads = faulty_volume_count(bed->volumes[0]).reads;
+	struct faulty_counts before = faulty_volume_count(bed->volumes[0]);
 
 	faulty_volume_let_go(bed->volumes[0], 1);
-	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads > reads);
+	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads > before.reads);
+	wait_stuck(0, before.stuck); /* its thread hangs in the next one */
 }
 
 /* Digests of 64 tracks: many disk reads, one after the other. */
@@ -428,10 +429,8 @@ static void queued_da_request_waits_while_its_volume_gets_on(void **state)
 		for (unsigned i = 0; i < 2; i++)
 			fetch_gets_on(running[i], &progress[i]);
 		for (unsigned i = 0; i < 2 && round < 2; i++)
-			while (!fetch_gets_on(running[i], &progress[i])) {
+			while (!fetch_gets_on(running[i], &progress[i]))
 				let_one_disk_read_end();
-				wait_stuck(0, 2); /* it hangs in its next one */
-			}
 		bed_advance(bed, DA_TIMEOUT_MS);
 		assert_int_equal(bed_da(bed).queued, round < 2 ? 1 : 0);
 		assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), round < 2 ? 0 : 3);
