@@ -87,8 +87,9 @@ $(TOOLS):
 $(BUILD)/tests/test_read $(BUILD)/tests/test_read_digest $(BUILD)/tests/test_delivery: LDFLAGS += -Wl,--wrap=cache_lock
 # This one sees each frame of a link leave and arrive.
 $(BUILD)/tests/test_link_cut: LDFLAGS += -Wl,--wrap=output_push,--wrap=reader_took
-# This one lets each step of a write fail, or be the last.
+# These refuse memory for a slot.
 $(BUILD)/tests/test_stream $(BUILD)/tests/test_engine_digest: LDFLAGS += -Wl,--wrap=shm_fill
+# This one lets each step of a write fail, or be the last.
 $(BUILD)/tests/test_state_file: LDFLAGS += -Wl,--wrap=write,--wrap=fsync,--wrap=rename
 # And these let state files hang.
 $(BUILD)/tests/test_keep: LDFLAGS += -Wl,--wrap=state_read,--wrap=state_write

@@ -33,8 +33,10 @@ struct local_read {
 	struct local_read_spec spec; /* with a reference to shm of its own */
 	uint32_t track_bytes;
 	uint64_t end_bytes;
-	uint8_t states[RUN_DIGESTS_MAX]; /* written by the DA thread until done, as is the next */
-	uint64_t hole_tracks;
+	/* Written by the DA thread until done: */
+	uint8_t states[RUN_DIGESTS_MAX];
+	uint64_t hole_tracks; /* of the last track published */
+
 	struct timer timer;              /* 186 */
 	uint64_t progress;               /* of the DA request when that was set */
 	local_read_fn *fn;

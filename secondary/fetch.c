@@ -201,7 +201,7 @@ static void fetch_done(void *arg, struct da_request *request, const struct da_re
 	ra_element_is_free(ra);
 }
 
-/* Nobody waits any more, and da-timeout has passed since the last one was lost. */
+/* Nobody waits any more, and da-timeout has passed since the last one was lost, or since it last was seen to get on. */
 static void orphan_timer(void *arg)
 {
 	struct fetch *fetch = arg;
@@ -209,6 +209,10 @@ static void orphan_timer(void *arg)
 		.track_count = fetch->track_count };
 
 	assert(fetch->magic == FETCH_MAGIC);
+	if (fetch_gets_on(fetch, &fetch->progress)) {
+		timer_set(&fetch->orphan_timer, fetch->ra->config.da_timeout_ms);
+		return;
+	}
 	fetch->ra->counts.timeouts++;
 	post_error(fetch->ra->post, STATUS_TIMEOUT, &where, "a disk read that nobody waits for did not end in time");
 	fetch_give_up_if_unwanted(fetch);
@@ -300,8 +304,10 @@ void fetch_give_up_if_unwanted(struct fetch *fetch)
 void fetch_survive(struct fetch *fetch)
 {
 	assert(fetch->magic == FETCH_MAGIC);
-	if (fetch->readers == NULL && fetch->wait_task == NULL)
-		timer_set(&fetch->orphan_timer, fetch->ra->config.da_timeout_ms);
+	if (fetch->readers != NULL || fetch->wait_task != NULL)
+		return;
+	fetch_gets_on(fetch, &fetch->progress);
+	timer_set(&fetch->orphan_timer, fetch->ra->config.da_timeout_ms);
 }
 
 void fetch_forget_session(struct ra *ra, struct session *session)

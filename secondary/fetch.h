@@ -36,6 +36,7 @@ struct fetch {
 	struct read *readers;        /* Reads at step 186 */
 	struct wait_task *wait_task; /* NULL: no poll asked for it */
 	struct timer orphan_timer;   /* set when nobody waits for it any more */
+	uint64_t progress;           /* of the DA request when that was set */
 };
 
 /* Step 92: walks the ring of the Read's device for a fetch of its first track that began, or will begin, at or above

@@ -27,9 +27,9 @@
 #include <utlist.h>
 
 #define PAGE_BYTES 4096u
-/* Digests, zeros, holes and errors need no slot. Extra: what the 64 unfinished fetches of one link may bring. */
+/* Digests, zeros, holes and errors need no slot. Extra: what the 64 unfinished fetches of one peer may bring. */
 #define ENTRIES_PER_SLOT 4u
-#define ENTRIES_EXTRA (64u * RUN_DIGESTS_DEFAULT)
+#define ENTRIES_EXTRA (64u * RUN_DIGESTS_MAX)
 /* From so many without a slot on, the claimed ones go for new ones: a thread that digests leaves no room for more in
  * the processor's cache. */
 #define SLOTLESS_KEPT 1024u

@@ -135,18 +135,39 @@ static void join_queue(struct da *da, struct da_request *joining)
 	DL_APPEND(da->pending, joining);
 }
 
-struct da_request *da_submit(struct da *da, const struct da_spec *spec)
+/* The first free element, or one that was never used, whose memory is touched now; NULL: there is none. */
+static struct da_request *take_element(struct da *da)
 {
 	struct da_request *request = da->free_elements;
 
+	if (request) {
+		LL_DELETE(da->free_elements, request);
+		return request;
+	}
+	if (da->elements_touched == da->config.queue_elements)
+		return NULL;
+	request = &da->elements[da->elements_touched++];
+	request->magic = DA_REQUEST_MAGIC;
+	request->da = da;
+	request->item.magic = MAILBOX_ITEM_MAGIC;
+	request->item.fn = deliver;
+	return request;
+}
+
+struct da_request *da_submit(struct da *da, const struct da_spec *spec)
+{
+	struct da_request *request;
+
 	check_spec(spec);
+	request = take_element(da);
 	if (!request) {
 		da->was_refused = true;
 		return NULL;
 	}
-	LL_DELETE(da->free_elements, request);
 	request->spec = *spec;
-	request->result = (struct da_result){ 0 };
+	request->result.error = 0;
+	request->result.tracks_done = 0;
+	request->result.holder[0] = '\0';
 	request->ended_worker = NULL;
 	request->number = da->submitted++;
 	da_lock(da);
@@ -249,7 +270,7 @@ void da_count(struct da *da, struct da_counts *counts)
 {
 	*counts = (struct da_counts){ 0 };
 	da_lock(da);
-	for (unsigned i = 0; i < da->config.queue_elements; i++) {
+	for (unsigned i = 0; i < da->elements_touched; i++) {
 		enum da_state state = da->elements[i].state;
 
 		counts->elements_used += state != DA_FREE;
@@ -312,15 +333,6 @@ struct da *da_new(const struct da_config *config, struct mailbox *mailbox)
 	da->elements = xcalloc(config->queue_elements, sizeof(*da->elements));
 	da->workers = xcalloc(worker_count, sizeof(*da->workers));
 	init_locks(da);
-	for (unsigned i = config->queue_elements; i-- > 0;) {
-		struct da_request *request = &da->elements[i];
-
-		request->magic = DA_REQUEST_MAGIC;
-		request->da = da;
-		request->item.magic = MAILBOX_ITEM_MAGIC;
-		request->item.fn = deliver;
-		LL_PREPEND(da->free_elements, request);
-	}
 	for (unsigned i = 0; i < worker_count; i++) {
 		da->workers[i].magic = DA_WORKER_MAGIC;
 		da->workers[i].da = da;
@@ -372,7 +384,7 @@ bool da_free(struct da *da)
 		return false;
 	da_join_all(da);
 	mailbox_drain(da->mailbox); /* what the threads have posted lies in elements */
-	for (unsigned i = 0; i < da->config.queue_elements; i++) {
+	for (unsigned i = 0; i < da->elements_touched; i++) {
 		if (da->elements[i].state != DA_FREE)
 			free_element(&da->elements[i], "the DA ends");
 	}

@@ -5,13 +5,14 @@
  * loop thread through the mailbox.
  *
  * A request is QUEUED, RUNNING, DONE (its done is in the mailbox or was called) and at last released by its owner; or
- * ABANDONED by its owner while a thread is stuck in it: then done is never called, what the read still brings is
- * discarded, and the element is freed when the thread comes back. All functions but those of da_sink: loop thread.
+ * ABANDONED by its owner while a thread is stuck in it: then done is never called, what the read still brings
+ * (of digests from the next disk read on) is discarded, and the element is freed when the thread comes back. All
+ * functions but those of da_sink: loop thread.
  *
  * Threads: at most half of them work for one volume. While another owner had one of the last few turns there, half of
- * those, or as few as the others have, if they ask for no more, work for one owner. The last idle thread only takes a
- * volume that has none. Within that, owners with queued requests take
- * turns, each with its oldest first. An abandoned request's thread is replaced, at most extra_threads times at once.
+ * those at most work for one owner, and no more than the others ask for. The last idle thread only takes a volume that
+ * has none. Within that, owners with queued requests take turns, each with its oldest first. An abandoned request's
+ * thread is replaced, at most extra_threads times at once.
  * A call counts for the volume that it names. Those that name none take nothing of any volume's share, and are to each
  * other as requests for one volume.
  */

@@ -19,7 +19,7 @@
 #include "storage/yield.h"
 
 #define S_NS INT64_C(1000000000)
-#define PAUSED_NS_MAX (8 * S_NS)
+#define PAUSED_NS_MAX (DA_TIMEOUT_MS / 1000 * S_NS) /* what hangs then has not timed out by pauses alone */
 
 static int64_t now_ns(void)
 {
@@ -73,7 +73,7 @@ bool da_pause(struct da_request *request)
 		return true;
 	da_lock(da);
 	pause_ns = is_enough(da) ? 0 : pause_for(request, pause_ns);
-	is_running = request->state == DA_RUNNING;
+	is_running = request->state == DA_RUNNING && !da->is_stopping;
 	da_unlock(da);
 	yield_add_paused(yield, pause_ns);
 	return is_running;

@@ -62,7 +62,8 @@ struct da {
 	struct da_worker *workers; /* threads + extra_threads */
 
 	/* Loop thread. */
-	struct da_request *free_elements;
+	struct da_request *free_elements; /* that were used */
+	unsigned elements_touched; /* the rest was never used */
 	uint64_t submitted;
 	bool was_refused; /* da_submit returned NULL and a free element may still be waited for */
 	void (*on_free_element)(void *arg);

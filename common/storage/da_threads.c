@@ -153,7 +153,7 @@ static bool is_wanted(void *arg)
 
 	assert(request->magic == DA_REQUEST_MAGIC);
 	da_lock(request->da);
-	is_running = request->state == DA_RUNNING;
+	is_running = request->state == DA_RUNNING && !request->da->is_stopping;
 	da_unlock(request->da);
 	return is_running;
 }

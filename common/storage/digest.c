@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include <openssl/evp.h>
-#if __has_include(<xxh_x86dispatch.h>) /* only there with a library that has it */
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>) /* only there with a library that has it */
 #include <xxh_x86dispatch.h> /* XXH3_128bits is the one for the widest vectors of this CPU then */
 #else
 #include <xxhash.h>

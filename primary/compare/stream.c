@@ -162,7 +162,8 @@ static void skip_packed(struct reader *remote, uint64_t track)
 	uint64_t left = stream->shared->remote_bytes - track * stream->shared->track_bytes;
 
 	if (state_of(remote, track) == TRACK_DATA)
-		remote->packed_bytes += left < stream->place_bytes ? left : stream->place_bytes;
+		remote->packed_bytes += stream->run.digest == DIGEST_NONE && left < stream->place_bytes ? left :
+			stream->place_bytes;
 }
 
 /* Zeros have no digest, so none of data is theirs. */
@@ -465,11 +466,12 @@ static void count_answer(struct reader *reader)
 	if (has_track(other, stream->next))
 		waits->alone_ms[reader->side] += reader->came_ms -
 			(other->came_ms > reader->asked_ms ? other->came_ms : reader->asked_ms);
-	for (uint32_t i = 0; i < reader->track_count; i++)
+	for (uint32_t i = 0; i < reader->track_count; i++) {
 		if (reader->states[i] == TRACK_DATA || reader->states[i] == TRACK_ZERO)
 			bytes += report_common_bytes(stream->shared->report, reader->first_track + i);
+		stream->run.has_data = stream->run.has_data || reader->states[i] != TRACK_HOLE;
+	}
 	waits->read_bytes[reader->side] += bytes;
-	stream->run.has_data = stream->run.has_data || bytes > 0;
 }
 
 static void take_answer(struct reader *reader, const struct msg_host_read_reply *reply)
