@@ -3,6 +3,7 @@
 # For functional tests of two configured daemons on loopback: source it before lib.sh, which goes to $T. Host a has
 # $T/a.conf and the volume files of its devices, host b has $T/b.conf. Daemons end with the test, however that ends.
 declare -A daemon # name -> process id
+declare -A in_namespace # name -> what runs it elsewhere (far_host.sh)
 trap 'stop_all' EXIT
 
 # keygen NAME: $T/NAME.pem, and its key in ${key[NAME]}.
@@ -46,7 +47,8 @@ start()
 {
 	local name=$1 program=ra-primaryd
 	[ "$name" = "${name#b}" ] || program=ra-secondaryd
-	LD_PRELOAD="$preload" "$BUILD/$program" --config "$T/$name.conf" >>"$T/$name.log" 2>&1 &
+	# shellcheck disable=SC2086
+	LD_PRELOAD="$preload" ${in_namespace[$name]-} "$BUILD/$program" --config "$T/$name.conf" >>"$T/$name.log" 2>&1 &
 	daemon[$name]=$!
 	until_true answers "$name"
 }

@@ -19,7 +19,7 @@ start_both
 kill -STOP "${daemon[b]}"
 pids=()
 for name in "${names[@]}"; do
-	"$RA" --socket "$T/a.sock" --state none --json "$name" >"out.$name" 2>"err.$name" &
+	"$RA" --socket "$T/a.sock" --by data --state none --json "$name" >"out.$name" 2>"err.$name" &
 	pids+=($!)
 done
 all_are_there() { [ "$(ctl_json a .hosts status)" = 64 ]; }
