@@ -14,7 +14,7 @@
 
 #include "tests/support/cache_bed.h"
 
-#define ENTRIES (CACHE_BED_SLOTS * 4u + 16384u) /* the entry pool of such a cache */
+#define ENTRIES (CACHE_BED_SLOTS * 4u + 65536u) /* the entry pool of such a cache */
 #define SLOTLESS_KEPT 1024u /* see cache.c */
 
 static void every_slot_is_a_page_aligned_place_of_its_own(void **state)
