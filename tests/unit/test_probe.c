@@ -380,11 +380,13 @@ static void a_queue_that_stays_full_is_told(void **state)
 
 static const struct rate_limit mib_a_second = { .bytes_per_s = MIB };
 
-/* Time goes on in small steps, so that disks have their turn. */
+/* Time goes on in small steps, in each of which the disks end what they have to do. */
 static void pass_time(int64_t ms)
 {
-	for (int64_t at_ms = 0; at_ms < ms; at_ms += 10)
+	for (int64_t at_ms = 0; at_ms < ms; at_ms += 10) {
 		bed_advance(bed, 10);
+		BED_UNTIL(bed, bed_da(bed).elements_used == 0);
+	}
 }
 
 static void expect_held_by(const struct rate *rate)
