@@ -27,9 +27,9 @@ unset RA_FAULT RA_FAULT_FILE
 noise a 8388608
 for by in digest data; do for change in 4194304 9437184; do
 	cp a b
-	rm -f release
+	rm -f release release.hangs
 	(
-		sleep 1
+		until_true test -e release.hangs
 		truncate -s "$change" b
 		: >release
 	) &

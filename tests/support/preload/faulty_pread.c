@@ -4,12 +4,13 @@
  * else:
  *   RA_FAULT_FILE     the end of the path of the file
  *   RA_FAULT          eio:OFFSET-END, hang:OFFSET-END, slow:OFFSET-END or busy:OFFSET-END, in bytes, END not included
- *   RA_FAULT_RELEASE  a path: hung reads go on when it exists
+ *   RA_FAULT_RELEASE  a path: hung reads go on when it exists; the first of them makes that path with .hangs behind it
  *   RA_FAULT_MS       what a slow read takes; they come one after the other, as on a disk. A busy one takes it, too,
  *                     beside others, and those elsewhere in the file take a twentieth
  * Any thread.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -84,6 +85,17 @@ static void wait_for_disk(void)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
+static void tell_that_it_hangs(void)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.hangs", release_file);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Returns true when the read is to fail with EIO. */
 static bool meets_fault(int fd, uint64_t offset, size_t bytes)
 {
@@ -102,6 +114,8 @@ static bool meets_fault(int fd, uint64_t offset, size_t bytes)
 		wait_for_disk();
 	else if (!is_hang)
 		return true;
+	if (is_hang)
+		tell_that_it_hangs();
 	while (is_hang && access(release_file, F_OK) != 0)
 		nanosleep(&pause, NULL);
 	return false;
