@@ -17,7 +17,6 @@
 #define TRACK_BYTES_MAX (1u * MIB)
 #define RUN_TRACKS_MAX 64u    /* of data */
 #define RUN_DIGESTS_MAX 1024u /* tracks of digests */
-#define RUN_DIGESTS_DEFAULT 256u
 #define RUN_BYTES_MAX (4u * MIB)
 #define RUN_BYTES_DEFAULT (1u * MIB)
 

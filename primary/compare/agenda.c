@@ -25,6 +25,7 @@
  * them should not wait long. */
 #define RUN_SHORT_MS 100
 #define RUN_LONG_MS 1000
+#define RUN_GROWTH 4u /* far away each size takes a round trip, while the disks wait */
 
 struct agenda {
 	uint32_t magic;
@@ -420,9 +421,10 @@ static void fit_runs(struct agenda *agenda, uint32_t track_count, int64_t took_m
 {
 	const struct agenda_config *config = &agenda->config;
 	uint32_t half = track_count / 2 > config->run_tracks_first ? track_count / 2 : config->run_tracks_first;
+	uint32_t longer = RUN_GROWTH * track_count;
 
 	if (took_ms < RUN_SHORT_MS && track_count == agenda->run_tracks)
-		agenda->run_tracks = 2 * track_count < config->run_tracks_most ? 2 * track_count : config->run_tracks_most;
+		agenda->run_tracks = longer < config->run_tracks_most ? longer : config->run_tracks_most;
 	else if (took_ms > RUN_LONG_MS && half < agenda->run_tracks && track_count >= agenda->run_tracks)
 		agenda->run_tracks = half;
 }

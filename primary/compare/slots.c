@@ -56,7 +56,7 @@ uint32_t options_run_tracks(const struct options *options, uint32_t track_bytes)
 
 uint32_t options_digest_tracks(const struct options *options, uint32_t track_bytes, uint32_t *first)
 {
-	uint32_t most = options->run_tracks > 0 ? options->run_tracks : RUN_DIGESTS_DEFAULT;
+	uint32_t most = options->run_tracks > 0 ? options->run_tracks : RUN_DIGESTS_MAX;
 
 	*first = options->run_tracks > 0 ? most : (uint32_t)min_u64(most, RUN_BYTES_DEFAULT / track_bytes);
 	return most;

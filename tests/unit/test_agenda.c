@@ -1299,20 +1299,19 @@ static void run_takes(struct fixture *f, uint32_t track_count, int64_t took_ms)
 	answered(f, &run, took_ms, 0);
 }
 
-static void runs_double_while_they_are_short_and_halve_when_long(void **state)
+static void runs_grow_fourfold_while_they_are_short_and_halve_when_long(void **state)
 {
 	struct fixture *f = *state;
 
-	size_runs(f, 16, 100);
+	size_runs(f, 16, 400);
 	run_takes(f, 16, 99);
-	run_takes(f, 32, 100);
-	run_takes(f, 32, 1000);
-	run_takes(f, 32, 0);
+	run_takes(f, 64, 100);
+	run_takes(f, 64, 1000);
 	run_takes(f, 64, 0);
-	run_takes(f, 100, 0); /* no more than the most */
-	run_takes(f, 100, 1001);
-	run_takes(f, 50, 1001);
-	run_takes(f, 25, 1001);
+	run_takes(f, 256, 0);
+	run_takes(f, 400, 0); /* no more than the most */
+	for (uint32_t count = 400; count > 16; count /= 2)
+		run_takes(f, count, 1001);
 	run_takes(f, 16, 1001); /* and no fewer than the first */
 	run_takes(f, 16, 500);
 }
@@ -1329,21 +1328,21 @@ static void runs_of_a_size_of_before_count_once(void **state)
 		answered(f, &small[i], 0, 0);
 	for (int i = 0; i < 3; i++) {
 		large[i] = next(f);
-		assert_int_equal(large[i].track_count, 32);
+		assert_int_equal(large[i].track_count, 64);
 	}
 	answered(f, &large[0], 5000, 0);
 	middle = next(f);
-	assert_int_equal(middle.track_count, 16);
+	assert_int_equal(middle.track_count, 32);
 	answered(f, &middle, 0, 0);
 	middle = next(f);
-	answered(f, &middle, 0, 0); /* 64 */
+	answered(f, &middle, 0, 0); /* 256 */
 	answered(f, &large[1], 5000, 0);
 	middle = next(f);
-	assert_int_equal(middle.track_count, 64); /* shorter ones that took long are no news */
+	assert_int_equal(middle.track_count, 256); /* shorter ones that took long are no news */
 	answered(f, &middle, 5000, 0);
 	answered(f, &large[2], 0, 0);
 	middle = next(f);
-	assert_int_equal(middle.track_count, 64);
+	assert_int_equal(middle.track_count, 128);
 }
 
 static void runs_that_were_cut_say_nothing_of_the_size(void **state)
@@ -1356,7 +1355,7 @@ static void runs_that_were_cut_say_nothing_of_the_size(void **state)
 	run_takes(f, 10, 0);
 	run_takes(f, 9, 5000);
 	run_takes(f, 16, 0);
-	run_takes(f, 32, 500);
+	run_takes(f, 64, 500);
 }
 
 static void runs_that_time_out_become_smaller(void **state)
@@ -1366,11 +1365,11 @@ static void runs_that_time_out_become_smaller(void **state)
 
 	size_runs(f, 16, 64);
 	run_takes(f, 16, 0);
-	run = expect(f, RUN_PASS, 16, 32);
+	run = expect(f, RUN_PASS, 16, 64);
 	gave_up(f, &run, REASON_NOT_READY);
-	run = expect(f, RUN_PASS, 48, 32);
+	run = expect(f, RUN_PASS, 80, 64);
 	gave_up(f, &run, REASON_TIMED_OUT);
-	expect(f, RUN_PASS, 80, 16);
+	expect(f, RUN_PASS, 144, 32);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1421,7 +1420,7 @@ int main(void)
 		TEST(between_large_holes_one_run_looks_for_the_next_data),
 		TEST(streams_held_back_by_holes_are_told_of_data),
 		TEST(runs_of_holes_say_nothing_of_the_size),
-		TEST(runs_double_while_they_are_short_and_halve_when_long),
+		TEST(runs_grow_fourfold_while_they_are_short_and_halve_when_long),
 		TEST(runs_of_a_size_of_before_count_once),
 		TEST(runs_that_were_cut_say_nothing_of_the_size),
 		TEST(runs_that_time_out_become_smaller),
