@@ -26,6 +26,8 @@
 #define RUN_SHORT_MS 100
 #define RUN_LONG_MS 1000
 #define RUN_GROWTH 4u /* far away each size takes a round trip, while the disks wait */
+/* Runs that a stream has at least, so that none is the last for long, nor one device of many the first by far. */
+#define RUNS_OF_STREAM 4u
 
 struct agenda {
 	uint32_t magic;
@@ -128,6 +130,17 @@ static struct settle *new_settle(struct agenda *agenda)
 	return options->settle_rounds > 0 ? settle_new(&config) : NULL;
 }
 
+static void limit_runs(struct agenda *agenda)
+{
+	struct agenda_config *config = &agenda->config;
+	uint64_t most = track_set_tracks(agenda->todo) / (RUNS_OF_STREAM * config->options->jobs);
+
+	if (most < config->run_tracks_first)
+		most = config->run_tracks_first;
+	if (most < config->run_tracks_most)
+		config->run_tracks_most = (uint32_t)most;
+}
+
 struct agenda *agenda_new(const struct agenda_config *config)
 {
 	struct agenda *agenda = xcalloc(1, sizeof(*agenda));
@@ -144,6 +157,7 @@ struct agenda *agenda_new(const struct agenda_config *config)
 	agenda->settle = new_settle(agenda);
 	timer_init(&agenda->release, config->clock, on_ready, agenda);
 	make_todo(agenda);
+	limit_runs(agenda);
 	if (agenda_has_enough(agenda)) /* before an interruption */
 		agenda_stop(agenda, REASON_STOPPED);
 	return agenda;

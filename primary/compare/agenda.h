@@ -27,7 +27,7 @@ struct agenda_config {
 	enum digest digest;        /* by which tracks are compared; NONE: by their data */
 	bool is_digest_only;       /* no data may be read: digests that differ are a difference */
 	uint32_t run_tracks_first; /* of a run, by digest or not: then so many that it takes some 100 ms, */
-	uint32_t run_tracks_most;  /* but not more than this, and not fewer than the first */
+	uint32_t run_tracks_most;  /* but not more than this or a share of all, and not fewer than the first */
 	uint32_t run_tracks_data;  /* when the data is read after the digests differed */
 	int64_t max_lag_ms;
 	bool is_final;   /* the first difference is */

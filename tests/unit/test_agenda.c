@@ -1316,6 +1316,30 @@ static void runs_grow_fourfold_while_they_are_short_and_halve_when_long(void **s
 	run_takes(f, 16, 500);
 }
 
+/* 3 streams of 4 runs each. */
+static void runs_of_a_small_volume_stay_small(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.run_tracks_first = 16;
+	f->config.run_tracks_most = 1024;
+	start(f, 12 * 20 + 11);
+	run_takes(f, 16, 0);
+	run_takes(f, 20, 0);
+	run_takes(f, 20, 0);
+}
+
+static void runs_do_not_become_shorter_than_the_first_for_a_small_volume(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.run_tracks_first = 16;
+	f->config.run_tracks_most = 1024;
+	start(f, 12 * 15);
+	run_takes(f, 16, 0);
+	run_takes(f, 16, 0);
+}
+
 static void runs_of_a_size_of_before_count_once(void **state)
 {
 	struct fixture *f = *state;
@@ -1420,6 +1444,8 @@ int main(void)
 		TEST(between_large_holes_one_run_looks_for_the_next_data),
 		TEST(streams_held_back_by_holes_are_told_of_data),
 		TEST(runs_of_holes_say_nothing_of_the_size),
+		TEST(runs_of_a_small_volume_stay_small),
+		TEST(runs_do_not_become_shorter_than_the_first_for_a_small_volume),
 		TEST(runs_grow_fourfold_while_they_are_short_and_halve_when_long),
 		TEST(runs_of_a_size_of_before_count_once),
 		TEST(runs_that_were_cut_say_nothing_of_the_size),
