@@ -9,10 +9,10 @@
  * (of digests from the next disk read on) is discarded, and the element is freed when the thread comes back. All
  * functions but those of da_sink: loop thread.
  *
- * Threads: at most half of them work for one volume. While another owner had one of the last few turns there, half of
- * those at most work for one owner, and no more than the others ask for. The last idle thread only takes a volume that
- * has none. Within that, owners with queued requests take turns, each with its oldest first. An abandoned request's
- * thread is replaced, at most extra_threads times at once.
+ * Threads: at most half of them work for one volume. While another owner reads there, or has just done so, half of
+ * those, or as few as the others ask for, work for one owner. The last idle thread only takes a volume that has none.
+ * Within that, owners with queued requests take turns, each with its oldest first. An abandoned request's thread is
+ * replaced, at most extra_threads times at once.
  * A call counts for the volume that it names. Those that name none take nothing of any volume's share, and are to each
  * other as requests for one volume.
  */

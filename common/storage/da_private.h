@@ -19,7 +19,7 @@
 
 #define DA_REQUEST_MAGIC 0x44415251u
 #define DA_WORKER_MAGIC 0x4441574bu
-#define DA_LATEST_TURNS 16u
+#define DA_LATEST_READS 64u
 
 struct da_request {
 	uint32_t magic;
@@ -50,7 +50,7 @@ struct da_worker {
 	struct digester *digester; /* the thread's own; NULL until it first computes a digest */
 };
 
-struct da_turn {
+struct da_latest {
 	const struct volume *volume;
 	const void *owner;
 };
@@ -81,7 +81,8 @@ struct da {
 	unsigned thread_count; /* serving or idle; not those that ended */
 	uint64_t kicks;
 	uint64_t turns; /* requests that threads have taken */
-	struct da_turn latest[DA_LATEST_TURNS]; /* only compared: what they point to may have gone */
+	uint64_t reads_served;
+	struct da_latest latest[DA_LATEST_READS]; /* only compared: what they point to may have gone */
 	uint64_t reads_started;
 	bool is_stopping;
 };

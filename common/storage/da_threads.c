@@ -47,10 +47,10 @@ static unsigned active_of_owner(const struct da *da, const struct da_spec *spec)
 	return count;
 }
 
-/* Did another owner have one of the latest turns, and for this volume? */
+/* Was one of the latest reads of this volume, and for another owner? */
 static bool has_lately_had_others(const struct da *da, const struct da_spec *spec)
 {
-	for (unsigned i = 0; i < DA_LATEST_TURNS; i++)
+	for (unsigned i = 0; i < DA_LATEST_READS; i++)
 		if (da->latest[i].volume == spec->volume && da->latest[i].owner != spec->owner)
 			return true;
 	return false;
@@ -72,11 +72,11 @@ static unsigned queued_of_others(const struct da *da, const struct da_spec *spec
  * half, because a disk that serves one read after the other goes by how many each has. Under the mutex. */
 static unsigned places_of_owner(const struct da *da, const struct da_spec *spec, unsigned places)
 {
-	unsigned half = (places + 1) / 2, others;
+	unsigned half = (places + 1) / 2;
+	unsigned others = active_of(da, spec->volume) - active_of_owner(da, spec) + queued_of_others(da, spec);
 
-	if (!has_lately_had_others(da, spec))
+	if (others == 0 && !has_lately_had_others(da, spec))
 		return places;
-	others = active_of(da, spec->volume) - active_of_owner(da, spec) + queued_of_others(da, spec);
 	if (others >= half)
 		return half;
 	return others > 1 ? others : 1;
@@ -99,13 +99,16 @@ static bool may_take(const struct da *da, const struct da_spec *spec)
  * mutex. */
 static struct da_request *pick(const struct da *da)
 {
-	struct da_request *request, *picked = NULL;
+	struct da_request *request, *picked = NULL, *refused = NULL;
 
 	DL_FOREACH(da->pending, request) {
-		if (request->is_starved || (picked && picked->turn <= request->turn))
+		if (request->is_starved || (picked && picked->turn <= request->turn) || (refused &&
+			refused->spec.volume == request->spec.volume && refused->spec.owner == request->spec.owner))
 			continue;
 		if (may_take(da, &request->spec))
 			picked = request;
+		else
+			refused = request; /* who has much queued is asked about once */
 	}
 	return picked;
 }
@@ -122,9 +125,7 @@ static void take_turn(struct da *da, const struct da_request *taken)
 {
 	struct da_request *request;
 
-	/* Only who reads comes back soon. */
-	da->latest[da->turns++ % DA_LATEST_TURNS] =
-		(struct da_turn){ taken->spec.kind == DA_READ ? taken->spec.volume : NULL, taken->spec.owner };
+	da->turns++;
 	DL_FOREACH(da->pending, request)
 		if (request->spec.owner == taken->spec.owner)
 			request->turn = da->turns;
@@ -258,6 +259,10 @@ static bool finish(struct da_worker *worker, struct da_request *request, uint64_
 
 	DL_DELETE(da->active, request);
 	da->active_count--;
+	/* Only who reads comes back soon. */
+	if (request->spec.kind == DA_READ)
+		da->latest[da->reads_served++ % DA_LATEST_READS] =
+			(struct da_latest){ request->spec.volume, request->spec.owner };
 	if (request->state == DA_ABANDONED) {
 		da->stuck_count--;
 		is_surplus = da->thread_count - da->stuck_count > da->config.threads;

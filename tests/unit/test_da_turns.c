@@ -328,7 +328,7 @@ static void the_place_of_one_who_stays_away_is_taken(void **state)
 	(void)state;
 	da_bed_open_volumes();
 	serve_reads(polite, 0, 1);
-	serve_reads(greedy, 0, 15);
+	serve_reads(greedy, 0, 64);
 	assert_greedy_gets_both_places();
 }
 
@@ -379,6 +379,27 @@ static void one_with_many_has_no_more_at_a_time_than_the_others(void **state)
 		da_bed_finish_read(of_greedy[i]);
 }
 
+static void one_whose_read_runs_is_not_forgotten(void **state)
+{
+	struct da_order *of_greedy[5], *of_polite;
+
+	(void)state;
+	da_bed_open_volumes();
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	of_polite = read_of(polite, 0);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 1, DA_BED_WAIT_MS));
+	serve_reads(greedy, 1, 100); /* so many turns later */
+	for (unsigned i = 0; i < 5; i++)
+		of_greedy[i] = read_of(greedy, 0);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	serve_reads(greedy, 1, 3); /* idle threads have looked at the queue */
+	assert_int_equal(count_running(of_greedy, 5), 1);
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	da_bed_finish_read(of_polite);
+	for (unsigned i = 0; i < 5; i++)
+		da_bed_finish_read(of_greedy[i]);
+}
+
 static void two_with_many_have_half_of_the_places_each(void **state)
 {
 	struct da_order *of_greedy[40], *of_polite[40];
@@ -419,6 +440,7 @@ int main(void)
 		TEST_FOUR(the_place_of_one_who_stays_away_is_taken),
 		TEST_FOUR(a_turn_at_another_volume_or_for_its_size_keeps_no_place),
 		TEST_MANY(one_with_many_has_no_more_at_a_time_than_the_others),
+		TEST_MANY(one_whose_read_runs_is_not_forgotten),
 		TEST_MANY(two_with_many_have_half_of_the_places_each),
 	};
 
