@@ -532,7 +532,7 @@ static void check_track(const struct cache_key *key, const struct cache_track *t
 {
 	assert((track->slot != NULL) == (track->state == TRACK_DATA && key->digest == DIGEST_NONE));
 	assert((track->digest != NULL) == has_digest(key, track->state));
-	assert(track->state == TRACK_HOLE || track->hole_tracks == 0);
+	assert((track->state != TRACK_UNSET && !track_is_unreadable(track->state)) || track->hole_tracks == 0);
 	assert((track->state == TRACK_UNSET) == (track->status != STATUS_OK));
 }
 

@@ -43,7 +43,7 @@ struct cache_track {
 	enum status status;    /* STATUS_OK, or the error that answers every asker (state TRACK_UNSET then) */
 	void *slot;            /* TRACK_DATA, digest NONE: the bytes; else NULL */
 	const uint8_t *digest; /* TRACK_DATA, any other digest; else NULL */
-	uint64_t hole_tracks;  /* TRACK_HOLE: so many whole tracks behind it, before its read's end, were holes too */
+	uint64_t hole_tracks;  /* so many whole tracks behind it, before its read's end, were holes */
 };
 
 /* A find's result: an entry and which use of it was meant. Plain data, may be kept and dropped freely. */

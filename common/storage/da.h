@@ -39,8 +39,8 @@ struct da_track {
 	enum track_state state;
 	void *slot;            /* TRACK_DATA of a read of bytes: the sink's again; else NULL (drop came before) */
 	const uint8_t *digest; /* TRACK_DATA of a read of digests: digest_bytes of them, until publish returns; else NULL */
-	/* With the last track of the request when that is a hole: so many whole tracks behind it, before end_bytes, are
-	 * holes too. */
+	/* With the last track of the request, if it could be read: so many whole tracks behind it, before end_bytes, are
+	 * holes. */
 	uint64_t hole_tracks;
 };
 

@@ -227,8 +227,23 @@ static void tell_ahead(struct run *run, const struct batch *batch)
 	run->ahead_to = end;
 }
 
-static void publish(struct run *run, uint64_t track, const struct da_track *found)
+/* Whole tracks only: a cache may tell this to a Read for which the device ends elsewhere. */
+static uint64_t holes_behind(struct run *run, uint64_t track)
 {
+	const struct da_spec *spec = run->spec;
+	uint64_t next = track + 1, holes_end;
+
+	if (next * spec->track_bytes >= spec->end_bytes || !is_hole(run, next))
+		return 0;
+	holes_end = run->data_from < spec->end_bytes ? run->data_from : spec->end_bytes;
+	return holes_end / spec->track_bytes - next;
+}
+
+static void publish(struct run *run, uint64_t track, struct da_track *found)
+{
+	if (run->tracks_done + 1 == run->spec->track_count && found->state != TRACK_UNSET &&
+		!track_is_unreadable(found->state))
+		found->hole_tracks = holes_behind(run, track);
 	run->spec->sink->publish(run->spec->sink_arg, track, found, run->reader->sequence);
 	run->tracks_done++;
 }
@@ -275,13 +290,8 @@ static void publish_digests(struct run *run, const struct batch *batch)
 
 static void publish_hole(struct run *run, uint64_t track)
 {
-	const struct da_spec *spec = run->spec;
 	struct da_track found = { .state = TRACK_HOLE };
-	uint64_t holes_end = run->data_from < spec->end_bytes ? run->data_from : spec->end_bytes;
 
-	/* Whole tracks only: a cache may tell this to a Read for which the device ends elsewhere. */
-	if (run->tracks_done + 1 == spec->track_count && holes_end / spec->track_bytes > track + 1)
-		found.hole_tracks = holes_end / spec->track_bytes - (track + 1);
 	publish(run, track, &found);
 }
 

@@ -402,11 +402,12 @@ static int check_state_count(const char *type, enum status status, uint32_t trac
 	return 0;
 }
 
-/* What is told of tracks behind the answered ones goes on from a hole. */
+/* Nothing is known behind a track that could not be read. */
 static int check_holes(const char *type, const uint8_t *states, uint32_t track_count, uint64_t hole_tracks, char *why)
 {
-	if (hole_tracks > 0 && (track_count == 0 || states[track_count - 1] != TRACK_HOLE || hole_tracks > TRACKS_END))
-		return message_refuse(why, "%s.hole_tracks is %llu: too many, or the last of %u tracks is no hole",
+	if (hole_tracks > 0 && (track_count == 0 || track_is_unreadable((enum track_state)states[track_count - 1]) ||
+		hole_tracks > TRACKS_END))
+		return message_refuse(why, "%s.hole_tracks is %llu: too many, or the last of %u tracks cannot be read",
 			type, (unsigned long long)hole_tracks, track_count);
 	return 0;
 }

@@ -23,6 +23,7 @@
 #define AGENDA_MAGIC 0x4147454eu
 /* Runs that take less are made longer, those that take more shorter: asking should cost nothing, and what waits behind
  * them should not wait long. */
+#define RUN_SLOW_MS 2
 #define RUN_SHORT_MS 100
 #define RUN_LONG_MS 1000
 #define RUN_GROWTH 4u /* far away each size takes a round trip, while the disks wait */
@@ -38,7 +39,10 @@ struct agenda {
 	struct track_set *later;
 	struct track_set *exact; /* their digests differ */
 	uint64_t dealt_tracks; /* that streams have, but for those of settling */
-	uint32_t ahead; /* so many runs at a time; see fit_ahead */
+	uint64_t looking_tracks; /* of these, those of runs that look for data */
+	uint32_t ahead; /* so many such runs at a time; see may_look */
+	bool is_at_data; /* the cursor is where a hole ends */
+	bool is_slow; /* the last run with data took RUN_SLOW_MS or more */
 	uint64_t different_tracks;
 	struct track_set *different; /* --mark: at most TRACK_SET_RANGES_MAX ranges of them */
 	struct settle *settle; /* NULL: --settle 0 */
@@ -184,13 +188,26 @@ static bool is_settling(const struct stream_run *run)
 	return run->kind == RUN_FIRST || run->kind == RUN_SECOND;
 }
 
+/* Between large holes one run finds the next data, and those dealt before it returns are of holes. Where runs take long,
+ * one looks behind the data that others read; else asking would cost more than waiting for them, because each tells of
+ * the hole behind it. */
+static bool may_look(const struct agenda *agenda)
+{
+	uint64_t most_tracks = (uint64_t)(agenda->ahead - 1) * agenda->run_tracks;
+
+	if (agenda->ahead >= agenda->config.options->jobs)
+		return true;
+	if (agenda->is_slow)
+		return agenda->is_at_data || agenda->looking_tracks <= most_tracks;
+	return agenda->dealt_tracks <= most_tracks;
+}
+
 /* One more run: all that streams have, and all of it, may differ. */
 static bool has_room(const struct agenda *agenda)
 {
 	uint64_t settling = agenda_settling_tracks(agenda) + track_set_tracks(agenda->exact) + agenda->dealt_tracks;
 
-	if (agenda->ahead < agenda->config.options->jobs &&
-		agenda->dealt_tracks > (uint64_t)(agenda->ahead - 1) * agenda->run_tracks)
+	if (!may_look(agenda))
 		return false;
 	return !agenda->settle || settling + agenda->run_tracks <= SETTLE_TRACKS_MAX;
 }
@@ -220,6 +237,9 @@ static bool cut_new_run(struct agenda *agenda, struct stream_run *run)
 		return false;
 	if (cut_run(agenda, agenda->todo, agenda->cursor, RUN_PASS, run)) { /* 42, 52 */
 		agenda->cursor = run->first_track + run->track_count;
+		run->is_looking = !agenda->is_at_data;
+		agenda->looking_tracks += run->is_looking ? run->track_count : 0;
+		agenda->is_at_data = false;
 		return true;
 	}
 	if (!cut_run(agenda, agenda->later, 0, RUN_RETRY, run))
@@ -340,8 +360,9 @@ static void take_back(struct agenda *agenda, const struct stream_run *run, uint6
 {
 	if (is_settling(run))
 		return;
-	assert(count <= agenda->dealt_tracks);
+	assert(count <= agenda->dealt_tracks && (!run->is_looking || count <= agenda->looking_tracks));
 	agenda->dealt_tracks -= count;
+	agenda->looking_tracks -= run->is_looking ? count : 0;
 }
 
 void agenda_equal(struct agenda *agenda, const struct stream_run *run, uint64_t first_track, uint64_t count,
@@ -473,13 +494,15 @@ void agenda_gave_up(struct agenda *agenda, const struct stream_run *run, uint64_
 	look_for_room(agenda);
 }
 
-/* Between large holes only the run that finds the next data is of use: those dealt before it returns are of holes. */
+/* So many runs may look for data at a time. After a large hole they are short again: most islands are. */
 static void fit_ahead(struct agenda *agenda, const struct stream_run *run, uint64_t hole_tracks)
 {
 	if (!run->has_data)
 		agenda->ahead = agenda->ahead > 1 ? agenda->ahead / 2 : 1;
 	else if (hole_tracks < run->track_count && agenda->ahead < agenda->config.options->jobs)
 		agenda->ahead *= 2; /* the next would have found some */
+	if (run->has_data && hole_tracks >= run->track_count)
+		agenda->run_tracks = agenda->config.run_tracks_first;
 }
 
 /* No stream has tracks at or behind the cursor. */
@@ -492,6 +515,7 @@ static void take_holes(struct agenda *agenda, const struct stream_run *run, uint
 		agenda->cursor = stop) {
 		stop = range.first + range.count < end ? range.first + range.count : end;
 		tell_identical(agenda, run, range.first, stop - range.first, true);
+		agenda->is_at_data = stop == end;
 	}
 }
 
@@ -499,11 +523,13 @@ void agenda_answered(struct agenda *agenda, const struct stream_run *run, int64_
 {
 	if (run->kind != RUN_PASS && run->kind != RUN_RETRY)
 		return;
-	if (run->has_data)
+	if (run->has_data) {
 		fit_runs(agenda, run->track_count, took_ms);
+		agenda->is_slow = took_ms >= RUN_SLOW_MS;
+	}
 	fit_ahead(agenda, run, hole_tracks);
-	look_for_room(agenda);
 	take_holes(agenda, run, run->first_track + run->track_count + hole_tracks);
+	look_for_room(agenda);
 }
 
 /* Tells the tracks of the set from that one on, and empties it. */

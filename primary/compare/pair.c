@@ -35,6 +35,7 @@
 #define GRACE_MS 2000  /* for ending by themselves */
 #define KILLED_MS 1000 /* after SIGKILL; one in uninterruptible sleep is left to the system */
 #define LOOK_MS 1
+#define SEND_BUFFER_BYTES (2 * 1024 * 1024) /* by measurement: a run of data */
 #define LINK_FD 3 /* of the primary */
 #define NOT_FOUND 127 /* exit status of a shell for a command that it does not find */
 #define SSH_FAILED 255 /* exit status of ssh for its own failures */
@@ -85,10 +86,14 @@ static void move_up(int *fd)
 
 static int make_pair(int *a, int *b)
 {
+	const int buffer_bytes = SEND_BUFFER_BYTES;
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
 		return -errno;
+	/* A part of it, or none, changes nothing but how often the ends wait for each other. */
+	(void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
+	(void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
 	move_up(&fds[0]);
 	move_up(&fds[1]);
 	*a = fds[0];

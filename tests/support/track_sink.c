@@ -88,7 +88,7 @@ static void sink_publish(void *arg, uint64_t track, const struct da_track *found
 		sink->on_publish(sink->on_publish_arg, track);
 	lock(sink);
 	assert((found->slot || found->digest) == (found->state == TRACK_DATA) && !(found->slot && found->digest));
-	assert(found->state == TRACK_HOLE || found->hole_tracks == 0);
+	assert(!track_is_unreadable(found->state) || found->hole_tracks == 0);
 	assert(track == sink->first_track + sink->counts.published);
 	outcome = &sink->outcomes[track - sink->first_track];
 	*outcome = (struct track_outcome){ .state = found->state, .data = found->slot, .hole_tracks = found->hole_tracks,

@@ -1207,8 +1207,8 @@ static void empty(struct fixture *f, uint64_t hole_tracks)
 	answered(f, &run, 0, hole_tracks);
 }
 
-/* Asserts that so many runs are dealt, and gives them back: they have data and such holes behind them. */
-static void expect_ahead(struct fixture *f, size_t count, uint64_t hole_tracks)
+/* Asserts that so many runs are dealt, and gives them back: they took so long, and have data and such holes behind them. */
+static void expect_ahead(struct fixture *f, size_t count, int64_t took_ms, uint64_t hole_tracks)
 {
 	struct stream_run runs[8];
 
@@ -1217,7 +1217,7 @@ static void expect_ahead(struct fixture *f, size_t count, uint64_t hole_tracks)
 	expect_none(f);
 	for (size_t i = 0; i < count; i++) {
 		compared_all(f, &runs[i], true);
-		answered(f, &runs[i], 500, hole_tracks);
+		answered(f, &runs[i], took_ms, hole_tracks);
 	}
 }
 
@@ -1229,17 +1229,72 @@ static void between_large_holes_one_run_looks_for_the_next_data(void **state)
 	f->options.jobs = 4;
 	start(f, 100000);
 	empty(f, 0);
-	expect_ahead(f, 2, RUN);
-	expect_ahead(f, 2, 100); /* the next runs would have been of holes */
+	expect_ahead(f, 2, 0, RUN);
+	expect_ahead(f, 2, 0, 100); /* the next runs would have been of holes */
 	empty(f, 100);
-	expect_ahead(f, 1, RUN);
+	expect_ahead(f, 1, 0, RUN);
 	empty(f, 100);
-	expect_ahead(f, 1, RUN - 1); /* the next run would have found data */
+	expect_ahead(f, 1, 0, RUN - 1); /* the next run would have found data */
 	run = next(f);
 	compared_all(f, &run, true);
-	answered(f, &run, 500, 0);
+	answered(f, &run, 0, 0);
 	for (int i = 0; i < 4; i++) /* all streams again */
 		next(f);
+}
+
+/* The data between large holes is read while one run looks for what follows. */
+static void where_runs_take_long_one_looks_behind_the_data_that_others_read(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run data[3], look;
+	uint64_t at = 3 * RUN + 100;
+
+	f->options.jobs = 4;
+	start(f, 100000);
+	data[0] = next(f);
+	compared_all(f, &data[0], true);
+	answered(f, &data[0], 2, 0);
+	empty(f, 0);   /* two may look, */
+	empty(f, 100); /* one, and data was found */
+	for (int i = 0; i < 3; i++) {
+		data[i] = expect(f, RUN_PASS, at, RUN);
+		look = expect(f, RUN_PASS, at + RUN, RUN);
+		expect_none(f);
+		clock_advance(f->clock, 0);
+		f->ready = 0;
+		look.has_data = false;
+		agenda_equal(f->agenda, &look, look.first_track, RUN, true);
+		answered(f, &look, 0, 50);
+		clock_advance(f->clock, 0);
+		assert_int_equal(f->ready, 1);
+		at += 2 * RUN + 50;
+	}
+	for (int i = 0; i < 3; i++) {
+		compared_all(f, &data[i], true);
+		answered(f, &data[i], i < 2 ? 2 : 1, RUN + 50); /* known by now */
+	}
+	data[0] = expect(f, RUN_PASS, at, RUN);
+	expect_none(f); /* asking would cost more than waiting */
+}
+
+static void runs_are_short_again_behind_a_large_hole(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run run;
+
+	f->config.run_tracks_first = 16;
+	f->config.run_tracks_most = 1024;
+	start(f, 100000);
+	run = expect(f, RUN_PASS, 0, 16);
+	compared_all(f, &run, true);
+	answered(f, &run, 0, 0);
+	run = expect(f, RUN_PASS, 16, 64);
+	compared_all(f, &run, true);
+	answered(f, &run, 0, 63);
+	run = expect(f, RUN_PASS, 16 + 64 + 63, 256);
+	compared_all(f, &run, true);
+	answered(f, &run, 0, 256);
+	expect(f, RUN_PASS, 16 + 64 + 63 + 2 * 256, 16);
 }
 
 static void streams_held_back_by_holes_are_told_of_data(void **state)
@@ -1442,6 +1497,8 @@ int main(void)
 		TEST(holes_end_with_what_both_have),
 		TEST(holes_behind_other_runs_or_after_the_stop_are_left),
 		TEST(between_large_holes_one_run_looks_for_the_next_data),
+		TEST(where_runs_take_long_one_looks_behind_the_data_that_others_read),
+		TEST(runs_are_short_again_behind_a_large_hole),
 		TEST(streams_held_back_by_holes_are_told_of_data),
 		TEST(runs_of_holes_say_nothing_of_the_size),
 		TEST(runs_of_a_small_volume_stay_small),

@@ -366,7 +366,7 @@ static void no_track_is_read_alone_for_nobody(void **state)
 	assert_int_equal(track_sink_count(sink).dropped, 16);
 }
 
-/* ---- Holes behind a hole ---- */
+/* ---- Holes behind a read ---- */
 
 static uint64_t holes_behind(uint64_t track)
 {
@@ -383,6 +383,33 @@ static void a_last_track_that_is_a_hole_tells_of_those_behind_it(void **state)
 	assert_int_equal(holes_behind(6), 0);
 	assert_int_equal(state_of(7), TRACK_HOLE);
 	assert_int_equal(holes_behind(7), 42);
+}
+
+static void a_last_track_of_data_or_zeros_tells_of_those_behind_it(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		prepare(100 * TRACK, TRACK, 0, 8);
+		faulty_volume_set_hole(faulty, 8 * TRACK, 50 * TRACK + 1);
+		if (i > 0)
+			faulty_volume_set_zeros(faulty, 7 * TRACK, 8 * TRACK);
+		assert_int_equal(read_tracks(), 8);
+		assert_int_equal(state_of(7), i == 0 ? TRACK_DATA : TRACK_ZERO);
+		assert_int_equal(holes_behind(6), 0);
+		assert_int_equal(holes_behind(7), 42);
+		tear_down(NULL);
+	}
+}
+
+static void behind_a_track_that_cannot_be_read_nothing_is_told(void **state)
+{
+	(void)state;
+	prepare(100 * TRACK, TRACK, 0, 8);
+	faulty_volume_set_hole(faulty, 8 * TRACK, 50 * TRACK);
+	faulty_volume_set_error(faulty, 7 * TRACK, 7 * TRACK + 1, EIO);
+	assert_int_equal(read_tracks(), 8);
+	assert_int_equal(state_of(7), TRACK_EIO);
+	assert_int_equal(holes_behind(7), 0);
 }
 
 static void a_hole_that_ends_with_the_read_tells_of_none(void **state)
@@ -614,6 +641,8 @@ int main(void)
 		TEST(what_is_not_wanted_any_more_is_dropped),
 		TEST(no_track_is_read_alone_for_nobody),
 		TEST(a_last_track_that_is_a_hole_tells_of_those_behind_it),
+		cmocka_unit_test(a_last_track_of_data_or_zeros_tells_of_those_behind_it),
+		TEST(behind_a_track_that_cannot_be_read_nothing_is_told),
 		TEST(a_hole_that_ends_with_the_read_tells_of_none),
 		TEST(data_behind_a_hole_ends_what_is_told_of),
 		cmocka_unit_test(only_whole_tracks_before_the_end_are_told_of),

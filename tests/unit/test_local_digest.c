@@ -120,7 +120,7 @@ static void holes_behind_the_run_are_told_up_to_the_end(void **state)
 		{ 3, DIGEST_NONE, 0, 3 },
 		{ 3, DIGEST_XXH3_128, 6 * WORLD_TRACK_BYTES, 1 },
 		{ 3, DIGEST_XXH3_128, 5 * WORLD_TRACK_BYTES, 0 },
-		{ 1, DIGEST_XXH3_128, SIZE_BYTES, 0 }, /* the last is no hole */
+		{ 1, DIGEST_XXH3_128, SIZE_BYTES, 5 }, /* whose last is no hole */
 		{ 7, DIGEST_XXH3_128, SIZE_BYTES, 0 },
 	};
 	struct local_bed *f = *state;

@@ -233,6 +233,8 @@ static void read_reply_rules(void **state)
 	REFUSED(MESSAGE_READ_REPLY, &reply, "states has 1025 bytes");
 	reply.states.len = 2;
 	reply.hole_tracks = 1;
+	ACCEPTED(MESSAGE_READ_REPLY, &reply);
+	states[1] = TRACK_EIO;
 	REFUSED(MESSAGE_READ_REPLY, &reply, "hole_tracks is 1");
 	states[1] = TRACK_HOLE;
 	ACCEPTED(MESSAGE_READ_REPLY, &reply);

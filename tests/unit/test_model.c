@@ -396,7 +396,7 @@ static void check_holes(const struct request *request, const struct answer *answ
 	if (answer->hole_tracks == 0)
 		return;
 	CHECK(answer->track_count == request->count, "%u tracks of %u", answer->track_count, request->count);
-	CHECK(last >= HOLE_TRACK && last + answer->hole_tracks < HOLE_TRACK + 4 &&
+	CHECK(last + 1 >= HOLE_TRACK && last + answer->hole_tracks < HOLE_TRACK + 4 &&
 		(last + answer->hole_tracks) * TRACK < end_of(request), "%" PRIu64 " behind %" PRIu64, answer->hole_tracks,
 		last);
 	holes_told++;

@@ -388,7 +388,15 @@ static void holes_behind_the_answer_are_told(void **state)
 	data.device_number = device;
 	assert_int_equal(ask(&data)->hole_tracks, 288); /* whoever wants bytes is told too */
 	assert_int_equal(primary->answers[2].track_count, 8);
-	assert_int_equal(check(run(1, 296, 8))->hole_tracks, 0); /* its last track is none */
+	assert_int_equal(check(run(1, 303, 8))->hole_tracks, 0);
+}
+
+static void holes_behind_data_are_told(void **state)
+{
+	(void)state;
+	faulty_volume_set_hole(bed->volumes[0], 10 * TRACK, 300 * TRACK + 100);
+	assert_int_equal(check(run(1, 6, 4))->hole_tracks, 290);
+	assert_int_equal(check(run(1, 5, 4))->hole_tracks, 0); /* data comes first */
 }
 
 static void holes_are_told_with_the_whole_run_only(void **state)
@@ -490,7 +498,7 @@ int main(void)
 		T(other_ends_share_a_disk_read_but_for_the_track_that_one_lies_in),
 		T(tracks_that_are_being_read_are_not_read_twice), T(new_link_job_gets_new_digests), T(reread_gets_new_digests),
 		T(only_data_has_a_digest), T(track_beyond_the_end_of_a_volume_that_shrank_has_no_digest),
-		T(holes_behind_the_answer_are_told), T(holes_are_told_with_the_whole_run_only),
+		T(holes_behind_the_answer_are_told), T(holes_behind_data_are_told), T(holes_are_told_with_the_whole_run_only),
 		T(holes_are_told_up_to_the_end_of_each_read), T(replaced_entry_is_unlocked_and_looked_for_again),
 		T(digests_are_in_nobodys_share_of_locks), T(time_out_is_an_error_of_what_was_wanted),
 		T(lost_link_and_released_job_take_their_digests_along) };
