@@ -82,6 +82,9 @@ static int on_hello_reply(struct remote *remote, const struct msg_hello_reply *r
 	if ((reply->digests & ~(uint64_t)DIGESTS_KNOWN) != 0)
 		return remote_refuse(remote, "HelloReply from the secondary has digests 0x%llx, only 0x%x were offered",
 			(unsigned long long)reply->digests, DIGESTS_KNOWN);
+	if (reply->digests != 0 && !(reply->digests & 1u << DIGEST_XXH3_128)) /* 0: it is too old to give any */
+		return remote_refuse(remote, "HelloReply from the secondary has digests 0x%llx, without xxh3-128",
+			(unsigned long long)reply->digests);
 	remote_become_up(remote, reply);
 	return 0;
 }

@@ -188,9 +188,9 @@ static bool is_settling(const struct stream_run *run)
 	return run->kind == RUN_FIRST || run->kind == RUN_SECOND;
 }
 
-/* Between large holes one run finds the next data, and those dealt before it returns are of holes. Where runs take long,
- * one looks behind the data that others read; else asking would cost more than waiting for them, because each tells of
- * the hole behind it. */
+/* Between large holes one run finds the next data, and those dealt before it returns are of holes. Where runs take
+ * long, one looks behind the data that others read; else asking would cost more than waiting for them, because each
+ * tells of the hole behind it. */
 static bool may_look(const struct agenda *agenda)
 {
 	uint64_t most_tracks = (uint64_t)(agenda->ahead - 1) * agenda->run_tracks;

@@ -1207,7 +1207,7 @@ static void empty(struct fixture *f, uint64_t hole_tracks)
 	answered(f, &run, 0, hole_tracks);
 }
 
-/* Asserts that so many runs are dealt, and gives them back: they took so long, and have data and such holes behind them. */
+/* Asserts that so many runs are dealt, and gives them back: they took so long, have data, and such holes behind it. */
 static void expect_ahead(struct fixture *f, size_t count, int64_t took_ms, uint64_t hole_tracks)
 {
 	struct stream_run runs[8];

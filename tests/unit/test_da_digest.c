@@ -64,6 +64,40 @@ static void digests_go_on_when_a_thread_that_computed_some_has_ended(void **stat
 	}
 }
 
+static void unhang(void *arg)
+{
+	(void)arg;
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+}
+
+/* The end drops what is queued first, which lets the disk read go on that is under way. */
+static void a_long_read_ends_with_the_disk_read_under_way_when_the_da_ends(void **state)
+{
+	const struct da_sink dropped = { .finished = unhang };
+	struct da_order *order = da_bed_new_order(), *queued = da_bed_new_order();
+	struct da_spec spec = da_bed_spec(queued, DA_READ, 0);
+
+	(void)state;
+	da_bed_open_volumes();
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	order->digest = DIGEST_XXH3_128;
+	assert_true(da_bed_try_read(order, 0, 64));
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 1, DA_BED_WAIT_MS));
+	spec.track_count = 1;
+	spec.track_bytes = DA_BED_TRACK;
+	spec.end_bytes = DA_BED_VOLUME_BYTES;
+	spec.sink = &dropped;
+	assert_non_null(da_submit(da_bed.da, &spec)); /* of two threads the volume gets one */
+	assert_true(da_free(da_bed.da));
+	da_bed.da = NULL;
+	assert_int_equal(faulty_volume_count(da_bed.faulty[0]).reads, 1);
+	assert_int_equal(track_sink_count(order->sink).published, 0);
+	assert_int_equal(track_sink_count(order->sink).finished, 1);
+	assert_int_equal(order->done, 0);
+	da_bed_free_order(order);
+	da_bed_free_order(queued);
+}
+
 static struct da_order *watched[2];
 static uint64_t progress[3][2]; /* when tracks 0 and 32 of the first, and 0 of the second, were published */
 
@@ -117,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(digests_are_published_by_several_threads),
 		TEST_OF_TWO(digests_go_on_when_a_thread_that_computed_some_has_ended),
+		TEST_OF_TWO(a_long_read_ends_with_the_disk_read_under_way_when_the_da_ends),
 		TEST_OF_TWO(a_read_gets_on_with_its_disk_reads_and_a_queued_one_with_those_of_its_volume),
 	};
 

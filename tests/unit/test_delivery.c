@@ -68,7 +68,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	primary_drop(primary);
+	if (primary != NULL)
+		primary_drop(primary);
 	bed_free(bed);
 	return 0;
 }
@@ -383,6 +384,30 @@ static void da_request_that_gets_on_has_not_timed_out(void **state)
 	assert_digests(bed, &primary->answers[1], &read);
 	assert_int_equal(primary->answers[1].track_count, 64);
 	assert_int_equal(bed_da(bed).reads_started, 1);
+}
+
+static void da_request_of_a_lost_link_that_gets_on_has_not_timed_out(void **state)
+{
+	struct msg_read read = long_read(1, link_id, 0);
+
+	(void)state;
+	hang(0);
+	primary_ask(primary, &read);
+	wait_stuck(0, 1);
+	primary_drop(primary);
+	primary = NULL;
+	for (unsigned i = 0; i < 3; i++) {
+		bed_advance(bed, DA_TIMEOUT_MS - 1);
+		let_one_disk_read_end();
+		bed_advance(bed, 1);
+		assert_int_equal(fetches(), 1);
+		assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 0);
+	}
+	bed_advance(bed, DA_TIMEOUT_MS);
+	assert_int_equal(post_count(bed->post, STATUS_TIMEOUT), 1);
+	assert_int_equal(fetches(), 0);
+	unhang(0);
+	BED_UNTIL(bed, bed_is_quiet(bed));
 }
 
 static void da_request_that_gets_on_and_then_hangs_has_timed_out(void **state)
@@ -887,7 +912,8 @@ int main(void)
 		T(every_waiter_for_an_element_goes_on),
 		T(read_that_waited_its_turn_reconnects_with_a_place), T(lost_link_wakes_none_of_its_own_reads),
 		T(read_that_gets_no_element_ends_at_its_deadline), T(da_time_out_is_posted_and_the_request_abandoned),
-		T(da_request_that_gets_on_has_not_timed_out), T(da_request_that_gets_on_and_then_hangs_has_timed_out),
+		T(da_request_that_gets_on_has_not_timed_out), T(da_request_of_a_lost_link_that_gets_on_has_not_timed_out),
+		T(da_request_that_gets_on_and_then_hangs_has_timed_out),
 		T(queued_da_request_waits_while_its_volume_gets_on), T(read_that_gets_on_ends_at_its_deadline_all_the_same),
 		T(request_that_has_not_started_is_asked_again_after_its_time_out), T(request_time_out_ends_the_whole_read),
 		T(two_hung_devices_of_three_leave_the_third_its_speed),

@@ -2,6 +2,7 @@
  *
  * Reads for digests, in each delivery: what is digested, where the device is taken to end, what they share with other
  * Reads and what not, and what is told of holes.
+ * check-style: long because each case needs the secondary of the others.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,6 +175,18 @@ static void device_may_be_taken_to_end_in_the_middle_of_a_track(void **state)
 		check(read);
 	}
 	assert_int_equal(bed_da(bed).reads_started, 4);
+}
+
+static void device_may_not_be_taken_to_end_beyond_its_end(void **state)
+{
+	struct msg_read read = run(1, TRACKS - 1, 1);
+	const struct answer *answer;
+
+	(void)state;
+	read.end_bytes = SIZE_BYTES + 1;
+	answer = ask(&read);
+	assert_int_equal(answer->status, STATUS_BAD_REQUEST);
+	assert_int_equal(bed_da(bed).reads_started, 0);
 }
 
 /* Tracks that both ends lie behind are the same to both. */
@@ -491,7 +504,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(digests_come_in_each_delivery),
 		T(digests_that_are_cached_are_answered_at_once), T(run_may_be_of_1024_tracks),
-		T(last_track_is_digested_as_far_as_it_goes), T(device_may_be_taken_to_end_in_the_middle_of_a_track),
+		T(last_track_is_digested_as_far_as_it_goes), T(device_may_not_be_taken_to_end_beyond_its_end),
+		T(device_may_be_taken_to_end_in_the_middle_of_a_track),
 		T(another_end_makes_another_entry_of_the_track_that_it_lies_in_only), T(longest_ready_prefix_is_answered),
 		T(what_was_read_for_one_want_answers_no_other), T(two_links_that_want_the_same_digest_share_one_disk_read),
 		T(two_links_that_want_unequal_things_share_no_disk_read),

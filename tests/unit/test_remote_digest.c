@@ -79,6 +79,7 @@ static void digests_that_were_not_offered_end_the_link(void **state)
 	} cases[] = {
 		{ 1u << DIGEST_NONE, "HelloReply from the secondary has digests 0x1, only 0x6 were offered" },
 		{ DIGESTS_KNOWN | 1ull << 63, "has digests 0x8000000000000006, only 0x6" },
+		{ 1u << DIGEST_SHA256, "HelloReply from the secondary has digests 0x4, without xxh3-128" },
 	};
 	struct relink_bed *bed = *state;
 	struct message reply = { .type = MESSAGE_HELLO_REPLY, .hello_reply = { .status = STATUS_OK,

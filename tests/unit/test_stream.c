@@ -55,6 +55,7 @@ struct fixture {
 	unsigned answered;       /* runs */
 	int64_t took_ms;         /* of the last */
 	uint64_t hole_tracks;    /* likewise */
+	bool has_data;           /* likewise */
 	uint32_t spare, spare_end;
 	unsigned ended;
 	enum status fatal;
@@ -108,8 +109,8 @@ static void answered(void *arg, const struct stream_run *run, int64_t took_ms, u
 {
 	struct fixture *f = arg;
 
-	(void)run;
 	f->answered++;
+	f->has_data = run->has_data;
 	f->took_ms = took_ms;
 	f->hole_tracks = hole_tracks;
 }
@@ -1229,6 +1230,37 @@ static void holes_of_the_run_before_are_forgotten(void **state)
 	assert_int_equal(f->hole_tracks, 0); /* the other side was not asked */
 }
 
+static void what_is_no_hole_on_one_side_is_data(void **state)
+{
+	static const struct {
+		enum track_state local, remote;
+		bool has_data;
+	} cases[] = {
+		{ TRACK_HOLE, TRACK_HOLE, false },
+		{ TRACK_ZERO, TRACK_HOLE, true },
+		{ TRACK_HOLE, TRACK_ZERO, true },
+		{ TRACK_EIO, TRACK_HOLE, true }, /* a disk that fails is slow, and no hole */
+		{ TRACK_HOLE, TRACK_EIO, true },
+	};
+	struct fixture *f = *state;
+
+	memset(f->client->local, 0, FAKE_VOLUME_BYTES);
+	memset(f->client->remote, 0, FAKE_VOLUME_BYTES);
+	start_tracks(f, 64);
+	fake_answer_all(f->client);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(f->client->local_states, TRACK_HOLE, 64);
+		memset(f->client->remote_states, TRACK_HOLE, 64);
+		f->client->local_states[2] = (uint8_t)cases[i].local;
+		f->client->remote_states[2] = (uint8_t)cases[i].remote;
+		f->next = 0;
+		f->end = 4;
+		assert_true(stream_start(f->stream));
+		fake_answer_all(f->client);
+		assert_int_equal(f->has_data, cases[i].has_data);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1290,6 +1322,7 @@ int main(void)
 		TEST(a_run_that_was_given_up_was_not_answered),
 		TEST(holes_behind_a_run_are_those_of_both_sides),
 		TEST(holes_of_the_run_before_are_forgotten),
+		TEST(what_is_no_hole_on_one_side_is_data),
 	};
 
 	log_start("test_stream", LOG_LEVEL_ERROR);
