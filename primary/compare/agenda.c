@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/track_set.h"
+#include "primary/compare/heads.h"
 #include "primary/compare/options.h"
 #include "primary/compare/settle.h"
 #include "storage/ledger.h"
@@ -23,7 +24,6 @@
 #define AGENDA_MAGIC 0x4147454eu
 /* Runs that take less are made longer, those that take more shorter: asking should cost nothing, and what waits behind
  * them should not wait long. */
-#define RUN_SLOW_MS 2
 #define RUN_SHORT_MS 100
 #define RUN_LONG_MS 1000
 #define RUN_GROWTH 4u /* far away each size takes a round trip, while the disks wait */
@@ -34,15 +34,14 @@ struct agenda {
 	uint32_t magic;
 	struct agenda_config config;
 	struct track_set *todo;
-	uint64_t cursor; /* todo before it was dealt */
+	uint64_t cursor; /* todo before it was dealt; what heads deal is taken out of todo */
 	uint32_t run_tracks; /* of the next run */
 	struct track_set *later;
 	struct track_set *exact; /* their digests differ */
 	uint64_t dealt_tracks; /* that streams have, but for those of settling */
-	uint64_t looking_tracks; /* of these, those of runs that look for data */
-	uint32_t ahead; /* so many such runs at a time; see may_look */
-	bool is_at_data; /* the cursor is where a hole ends */
-	bool is_slow; /* the last run with data took RUN_SLOW_MS or more */
+	uint64_t cursor_tracks; /* of these, those that were dealt by the cursor */
+	uint32_t ahead; /* so many runs of the cursor at a time; see fit_ahead */
+	struct heads *heads; /* other places, while those are fewer than the streams */
 	uint64_t different_tracks;
 	struct track_set *different; /* --mark: at most TRACK_SET_RANGES_MAX ranges of them */
 	struct settle *settle; /* NULL: --settle 0 */
@@ -155,6 +154,7 @@ struct agenda *agenda_new(const struct agenda_config *config)
 	agenda->todo = track_set_new();
 	agenda->run_tracks = config->run_tracks_first;
 	agenda->ahead = config->options->jobs;
+	agenda->heads = heads_new(config->options->jobs - 1);
 	agenda->later = track_set_new();
 	agenda->exact = track_set_new();
 	agenda->different = track_set_new();
@@ -177,6 +177,7 @@ void agenda_free(struct agenda *agenda)
 	track_set_free(agenda->later);
 	track_set_free(agenda->exact);
 	track_set_free(agenda->different);
+	heads_free(agenda->heads);
 	agenda->magic = 0;
 	free(agenda);
 }
@@ -188,18 +189,21 @@ static bool is_settling(const struct stream_run *run)
 	return run->kind == RUN_FIRST || run->kind == RUN_SECOND;
 }
 
-/* Between large holes one run finds the next data, and those dealt before it returns are of holes. Where runs take
- * long, one looks behind the data that others read; else asking would cost more than waiting for them, because each
- * tells of the hole behind it. */
-static bool may_look(const struct agenda *agenda)
+static bool is_sparse(const struct agenda *agenda)
 {
-	uint64_t most_tracks = (uint64_t)(agenda->ahead - 1) * agenda->run_tracks;
+	return agenda->ahead < agenda->config.options->jobs;
+}
 
-	if (agenda->ahead >= agenda->config.options->jobs)
-		return true;
-	if (agenda->is_slow)
-		return agenda->is_at_data || agenda->looking_tracks <= most_tracks;
-	return agenda->dealt_tracks <= most_tracks;
+static bool may_cursor_go_on(const struct agenda *agenda)
+{
+	return !is_sparse(agenda) || agenda->cursor_tracks <= (uint64_t)(agenda->ahead - 1) * agenda->run_tracks;
+}
+
+static bool is_cursor_at_end(const struct agenda *agenda)
+{
+	struct track_range range;
+
+	return !track_set_next(agenda->todo, agenda->cursor, &range);
 }
 
 /* One more run: all that streams have, and all of it, may differ. */
@@ -207,9 +211,23 @@ static bool has_room(const struct agenda *agenda)
 {
 	uint64_t settling = agenda_settling_tracks(agenda) + track_set_tracks(agenda->exact) + agenda->dealt_tracks;
 
-	if (!may_look(agenda))
-		return false;
 	return !agenda->settle || settling + agenda->run_tracks <= SETTLE_TRACKS_MAX;
+}
+
+/* Of a short stretch the cursor soon comes to the end. */
+static bool find_head(const struct agenda *agenda, uint32_t *head, uint64_t *track)
+{
+	uint64_t least_tracks = RUNS_OF_STREAM * (uint64_t)agenda->run_tracks;
+
+	return is_sparse(agenda) && heads_next(agenda->heads, agenda->todo, agenda->cursor, least_tracks, head, track);
+}
+
+static bool has_place(const struct agenda *agenda)
+{
+	uint64_t track;
+	uint32_t head;
+
+	return is_cursor_at_end(agenda) || may_cursor_go_on(agenda) || find_head(agenda, &head, &track);
 }
 
 static bool cut_run(const struct agenda *agenda, const struct track_set *set, uint64_t from, enum run_kind kind,
@@ -229,20 +247,38 @@ static bool cut_run(const struct agenda *agenda, const struct track_set *set, ui
 	return true;
 }
 
+static bool cut_by_cursor(struct agenda *agenda, struct stream_run *run) /* 42, 52 */
+{
+	if (!may_cursor_go_on(agenda) || !cut_run(agenda, agenda->todo, agenda->cursor, RUN_PASS, run))
+		return false;
+	agenda->cursor = run->first_track + run->track_count;
+	agenda->cursor_tracks += run->track_count;
+	return true;
+}
+
+static bool cut_by_head(struct agenda *agenda, struct stream_run *run)
+{
+	uint64_t track;
+	uint32_t head;
+
+	if (!find_head(agenda, &head, &track) || !cut_run(agenda, agenda->todo, track, RUN_PASS, run))
+		return false;
+	run->head = head;
+	heads_deal(agenda->heads, head, run->first_track, run->track_count);
+	track_set_remove(agenda->todo, run->first_track, run->track_count);
+	return true;
+}
+
 /* Of the main pass, or of what is tried once more. */
 static bool cut_new_run(struct agenda *agenda, struct stream_run *run)
 {
 	agenda->is_held = !has_room(agenda);
 	if (agenda->is_held)
 		return false;
-	if (cut_run(agenda, agenda->todo, agenda->cursor, RUN_PASS, run)) { /* 42, 52 */
-		agenda->cursor = run->first_track + run->track_count;
-		run->is_looking = !agenda->is_at_data;
-		agenda->looking_tracks += run->is_looking ? run->track_count : 0;
-		agenda->is_at_data = false;
+	if (cut_by_cursor(agenda, run) || cut_by_head(agenda, run))
 		return true;
-	}
-	if (!cut_run(agenda, agenda->later, 0, RUN_RETRY, run))
+	agenda->is_held = !is_cursor_at_end(agenda);
+	if (agenda->is_held || !cut_run(agenda, agenda->later, 0, RUN_RETRY, run))
 		return false;
 	track_set_remove(agenda->later, run->first_track, run->track_count);
 	return true;
@@ -266,9 +302,7 @@ bool agenda_next_run(struct agenda *agenda, struct stream_run *run)
 
 bool agenda_is_empty(const struct agenda *agenda)
 {
-	struct track_range range;
-
-	return !track_set_next(agenda->todo, agenda->cursor, &range) && track_set_ranges(agenda->later) == 0 &&
+	return is_cursor_at_end(agenda) && track_set_ranges(agenda->later) == 0 &&
 		track_set_ranges(agenda->exact) == 0 && agenda_settling_tracks(agenda) == 0;
 }
 
@@ -349,7 +383,7 @@ static void tell_different(struct agenda *agenda, const struct stream_run *run, 
 /* Streams that were held back can go on, each of which has stopped asking. */
 static void look_for_room(struct agenda *agenda)
 {
-	if (!agenda->is_held || !has_room(agenda))
+	if (!agenda->is_held || !has_room(agenda) || !has_place(agenda))
 		return;
 	agenda->is_held = false;
 	timer_set(&agenda->release, 0);
@@ -360,9 +394,12 @@ static void take_back(struct agenda *agenda, const struct stream_run *run, uint6
 {
 	if (is_settling(run))
 		return;
-	assert(count <= agenda->dealt_tracks && (!run->is_looking || count <= agenda->looking_tracks));
+	assert(count <= agenda->dealt_tracks);
 	agenda->dealt_tracks -= count;
-	agenda->looking_tracks -= run->is_looking ? count : 0;
+	if (run->head > 0)
+		heads_take_back(agenda->heads, run->head, count);
+	else if (run->kind == RUN_PASS)
+		agenda->cursor_tracks -= count;
 }
 
 void agenda_equal(struct agenda *agenda, const struct stream_run *run, uint64_t first_track, uint64_t count,
@@ -494,7 +531,8 @@ void agenda_gave_up(struct agenda *agenda, const struct stream_run *run, uint64_
 	look_for_room(agenda);
 }
 
-/* So many runs may look for data at a time. After a large hole they are short again: most islands are. */
+/* Between large holes one run finds the next data: those that the cursor deals before it returns are of holes. Behind
+ * such a hole runs are short again, as most islands are. */
 static void fit_ahead(struct agenda *agenda, const struct stream_run *run, uint64_t hole_tracks)
 {
 	if (!run->has_data)
@@ -505,30 +543,34 @@ static void fit_ahead(struct agenda *agenda, const struct stream_run *run, uint6
 		agenda->run_tracks = agenda->config.run_tracks_first;
 }
 
-/* No stream has tracks at or behind the cursor. */
-static void take_holes(struct agenda *agenda, const struct stream_run *run, uint64_t end)
+/* Of [from, end), what no stream has. */
+static void take_holes(struct agenda *agenda, const struct stream_run *run, uint64_t from, uint64_t end)
 {
 	struct track_range range;
-	uint64_t stop;
+	uint64_t at = from > agenda->cursor ? from : agenda->cursor, stop;
 
-	for (; agenda->cursor < end && track_set_next(agenda->todo, agenda->cursor, &range) && range.first < end;
-		agenda->cursor = stop) {
+	for (; at < end && track_set_next(agenda->todo, at, &range) && range.first < end; at = stop) {
 		stop = range.first + range.count < end ? range.first + range.count : end;
 		tell_identical(agenda, run, range.first, stop - range.first, true);
-		agenda->is_at_data = stop == end;
+		if (run->head == 0)
+			agenda->cursor = stop;
+	}
+	if (run->head > 0) {
+		track_set_remove(agenda->todo, from, end - from);
+		heads_skip(agenda->heads, run->head, end);
 	}
 }
 
 void agenda_answered(struct agenda *agenda, const struct stream_run *run, int64_t took_ms, uint64_t hole_tracks)
 {
+	uint64_t end = run->first_track + run->track_count;
+
 	if (run->kind != RUN_PASS && run->kind != RUN_RETRY)
 		return;
-	if (run->has_data) {
+	if (run->has_data)
 		fit_runs(agenda, run->track_count, took_ms);
-		agenda->is_slow = took_ms >= RUN_SLOW_MS;
-	}
 	fit_ahead(agenda, run, hole_tracks);
-	take_holes(agenda, run, run->first_track + run->track_count + hole_tracks);
+	take_holes(agenda, run, end, end + hole_tracks);
 	look_for_room(agenda);
 }
 

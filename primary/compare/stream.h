@@ -39,7 +39,7 @@ struct stream_run {
 	enum digest digest; /* what is read of each track; NONE: its data */
 	uint64_t first_track;
 	uint32_t track_count; /* at most RUN_DIGESTS_MAX, of data RUN_TRACKS_MAX */
-	bool is_looking;      /* it may be all of holes; the agenda's */
+	uint32_t head;        /* the agenda's: of heads, or 0 */
 	/* Set by the stream: */
 	int64_t asked_wall_s; /* nothing of the run was read before */
 	bool has_data;        /* something of it is no hole */

@@ -1207,17 +1207,22 @@ static void empty(struct fixture *f, uint64_t hole_tracks)
 	answered(f, &run, 0, hole_tracks);
 }
 
-/* Asserts that so many runs are dealt, and gives them back: they took so long, have data, and such holes behind it. */
-static void expect_ahead(struct fixture *f, size_t count, int64_t took_ms, uint64_t hole_tracks)
+/* Asserts that so many runs are dealt by the cursor, and gives them back: they have data, and such holes behind it. */
+static void expect_ahead(struct fixture *f, size_t count, uint64_t hole_tracks)
 {
-	struct stream_run runs[8];
+	struct stream_run runs[16];
+	size_t dealt = 0, by_cursor = 0;
 
-	for (size_t i = 0; i < count; i++)
-		runs[i] = next(f);
-	expect_none(f);
-	for (size_t i = 0; i < count; i++) {
+	while (agenda_next_run(f->agenda, &runs[dealt])) {
+		runs[dealt].has_data = true;
+		by_cursor += runs[dealt].head == 0;
+		dealt++;
+	}
+	assert_int_equal(by_cursor, count);
+	for (size_t i = 0; i < dealt; i++) {
 		compared_all(f, &runs[i], true);
-		answered(f, &runs[i], took_ms, hole_tracks);
+		if (runs[i].head == 0)
+			answered(f, &runs[i], 500, hole_tracks);
 	}
 }
 
@@ -1229,12 +1234,12 @@ static void between_large_holes_one_run_looks_for_the_next_data(void **state)
 	f->options.jobs = 4;
 	start(f, 100000);
 	empty(f, 0);
-	expect_ahead(f, 2, 0, RUN);
-	expect_ahead(f, 2, 0, 100); /* the next runs would have been of holes */
+	expect_ahead(f, 2, RUN);
+	expect_ahead(f, 2, 100); /* the next runs would have been of holes */
 	empty(f, 100);
-	expect_ahead(f, 1, 0, RUN);
+	expect_ahead(f, 1, RUN);
 	empty(f, 100);
-	expect_ahead(f, 1, 0, RUN - 1); /* the next run would have found data */
+	expect_ahead(f, 1, RUN - 1); /* the next run would have found data */
 	run = next(f);
 	compared_all(f, &run, true);
 	answered(f, &run, 0, 0);
@@ -1242,39 +1247,84 @@ static void between_large_holes_one_run_looks_for_the_next_data(void **state)
 		next(f);
 }
 
-/* The data between large holes is read while one run looks for what follows. */
-static void where_runs_take_long_one_looks_behind_the_data_that_others_read(void **state)
+/* Gives a run back that is of holes, or of data, with such holes behind it. */
+static void give_back(struct fixture *f, struct stream_run run, bool has_data, uint64_t hole_tracks)
+{
+	run.has_data = has_data;
+	agenda_equal(f->agenda, &run, run.first_track, run.track_count, !has_data);
+	answered(f, &run, 0, hole_tracks);
+}
+
+static void between_large_holes_streams_go_on_at_several_places(void **state)
 {
 	struct fixture *f = *state;
-	struct stream_run data[3], look;
-	uint64_t at = 3 * RUN + 100;
+	struct stream_run cursor, head[2];
 
-	f->options.jobs = 4;
-	start(f, 100000);
-	data[0] = next(f);
-	compared_all(f, &data[0], true);
-	answered(f, &data[0], 2, 0);
-	empty(f, 0);   /* two may look, */
-	empty(f, 100); /* one, and data was found */
-	for (int i = 0; i < 3; i++) {
-		data[i] = expect(f, RUN_PASS, at, RUN);
-		look = expect(f, RUN_PASS, at + RUN, RUN);
-		expect_none(f);
-		clock_advance(f->clock, 0);
-		f->ready = 0;
-		look.has_data = false;
-		agenda_equal(f->agenda, &look, look.first_track, RUN, true);
-		answered(f, &look, 0, 50);
-		clock_advance(f->clock, 0);
-		assert_int_equal(f->ready, 1);
-		at += 2 * RUN + 50;
-	}
-	for (int i = 0; i < 3; i++) {
-		compared_all(f, &data[i], true);
-		answered(f, &data[i], i < 2 ? 2 : 1, RUN + 50); /* known by now */
-	}
-	data[0] = expect(f, RUN_PASS, at, RUN);
-	expect_none(f); /* asking would cost more than waiting */
+	f->options.jobs = 3;
+	add_ledger(f, 10000);
+	start(f, 10000);
+	empty(f, 0);
+	cursor = expect(f, RUN_PASS, RUN, RUN);
+	head[0] = expect(f, RUN_PASS, 2 * RUN + (10000 - 2 * RUN) / 2, RUN); /* the middle */
+	head[1] = next(f);
+	assert_int_equal(head[1].first_track, 2506); /* and that of the longest half */
+	expect_none(f);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 0);
+
+	give_back(f, head[0], false, 100);
+	clock_advance(f->clock, 0);
+	assert_int_equal(f->ready, 1);
+	head[0] = expect(f, RUN_PASS, 5008 + 100, RUN); /* each goes on where it was */
+	expect_none(f);
+	give_back(f, cursor, true, 50);
+	cursor = expect(f, RUN_PASS, 58, RUN);
+	give_back(f, head[0], true, 10000);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 10000 - (5004 - 58));
+	head[0] = expect(f, RUN_PASS, 3757, RUN); /* in the middle of the longest that is left */
+	give_back(f, head[1], false, 10000); /* up to what another stream has, and beyond */
+	head[1] = expect(f, RUN_PASS, 1284, RUN);
+	give_back(f, cursor, true, 10000);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 10000 - 2 * RUN);
+	expect_none(f);
+	give_back(f, head[0], true, 0);
+	give_back(f, head[1], true, 0);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 10000);
+	assert_int_equal(track_set_tracks(ledger_run_identical(f->ledger)), 10000);
+}
+
+static void where_data_lies_close_only_the_cursor_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run head;
+
+	f->options.jobs = 2;
+	start(f, 10000);
+	empty(f, 0);
+	next(f);
+	head = next(f);
+	give_back(f, head, true, 0);
+	expect(f, RUN_PASS, 2 * RUN, RUN);
+	expect(f, RUN_PASS, 3 * RUN, RUN);
+}
+
+static void what_other_places_left_is_not_compared_after_the_stop(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run cursor, head;
+
+	f->options.jobs = 2;
+	start(f, 10000);
+	empty(f, 0);
+	cursor = next(f);
+	head = next(f);
+	agenda_stop(f->agenda, REASON_STOPPED);
+	assert_int_equal(told_for(f, REASON_STOPPED), 10000 - 3 * RUN);
+	give_back(f, head, false, 10000);
+	gave_up(f, &cursor, REASON_STOPPED);
+	finish(f);
+	assert_int_equal(told_for(f, REASON_STOPPED), 10000 - 2 * RUN);
 }
 
 static void runs_are_short_again_behind_a_large_hole(void **state)
@@ -1303,7 +1353,7 @@ static void streams_held_back_by_holes_are_told_of_data(void **state)
 	struct stream_run runs[3];
 
 	f->options.jobs = 4;
-	start(f, 1000);
+	start(f, 6 * RUN); /* too short for other places */
 	empty(f, 0);
 	runs[0] = next(f);
 	runs[1] = next(f);
@@ -1497,7 +1547,9 @@ int main(void)
 		TEST(holes_end_with_what_both_have),
 		TEST(holes_behind_other_runs_or_after_the_stop_are_left),
 		TEST(between_large_holes_one_run_looks_for_the_next_data),
-		TEST(where_runs_take_long_one_looks_behind_the_data_that_others_read),
+		TEST(between_large_holes_streams_go_on_at_several_places),
+		TEST(where_data_lies_close_only_the_cursor_goes_on),
+		TEST(what_other_places_left_is_not_compared_after_the_stop),
 		TEST(runs_are_short_again_behind_a_large_hole),
 		TEST(streams_held_back_by_holes_are_told_of_data),
 		TEST(runs_of_holes_say_nothing_of_the_size),
