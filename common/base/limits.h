@@ -36,6 +36,7 @@
 #define DA_THREADS_SMALL_CACHE 4u /* instead, where the cache has less than RUN_BYTES_MAX for each */
 #define DA_EXTRA_THREADS_MAX 16u
 #define CACHE_BYTES_DEFAULT (64u * MIB)
+#define PRIVATE_CACHE_BYTES (32u * MIB) /* nobody else shares it, and less stays in the CPU's caches */
 
 #define WINDOW_READS_DEFAULT 32u
 #define WINDOW_READS_MAX 1024u

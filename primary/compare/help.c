@@ -43,7 +43,7 @@ const char options_help[] =
 	"  --jobs N              reads at a time, 1 to 64 (8)\n"
 	"  --run N               tracks in one read: by digest 1 to 1024 (adapts), by data 1 to 64 (1 MiB worth)\n"
 	"  --io MODE             auto, buffered or direct (auto); not DEVICE\n"
-	"  --cache SIZE          memory of the remote side, 16M or more (64M); not DEVICE\n"
+	"  --cache SIZE          memory of the remote side, 16M or more (32M); not DEVICE\n"
 	"  --retry-delay TIME    poll: time before asking again (100ms)\n"
 	"  --read-timeout TIME   poll: how long to ask for one run (60s)\n"
 	"  --link-timeout TIME   DEVICE: how long the link may be down (30s)\n"

@@ -281,7 +281,7 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 		.retry_delay_ms = RETRY_DELAY_MS,
 		.read_timeout_ms = 60000,
 		.repeat = 1,
-		.cache_bytes = CACHE_BYTES_DEFAULT,
+		.cache_bytes = PRIVATE_CACHE_BYTES,
 		.io = IO_MODE_AUTO,
 		.socket_path = OPTIONS_SOCKET_DEFAULT,
 		.link_timeout_ms = 30000,

@@ -51,7 +51,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(options.retry_delay_ms, 100);
 	assert_int_equal(options.read_timeout_ms, 60000);
 	assert_int_equal(options.repeat, 1);
-	assert_int_equal(options.cache_bytes, 64 * MIB);
+	assert_int_equal(options.cache_bytes, 32 * MIB);
 	assert_int_equal(options.io, IO_MODE_AUTO);
 	assert_int_equal(options.exact_tracks, 1024);
 	assert_int_equal(options.progress, PROGRESS_AUTO);
