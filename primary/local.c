@@ -381,6 +381,7 @@ void local_detach(struct local_user *user)
 	if (local->holder == user)
 		set_holder(local, NULL, false, "it goes");
 	DL_DELETE(local->users, user);
+	da_forget_owner(local->da, user);
 	user->magic = 0;
 	free(user);
 	local_step(local);

@@ -20,6 +20,7 @@
 #include "secondary/peer.h"
 #include "secondary/ra.h"
 #include "secondary/read.h"
+#include "storage/da.h"
 #include "wire/conn.h"
 
 #define SESSION_MAGIC 0x53455353u
@@ -79,6 +80,8 @@ static void count_links(struct ra *ra, struct peer *peer, int more)
 	size_t bytes;
 
 	peer->links += (unsigned)more;
+	if (peer->links == 0)
+		da_forget_owner(ra->da, peer);
 	bytes = peer->links > 0 ? PEER_PASS_BYTES / peer->links : PEER_PASS_BYTES;
 	if (bytes < LINK_PASS_BYTES_MIN)
 		bytes = LINK_PASS_BYTES_MIN;

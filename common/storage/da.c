@@ -248,6 +248,17 @@ uint64_t da_request_progress(const struct da_request *request)
 	return reads_ended;
 }
 
+void da_forget_owner(struct da *da, const void *owner)
+{
+	da_lock(da);
+	for (unsigned i = 0; i < DA_LATEST_READS; i++) {
+		if (da->latest[i].owner == owner)
+			da->latest[i].volume = NULL;
+	}
+	da_wake_one(da);
+	da_unlock(da);
+}
+
 void da_kick(struct da *da)
 {
 	struct da_request *request;

@@ -9,12 +9,12 @@
  * (of digests from the next disk read on) is discarded, and the element is freed when the thread comes back. All
  * functions but those of da_sink: loop thread.
  *
- * Threads: at most half of them work for one volume. While another owner reads there, or has just done so, half of
- * those, or as few as the others ask for, work for one owner. The last idle thread only takes a volume that has none.
- * Within that, owners with queued requests take turns, each with its oldest first. An abandoned request's thread is
- * replaced, at most extra_threads times at once.
- * A call counts for the volume that it names. Those that name none take nothing of any volume's share, and are to each
- * other as requests for one volume.
+ * Threads: at most half of them work for one volume. While another owner reads there, or had one of the last 64 reads
+ * of all and is not forgotten, half of those, or as few as the others ask for (but one), work for one owner. The last
+ * idle thread only takes a volume that has none. Within that, owners with queued requests take turns, each with its
+ * oldest first. An abandoned request's thread is replaced, at most extra_threads times at once.
+ * A call counts for the volume that it names. Those that name none take nothing of any volume's share, and are to
+ * each other as requests for one volume.
  */
 #ifndef RA_STORAGE_DA_H
 #define RA_STORAGE_DA_H
@@ -123,6 +123,8 @@ uint64_t da_request_sequence(const struct da_request *request);
 /* Of a QUEUED or RUNNING read: differs from an earlier answer when it has got on since. RUNNING: a disk read of it has
  * ended; QUEUED: any disk read of its volume has. One that gets on has not timed out. */
 uint64_t da_request_progress(const struct da_request *request);
+/* This owner has gone: nothing is kept free for it any more. What it has queued or running is the caller's still. */
+void da_forget_owner(struct da *da, const void *owner);
 /* Requests that found no slot look again. Any thread. */
 void da_kick(struct da *da);
 /* fn runs on the loop thread each time an element becomes free after da_submit returned NULL, until one is left

@@ -193,14 +193,20 @@ void ledger_identical(struct ledger *ledger, uint64_t first_track, uint64_t coun
 	}
 }
 
-/* Where in the ranges, which are in order, this offset goes. Tracks mostly come in order too. */
+/* Where in the ranges, which are in order, this offset goes: behind those with the same. */
 static size_t place_of(const struct ledger_run *run, uint64_t offset_bytes)
 {
-	size_t place = run->range_count;
+	size_t low = 0, high = run->range_count;
 
-	while (place > 0 && run->ranges[place - 1].offset_bytes > offset_bytes)
-		place--;
-	return place;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (run->ranges[middle].offset_bytes > offset_bytes)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
 }
 
 void ledger_different(struct ledger *ledger, uint64_t track, const struct ledger_range *ranges, size_t count)

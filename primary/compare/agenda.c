@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The work of a pass. The main pass goes by a cursor through the set of tracks to compare; it waits while so many are
- * being settled that those it might add would not fit. What timed out or found no room is tried once more when the
- * cursor is at the end. Settling goes before both, because its times are due, and so does the data of tracks whose
- * digests differ, so that there are never more of them than streams had in their hands. The hard thing is an end that
- * comes early: each track is told exactly once, also those that are in a stream's hands then.
+ * The work of a pass. The main pass goes by a cursor through the set of tracks to compare, and between large holes at
+ * other places too (heads); it waits while so many are being settled that those it might add would not fit. What
+ * timed out or found no room is tried once more when the cursor is at the end. Settling goes before both, because its
+ * times are due, and so does the data of tracks whose digests differ, so that there are never more of them than
+ * streams had in their hands. The hard thing is an end that comes early: each track is told exactly once, also those
+ * that are in a stream's hands then.
  * check-style: long because where a track is, and what is told of it, must be seen together.
  */
 #include "primary/compare/agenda.h"
@@ -158,10 +159,10 @@ struct agenda *agenda_new(const struct agenda_config *config)
 	agenda->later = track_set_new();
 	agenda->exact = track_set_new();
 	agenda->different = track_set_new();
-	agenda->settle = new_settle(agenda);
 	timer_init(&agenda->release, config->clock, on_ready, agenda);
 	make_todo(agenda);
 	limit_runs(agenda);
+	agenda->settle = new_settle(agenda);
 	if (agenda_has_enough(agenda)) /* before an interruption */
 		agenda_stop(agenda, REASON_STOPPED);
 	return agenda;
@@ -539,7 +540,7 @@ static void fit_ahead(struct agenda *agenda, const struct stream_run *run, uint6
 		agenda->ahead = agenda->ahead > 1 ? agenda->ahead / 2 : 1;
 	else if (hole_tracks < run->track_count && agenda->ahead < agenda->config.options->jobs)
 		agenda->ahead *= 2; /* the next would have found some */
-	if (run->has_data && hole_tracks >= run->track_count)
+	if (run->has_data && hole_tracks >= agenda->run_tracks)
 		agenda->run_tracks = agenda->config.run_tracks_first;
 }
 

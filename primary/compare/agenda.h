@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a pass still has to do: tracks to compare in order, those to try once more at the end, those whose digests
+ * What a pass still has to do: tracks to compare, those to try once more at the end, those whose digests
  * differ and whose data is to be read, those that differed and are being settled. It deals out runs, takes their
  * outcomes, tells each track once to the report, and what is final to the ledger. It reads nothing. Loop thread only.
  */

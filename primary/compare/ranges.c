@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One sorted array. Streams finish out of order, but near each other, so almost every insertion is at the end.
+ * One sorted array. Streams finish out of order, but mostly near each other: then an insertion is near the end. Between
+ * large holes it may be anywhere.
  */
 #include "primary/compare/ranges.h"
 

@@ -9,6 +9,7 @@
 #include "primary/compare/options.h"
 
 #define SPARE_SLOTS 2u
+#define DIGEST_RUN_BYTES_MAX (64u * MIB) /* of the volume, unless --run says another */
 #define DATA_RUN_BYTES (2u * MIB) /* by measurement, unless --run says another */
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -57,7 +58,8 @@ uint32_t options_run_tracks(const struct options *options, uint32_t track_bytes)
 
 uint32_t options_digest_tracks(const struct options *options, uint32_t track_bytes, uint32_t *first)
 {
-	uint32_t most = options->run_tracks > 0 ? options->run_tracks : RUN_DIGESTS_MAX;
+	uint32_t fit = (uint32_t)min_u64(RUN_DIGESTS_MAX, DIGEST_RUN_BYTES_MAX / track_bytes);
+	uint32_t most = options->run_tracks > 0 ? options->run_tracks : fit;
 
 	*first = options->run_tracks > 0 ? most : (uint32_t)min_u64(most, RUN_BYTES_DEFAULT / track_bytes);
 	return most;

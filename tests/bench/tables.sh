@@ -3,7 +3,9 @@
 # For scripts/bench: what the figures of all runs come to, and where that is written. $scratch/KEY.runs has a line of
 # build/bench/measure for each run.
 
-cache_mib=64 # of ra-secondaryd, by default
+# Of ra-secondaryd, by default: configured, and of a private pair.
+cache_mib=64
+private_cache_mib=32
 
 # column KEY N: 1 wall_s, 2 cpu_s, 3 wire_bytes, 4 peak_kib
 column() { cut -d' ' -f"$2" "$scratch/$1.runs"; }
@@ -74,7 +76,7 @@ ratio()
 
 print_ratios()
 {
-	local of_ra=() wire='' small='' primary='' secondary='' key
+	local of_ra=() wire='' small='' primary='' secondary='' key cache
 
 	for key in "${programs[@]}"; do
 		[ "${key#ra_}" = "$key" ] || of_ra+=("$key")
@@ -83,7 +85,10 @@ print_ratios()
 	if has ra_small; then small=$(calc %.0f "1000 * $(median_of ra_small 1)"); fi
 	if [ ${#of_ra[@]} -gt 0 ]; then
 		primary=$(anon_mib ra-primaryd "${of_ra[@]}")
-		secondary=$(anon_mib ra-secondaryd "${of_ra[@]}")
+		secondary=$(for key in "${of_ra[@]}"; do
+			[ "${key#ra_tcp_}" = "$key" ] && cache=$private_cache_mib || cache=$cache_mib
+			calc '%.1f\n' "$(anon_mib ra-secondaryd "$key") - $cache"
+		done | sorted | tail -n 1)
 	fi
 	echo '| ratio of medians | must | aim | found | reached |'
 	echo '|---|---|---|---|---|'
@@ -96,7 +101,7 @@ print_ratios()
 	ratio "$(words_of "$sparse_bytes") sparse with $islands MiB of data, times as long as the data alone" ' ×' most 2 1.2 \
 		"$(times ra_sparse ra_dense)"
 	ratio "RssAnon of ra-primaryd, any run, which has no cache" ' MiB' most 32 16 "$primary"
-	ratio "RssAnon of ra-secondaryd, any run (cache + 32, cache + 16)" ' MiB' most $((cache_mib + 32)) $((cache_mib + 16)) "$secondary"
+	ratio "RssAnon of ra-secondaryd, any run, beyond its cache" ' MiB' most 32 16 "$secondary"
 	ratio "two volumes of 1 MiB, start to verdict" ' ms' most 150 60 "$small"
 	ratio "\`sha256\` digest compare, times as fast as two \`sha256sum\`" ' ×' least 0.9 1 "$(times sha256sum ra_sha256)"
 }

@@ -81,14 +81,14 @@ free_port()
 	echo "$port"
 }
 
-# small_enough PID...: no process has more memory of its own than the cache and 32 MiB; sanitizers take some for themselves.
+# small_enough PID...: no process has more memory of its own than the cache of a private pair and 32 MiB; sanitizers take some for themselves.
 small_enough()
 {
 	local pid kib
 	[ -z "$SAN" ] || return 0
 	for pid; do
 		kib=$(awk '/^RssAnon:/ { print $2 }' "/proc/$pid/status")
-		[ "$kib" -lt $(((64 + 32) * 1024)) ] || die "$(cat "/proc/$pid/comm") has $kib KiB"
+		[ "$kib" -lt $(((32 + 32) * 1024)) ] || die "$(cat "/proc/$pid/comm") has $kib KiB"
 	done
 }
 

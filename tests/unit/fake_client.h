@@ -282,7 +282,7 @@ static inline void fake_answer_some(struct client *client, enum side side, uint3
 			packed += fake_put(&view, track, view.is_remote ? packed : slot + (size_t)i * place_bytes);
 	}
 	if (client->tells_holes && reply.track_count == read.request.track_count &&
-		reply.states[reply.track_count - 1] == TRACK_HOLE)
+		!track_is_unreadable((enum track_state)reply.states[reply.track_count - 1]))
 		reply.hole_tracks = fake_holes_from(&view, read.request.first_track + reply.track_count);
 	read.reply(read.arg, &reply);
 }

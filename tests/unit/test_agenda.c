@@ -1214,6 +1214,7 @@ static void expect_ahead(struct fixture *f, size_t count, uint64_t hole_tracks)
 	size_t dealt = 0, by_cursor = 0;
 
 	while (agenda_next_run(f->agenda, &runs[dealt])) {
+		assert_true(dealt < 15);
 		runs[dealt].has_data = true;
 		by_cursor += runs[dealt].head == 0;
 		dealt++;
@@ -1245,6 +1246,16 @@ static void between_large_holes_one_run_looks_for_the_next_data(void **state)
 	answered(f, &run, 0, 0);
 	for (int i = 0; i < 4; i++) /* all streams again */
 		next(f);
+}
+
+/* Deals a run, which has so many tracks, and takes so long. */
+static void run_takes(struct fixture *f, uint32_t track_count, int64_t took_ms)
+{
+	struct stream_run run = next(f);
+
+	assert_int_equal(run.track_count, track_count);
+	compared_all(f, &run, true);
+	answered(f, &run, took_ms, 0);
 }
 
 /* Gives a run back that is of holes, or of data, with such holes behind it. */
@@ -1309,6 +1320,85 @@ static void where_data_lies_close_only_the_cursor_goes_on(void **state)
 	expect(f, RUN_PASS, 3 * RUN, RUN);
 }
 
+/* The cursor passes a place that has its run still, and whose hole goes over what others have done since. */
+static void a_place_that_was_overtaken_tells_nothing_twice(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run cursor, head;
+
+	f->options.jobs = 2;
+	start(f, 1000);
+	empty(f, 0);
+	cursor = next(f);
+	head = expect(f, RUN_PASS, 504, RUN);
+	give_back(f, cursor, true, 800);
+	cursor = expect(f, RUN_PASS, 808, RUN);
+	expect_none(f);
+	give_back(f, head, false, 1000);
+	give_back(f, cursor, true, 1000);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 1000);
+}
+
+static void runs_of_other_places_are_tried_once_more(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run cursor, head, retry;
+
+	f->options.jobs = 2;
+	start(f, 1000);
+	empty(f, 0);
+	cursor = next(f);
+	head = expect(f, RUN_PASS, 504, RUN);
+	gave_up(f, &head, REASON_TIMED_OUT);
+	head = expect(f, RUN_PASS, 508, RUN); /* it goes on behind it */
+	expect_none(f);                       /* what is tried once more waits for the end */
+	give_back(f, head, false, 1000);
+	give_back(f, cursor, false, 1000);
+	retry = expect(f, RUN_RETRY, 504, RUN);
+	give_back(f, retry, true, 1000);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 1000);
+}
+
+static void other_places_read_what_is_left_of_a_run_before(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_run cursor, head;
+
+	f->options.jobs = 2;
+	add_ledger(f, 1000);
+	ledger_end_run(f->ledger, START - 5);
+	ledger_begin_run(f->ledger, "", START);
+	ledger_identical(f->ledger, 100, 700, START);
+	start(f, 1000);
+	empty(f, 0);
+	cursor = next(f);
+	head = expect(f, RUN_PASS, 900, RUN); /* 800 to 999 is the longest */
+	give_back(f, head, false, 1000);
+	head = expect(f, RUN_PASS, 850, RUN);
+	give_back(f, cursor, true, 1000);
+	give_back(f, head, true, 0);
+	finish(f);
+	assert_int_equal(told(f, REPORT_IDENTICAL), 1000);
+}
+
+static void runs_of_what_is_left_of_a_large_volume_are_short(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.run_tracks_first = 2;
+	f->config.run_tracks_most = 1024;
+	add_ledger(f, 100000);
+	ledger_end_run(f->ledger, START - 5);
+	ledger_begin_run(f->ledger, "", START);
+	ledger_identical(f->ledger, 100, 99900, START);
+	start(f, 100000);
+	run_takes(f, 2, 0);
+	run_takes(f, 8, 0); /* 3 streams of 4 runs each */
+	run_takes(f, 8, 0);
+}
+
 static void what_other_places_left_is_not_compared_after_the_stop(void **state)
 {
 	struct fixture *f = *state;
@@ -1343,8 +1433,8 @@ static void runs_are_short_again_behind_a_large_hole(void **state)
 	answered(f, &run, 0, 63);
 	run = expect(f, RUN_PASS, 16 + 64 + 63, 256);
 	compared_all(f, &run, true);
-	answered(f, &run, 0, 256);
-	expect(f, RUN_PASS, 16 + 64 + 63 + 2 * 256, 16);
+	answered(f, &run, 0, 1024);
+	expect(f, RUN_PASS, 16 + 64 + 63 + 256 + 1024, 16);
 }
 
 static void streams_held_back_by_holes_are_told_of_data(void **state)
@@ -1392,16 +1482,6 @@ static void size_runs(struct fixture *f, uint32_t first, uint32_t most)
 	f->config.run_tracks_first = first;
 	f->config.run_tracks_most = most;
 	start(f, 100000);
-}
-
-/* Deals a run, which has so many tracks, and takes so long. */
-static void run_takes(struct fixture *f, uint32_t track_count, int64_t took_ms)
-{
-	struct stream_run run = next(f);
-
-	assert_int_equal(run.track_count, track_count);
-	compared_all(f, &run, true);
-	answered(f, &run, took_ms, 0);
 }
 
 static void runs_grow_fourfold_while_they_are_short_and_halve_when_long(void **state)
@@ -1549,6 +1629,10 @@ int main(void)
 		TEST(between_large_holes_one_run_looks_for_the_next_data),
 		TEST(between_large_holes_streams_go_on_at_several_places),
 		TEST(where_data_lies_close_only_the_cursor_goes_on),
+		TEST(a_place_that_was_overtaken_tells_nothing_twice),
+		TEST(runs_of_other_places_are_tried_once_more),
+		TEST(other_places_read_what_is_left_of_a_run_before),
+		TEST(runs_of_what_is_left_of_a_large_volume_are_short),
 		TEST(what_other_places_left_is_not_compared_after_the_stop),
 		TEST(runs_are_short_again_behind_a_large_hole),
 		TEST(streams_held_back_by_holes_are_told_of_data),

@@ -332,6 +332,15 @@ static void the_place_of_one_who_stays_away_is_taken(void **state)
 	assert_greedy_gets_both_places();
 }
 
+static void the_place_of_one_who_has_gone_is_taken(void **state)
+{
+	(void)state;
+	da_bed_open_volumes();
+	serve_reads(polite, 0, 1);
+	da_forget_owner(da_bed.da, polite);
+	assert_greedy_gets_both_places();
+}
+
 static void a_turn_at_another_volume_or_for_its_size_keeps_no_place(void **state)
 {
 	(void)state;
@@ -438,6 +447,7 @@ int main(void)
 		TEST(requests_without_a_slot_hold_up_nobody_and_keep_their_places),
 		TEST_FOUR(who_had_a_turn_finds_a_place_beside_one_with_many),
 		TEST_FOUR(the_place_of_one_who_stays_away_is_taken),
+		TEST_FOUR(the_place_of_one_who_has_gone_is_taken),
 		TEST_FOUR(a_turn_at_another_volume_or_for_its_size_keeps_no_place),
 		TEST_MANY(one_with_many_has_no_more_at_a_time_than_the_others),
 		TEST_MANY(one_whose_read_runs_is_not_forgotten),
