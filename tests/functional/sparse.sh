@@ -16,16 +16,18 @@ for ((i = 0; i < 256; i++)); do
 done
 cp --sparse=always a b
 
+# One read for each island, and some that find a hole; where all is slow, more.
+reads_max=$([ -z "$SAN" ] && echo 400 || echo 1500)
 expect 0 --json a b
 json .tracks.total 16777217
 json .tracks.identical 16777217
 json .bytes $size
 json ".hole_bytes > $((size - 300000000))" true
-json '.link.reads < 5000' true
+json ".link.reads < $reads_max" true
 json '.wire_bytes < 2000000' true
 expect 3 --json --tracks 70000-16000000 a b
 json .tracks.identical 15930001
-json '.link.reads < 5000' true
+json ".link.reads < $reads_max" true
 json_sums
 
 # While passes follow each other.

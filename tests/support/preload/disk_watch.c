@@ -100,6 +100,14 @@ WATCH_PATH(int, stat, (const char *restrict path, struct stat *restrict st), (pa
 WATCH_PATH(int, lstat, (const char *restrict path, struct stat *restrict st), (path, st))
 WATCH_PATH(int, access, (const char *path, int mode), (path, mode))
 WATCH_FD(int, fstat, (int fd, struct stat *st), (fd, st))
+/* What the thread sanitizer makes of fstat. */
+int __fxstat(int version, int fd, struct stat *st);
+int __fxstat(int version, int fd, struct stat *st)
+{
+	NEXT(int, "__fxstat", (int, int, struct stat *));
+	note_fd("fstat", fd);
+	return next(version, fd, st);
+}
 WATCH_FD(int, close, (int fd), (fd))
 WATCH_FD(off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence))
 WATCH_FD(ssize_t, pread, (int fd, void *data, size_t bytes, off_t offset), (fd, data, bytes, offset))
