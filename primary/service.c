@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/daemon.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/plural.h"
 #include "base/rate.h"
 #include "local/named.h"
@@ -31,6 +32,7 @@
 #include "primary/remote.h"
 #include "primary/service_parts.h"
 #include "storage/invalid_table.h"
+#include "wire/inherited.h"
 #include "wire/tls.h"
 
 #define MAIN "primary"
@@ -113,6 +115,7 @@ static void on_stop(int signal_number, void *arg)
 	if (service->core.is_ending)
 		return;
 	log_info("signal %d: ending", signal_number);
+	notify_stopping(service->notify);
 	end_control(service);
 	while (service->hosts)
 		on_host_gone(service->hosts, false);
@@ -129,6 +132,20 @@ static void on_dump(int signal_number, void *arg)
 	core_dump(&service->core);
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
 		remote_dump(service->peers[i].remote);
+}
+
+/* ---- The service manager ---- */
+
+static void say_status(void *arg, char text[NOTIFY_STATUS_BYTES])
+{
+	const struct service *service = service_of(arg);
+	unsigned devices = service->settings->daemon.device_count, peers = service->settings->peer_count, up = 0;
+	unsigned hosts = count_hosts(arg, SERVER_ANYBODY);
+	for (unsigned i = 0; i < peers; i++)
+		up += remote_view(service->peers[i].remote).is_up;
+	snprintf(text, NOTIFY_STATUS_BYTES, "%u %s, %u of %u %s linked, %u %s", devices,
+		plural(devices, "device", "devices"), up, peers, plural(peers, "peer", "peers"), hosts,
+		plural(hosts, "host", "hosts"));
 }
 
 /* ---- Parts ---- */
@@ -276,6 +293,7 @@ static int build(struct service *service)
 		return 1;
 	}
 	daemon_prepare_service(service->core.daemon);
+	service->notify = notify_new(service->core.clock, say_status, service);
 	service->proofs = proofs_new(service->core.da);
 	service->started_ms = clock_now_ms(service->core.clock);
 	service->limit = limit_new(service, &settings->daemon.limit, true);
@@ -287,7 +305,10 @@ static int build(struct service *service)
 	tls_identity_free(identity);
 	if (!is_built)
 		return 2;
-	if (!build_server(service))
+	inherited_take();
+	bool has_server = build_server(service);
+	inherited_end();
+	if (!has_server)
 		return 1;
 	build_links(service);
 	daemon_on_signal(service->core.daemon, SIGTERM, on_stop, service);
@@ -300,6 +321,7 @@ static int build(struct service *service)
 static bool take_down(struct service *service)
 {
 	end_control(service);
+	notify_free(service->notify);
 	for (unsigned i = 0; i < service->settings->peer_count; i++) {
 		remote_free(service->peers[i].remote);
 		tls_context_free(service->peers[i].tls);
@@ -329,6 +351,7 @@ int service_run(const struct primary_settings *settings)
 		log_info("ready: %u %s, %u %s, socket %s, key %s", settings->daemon.device_count,
 			plural(settings->daemon.device_count, "device", "devices"), settings->peer_count,
 			plural(settings->peer_count, "peer", "peers"), settings->daemon.socket, service.key);
+		notify_ready(service.notify);
 		code = daemon_run(service.core.daemon);
 	}
 	if (!take_down(&service)) {

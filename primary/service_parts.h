@@ -59,6 +59,7 @@ struct service {
 	struct log_quota refused; /* hosts that were not accepted */
 	struct server *server;
 	struct proofs *proofs; /* that ra-ctl asked for; NULL when it ends */
+	struct notify *notify;
 };
 
 #endif

@@ -18,18 +18,21 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "base/notify.h"
 #include "base/plural.h"
 #include "base/post.h"
 #include "local/named.h"
 #include "secondary/accept.h"
 #include "secondary/control.h"
 #include "secondary/device.h"
+#include "secondary/job.h"
 #include "secondary/link_id.h"
 #include "secondary/peer.h"
 #include "secondary/ra.h"
 #include "secondary/settings.h"
 #include "storage/invalid_table.h"
 #include "storage/volume.h"
+#include "wire/inherited.h"
 
 #define MAIN "secondary"
 #define EXIT_NOT_STARTED 1
@@ -156,6 +159,20 @@ static void log_begin(const struct service *service)
 		plural(settings->peer_count, "peer", "peers"));
 }
 
+/* ---- The service manager ---- */
+
+static void say_status(void *arg, char text[NOTIFY_STATUS_BYTES])
+{
+	const struct service *service = arg;
+	unsigned devices = service->settings->daemon.device_count, links = 0;
+	uint32_t jobs = job_array_used(service->ra->jobs, JOB_LINK);
+
+	for (const struct peer *peer = peer_list_first(service->peers); peer != NULL; peer = peer->next)
+		links += peer->links;
+	snprintf(text, NOTIFY_STATUS_BYTES, "%u %s, %u %s, %u %s", devices, plural(devices, "device", "devices"), links,
+		plural(links, "link", "links"), jobs, plural(jobs, "job", "jobs"));
+}
+
 /* ---- Signals ---- */
 
 static void on_stop(int signal_number, void *arg)
@@ -163,6 +180,7 @@ static void on_stop(int signal_number, void *arg)
 	struct service *service = arg;
 
 	log_info("%s: ending", strsignal(signal_number));
+	notify_stopping(service->notify);
 	daemon_stop(service->daemon, 0);
 }
 
@@ -178,6 +196,7 @@ static void on_dump(int signal_number, void *arg)
 
 static int end(struct service *service, int code)
 {
+	notify_free(service->notify);
 	accept_free(service->accept);
 	control_free(service->control);
 	if (service->ra != NULL)
@@ -197,6 +216,7 @@ static int end(struct service *service, int code)
 int secondary_service_run(const struct secondary_settings *settings)
 {
 	struct service service = { .settings = settings };
+	bool is_open;
 
 	service.daemon = daemon_new();
 	service.started_ms = clock_now_ms(daemon_clock(service.daemon));
@@ -204,11 +224,16 @@ int secondary_service_run(const struct secondary_settings *settings)
 	daemon_on_signal(service.daemon, SIGTERM, on_stop, &service);
 	daemon_on_signal(service.daemon, SIGINT, on_stop, &service);
 	daemon_prepare_service(service.daemon);
+	service.notify = notify_new(daemon_clock(service.daemon), say_status, &service);
 	if (!build_tls(&service))
 		return end(&service, EXIT_SETTINGS);
-	if (!build_ra(&service) || !open_doors(&service))
+	inherited_take();
+	is_open = build_ra(&service) && open_doors(&service);
+	inherited_end();
+	if (!is_open)
 		return end(&service, EXIT_NOT_STARTED);
 	daemon_on_signal(service.daemon, SIGUSR2, on_dump, &service);
 	log_begin(&service);
+	notify_ready(service.notify);
 	return end(&service, daemon_run(service.daemon));
 }

@@ -32,6 +32,7 @@ struct service {
 	struct peer_list *peers;
 	struct accept *accept;
 	struct control *control;
+	struct notify *notify;
 };
 
 /* Runs until SIGTERM or SIGINT. The exit code: 0; 1: it could not be started; 2: what the settings name is not usable.

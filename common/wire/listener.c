@@ -27,6 +27,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/inherited.h"
 
 #define LISTENER_MAGIC 0x4c53544eu
 #define ACCEPTED_IN_PASS_MAX 16u /* then those that were accepted have their turn */
@@ -216,24 +217,34 @@ static struct addrinfo *resolve(const char *address, char *why, size_t why_bytes
 	return found;
 }
 
+static bool bind_tcp(int fd, const struct addrinfo *found)
+{
+	static const int on = 1;
+
+	/* IPv6 for itself, so that 0.0.0.0 and [::] can be given both. */
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+		(found->ai_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+		bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0;
+}
+
 struct listener *listener_new_tcp(struct event_base *base, struct clock *clock, const char *address, listener_fn *fn,
 	void *arg, char *why, size_t why_bytes)
 {
-	static const int on = 1;
 	struct addrinfo *found = resolve(address, why, why_bytes);
 	struct sockaddr_storage own;
 	socklen_t own_bytes = sizeof(own);
 	char text[ADDRESS_BYTES];
 	struct listener *listener = NULL;
+	bool is_inherited;
 	int fd;
 
 	if (!found)
 		return NULL;
-	fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* IPv6 for itself, so that 0.0.0.0 and [::] can be given both. */
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    (found->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
-	    bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0 ||
+	fd = inherited_find(found->ai_addr, found->ai_addrlen);
+	is_inherited = fd >= 0;
+	if (!is_inherited)
+		fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || (!is_inherited && !bind_tcp(fd, found)) ||
 	    getsockname(fd, (struct sockaddr *)&own, &own_bytes) < 0) {
 		snprintf(why, why_bytes, "%s: cannot listen: %s", address, strerror(errno));
 		goto out;
@@ -315,6 +326,9 @@ struct listener *listener_new_unix(struct event_base *base, struct clock *clock,
 		return refuse(why, why_bytes, "%s: the path of a socket may have %zu bytes at most, this one has %zu", path,
 			sizeof(address.sun_path) - 1, strlen(path));
 	strcpy(address.sun_path, path);
+	fd = inherited_find((const struct sockaddr *)&address, sizeof(address));
+	if (fd >= 0) /* mode, group and file are the service manager's */
+		return new_listener(base, clock, fd, path, fn, arg);
 	if (make_room(&address, why, why_bytes) != 0)
 		return NULL;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

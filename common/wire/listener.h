@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A listening socket: TCP or Unix. Out of descriptors it stops accepting for a moment and goes on by itself. Loop
- * thread only.
+ * A listening socket: TCP or Unix, of its own or inherited (inherited.h). Out of descriptors it stops accepting for a
+ * moment and goes on by itself. Loop thread only.
  */
 #ifndef RA_WIRE_LISTENER_H
 #define RA_WIRE_LISTENER_H
