@@ -18,7 +18,7 @@
 #define RUN_TRACKS_MAX 64u    /* of data */
 #define RUN_DIGESTS_MAX 1024u /* tracks of digests */
 #define RUN_BYTES_MAX (4u * MIB)
-#define RUN_BYTES_DEFAULT (1u * MIB) /* of a disk read, and the first run of digests */
+#define RUN_BYTES_DEFAULT (1u * MIB) /* of what ra-ctl reads at once, and the first run of digests */
 
 #define DEVICE_NAME_MAX 63u /* characters */
 #define DETAIL_MAX 255u     /* characters */

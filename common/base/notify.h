@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a service manager is told, in datagrams to $NOTIFY_SOCKET (sd_notify(3)): ready, reloading, stopping, a line of
- * status with numbers, and, as long as the loop turns, that it does ($WATCHDOG_USEC). Without a manager nothing is
- * sent. Loop thread only.
+ * What a service manager is told, in datagrams to $NOTIFY_SOCKET (sd_notify(3)): ready, stopping, a line of status
+ * with numbers, and, as long as the loop turns, that it does ($WATCHDOG_USEC). Without a manager nothing is sent.
+ * Loop thread only.
  */
 #ifndef RA_BASE_NOTIFY_H
 #define RA_BASE_NOTIFY_H
@@ -20,9 +20,8 @@ typedef void notify_status_fn(void *arg, char text[NOTIFY_STATUS_BYTES]);
 /* Takes its variables out of the environment: they are this process's alone. */
 struct notify *notify_new(struct clock *clock, notify_status_fn *status, void *arg);
 void notify_free(struct notify *notify); /* NULL is fine */
-/* After the start and after a reload. From here on the status is told when it has changed, and the watchdog fed. */
+/* After the start. From here on the status is told when it has changed, and the watchdog fed. */
 void notify_ready(struct notify *notify);
-void notify_reloading(struct notify *notify);
 void notify_stopping(struct notify *notify);
 
 #endif

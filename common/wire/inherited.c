@@ -4,7 +4,6 @@
  */
 #include "wire/inherited.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -16,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "wire/address.h"
 
 #define FIRST_FD 3 /* by the protocol */
-#define NAME_BYTES 128u
 
 struct inherited {
 	int fd;
@@ -28,23 +27,6 @@ struct inherited {
 
 static struct inherited sockets[INHERITED_MAX];
 static unsigned socket_count;
-
-static void name_of(const struct inherited *inherited, char name[NAME_BYTES])
-{
-	const struct sockaddr_in *v4 = (const void *)&inherited->address;
-	const struct sockaddr_in6 *v6 = (const void *)&inherited->address;
-	const struct sockaddr_un *local = (const void *)&inherited->address;
-	char host[INET6_ADDRSTRLEN] = "?";
-
-	if (inherited->address.ss_family == AF_UNIX)
-		snprintf(name, NAME_BYTES, "%.*s", (int)sizeof(local->sun_path), local->sun_path);
-	else if (inherited->address.ss_family == AF_INET)
-		snprintf(name, NAME_BYTES, "%s:%u", inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host)),
-			ntohs(v4->sin_port));
-	else
-		snprintf(name, NAME_BYTES, "[%s]:%u", inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host)),
-			ntohs(v6->sin6_port));
-}
 
 static bool get(int fd, int option, int wanted)
 {
@@ -142,10 +124,10 @@ int inherited_find(const struct sockaddr *address, socklen_t bytes)
 
 void inherited_end(void)
 {
-	char name[NAME_BYTES];
+	char name[ADDRESS_BYTES];
 
 	for (unsigned i = 0; i < socket_count; i++) {
-		name_of(&sockets[i], name);
+		address_name((const struct sockaddr *)&sockets[i].address, sockets[i].bytes, name);
 		log_warning("the service manager listens at %s, and the configuration does not name it: not used", name);
 		close(sockets[i].fd);
 	}

@@ -27,13 +27,14 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/address.h"
 #include "wire/inherited.h"
 
 #define LISTENER_MAGIC 0x4c53544eu
 #define ACCEPTED_IN_PASS_MAX 16u /* then those that were accepted have their turn */
 #define REST_MS 100
+#define HOST_BYTES 80u
 #define BACKLOG 1024 /* a crowd that comes at once, and who comes in the middle of it */
-#define ADDRESS_BYTES 80u /* "[IPv6%scope]:port" */
 
 struct listener {
 	uint32_t magic;
@@ -61,16 +62,6 @@ static struct listener *listener_of(void *arg)
 #define refuse(why, why_bytes, ...) (snprintf((why), (why_bytes), __VA_ARGS__), NULL)
 
 /* ---- Accepting ---- */
-
-static void name_tcp(const struct sockaddr *address, socklen_t bytes, char text[ADDRESS_BYTES])
-{
-	char host[ADDRESS_BYTES - 8], port[6];
-
-	if (getnameinfo(address, bytes, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		snprintf(text, ADDRESS_BYTES, "an address without a name");
-	else
-		snprintf(text, ADDRESS_BYTES, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
 
 static void name_unix(int fd, char text[ADDRESS_BYTES])
 {
@@ -102,7 +93,7 @@ static void deliver(struct listener *listener, int fd, const struct sockaddr_sto
 	char from[ADDRESS_BYTES];
 
 	if (listener->is_tcp) {
-		name_tcp((const struct sockaddr *)peer, peer_bytes, from);
+		address_name((const struct sockaddr *)peer, peer_bytes, from);
 		listener_set_tcp_options(fd);
 	} else {
 		name_unix(fd, from);
@@ -184,7 +175,7 @@ static struct listener *new_listener(struct event_base *base, struct clock *cloc
 /* ---- TCP ---- */
 
 /* "A.B.C.D:PORT" or "[IPv6]:PORT" in two; false when it is neither. */
-static bool split_address(const char *address, char host[ADDRESS_BYTES], char port[6])
+static bool split_address(const char *address, char host[HOST_BYTES], char port[6])
 {
 	const char *colon = strrchr(address, ':');
 	size_t host_chars = colon ? (size_t)(colon - address) : 0;
@@ -194,7 +185,7 @@ static bool split_address(const char *address, char host[ADDRESS_BYTES], char po
 		address++;
 		host_chars -= 2;
 	}
-	if (host_chars == 0 || host_chars >= ADDRESS_BYTES || (memchr(address, ':', host_chars) != NULL) != is_ipv6)
+	if (host_chars == 0 || host_chars >= HOST_BYTES || (memchr(address, ':', host_chars) != NULL) != is_ipv6)
 		return false;
 	memcpy(host, address, host_chars);
 	host[host_chars] = '\0';
@@ -208,7 +199,7 @@ static struct addrinfo *resolve(const char *address, char *why, size_t why_bytes
 {
 	static const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
 		.ai_socktype = SOCK_STREAM };
-	char host[ADDRESS_BYTES], port[6];
+	char host[HOST_BYTES], port[6];
 	struct addrinfo *found;
 
 	if (!split_address(address, host, port) || getaddrinfo(host, port, &hints, &found) != 0)
@@ -249,7 +240,7 @@ struct listener *listener_new_tcp(struct event_base *base, struct clock *clock, 
 		snprintf(why, why_bytes, "%s: cannot listen: %s", address, strerror(errno));
 		goto out;
 	}
-	name_tcp((struct sockaddr *)&own, own_bytes, text);
+	address_name((struct sockaddr *)&own, own_bytes, text);
 	listener = new_listener(base, clock, fd, text, fn, arg);
 	listener->is_tcp = true;
 	fd = -1;

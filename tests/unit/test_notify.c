@@ -154,19 +154,6 @@ static void watchdog_of_another_process_or_without_a_number_is_not_fed(void **st
 	}
 }
 
-static void reload_is_told_with_its_time_and_ends_with_ready(void **state)
-{
-	(void)state;
-	start();
-	notify_ready(notify);
-	heard();
-	notify_reloading(notify);
-	assert_memory_equal(heard(), "RELOADING=1\nMONOTONIC_USEC=", 27);
-	assert_true(strtoull(got + 27, NULL, 10) > 0);
-	notify_ready(notify);
-	assert_string_equal(heard(), "READY=1\nSTATUS=0 links of b");
-}
-
 static void end_is_told_and_no_status_after_it(void **state)
 {
 	(void)state;
@@ -192,7 +179,6 @@ static void without_a_manager_nothing_happens(void **state)
 		setenv("WATCHDOG_USEC", "3000000", 1);
 		start();
 		notify_ready(notify);
-		notify_reloading(notify);
 		clock_advance(clock_of_test, 10000);
 		notify_stopping(notify);
 		notify_free(notify);
@@ -231,7 +217,6 @@ int main(void)
 		TEST(status_is_told_when_it_has_changed),
 		TEST(watchdog_is_fed_twice_in_its_time),
 		TEST(watchdog_of_another_process_or_without_a_number_is_not_fed),
-		TEST(reload_is_told_with_its_time_and_ends_with_ready),
 		TEST(end_is_told_and_no_status_after_it),
 		TEST(without_a_manager_nothing_happens),
 		TEST(variables_are_taken_out_of_the_environment),
