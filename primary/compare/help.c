@@ -41,7 +41,7 @@ const char options_help[] =
 	"  --limit RATE          bytes a second from each volume at most, such as 100M\n"
 	"  --delivery WAY        disconnect, poll or hold (disconnect)\n"
 	"  --jobs N              reads at a time, 1 to 64 (8)\n"
-	"  --run N               tracks in one read: by digest 1 to 1024 (adapts), by data 1 to 64 (2 MiB worth)\n"
+	"  --run N               tracks in one read: by digest 1 to 1024 (adapts), by data 1 to 64 (4 MiB worth)\n"
 	"  --io MODE             auto, buffered or direct (auto); not DEVICE\n"
 	"  --cache SIZE          memory of the remote side, 16M or more (32M); not DEVICE\n"
 	"  --retry-delay TIME    poll: time before asking again (100ms)\n"

@@ -35,7 +35,7 @@
 #define GRACE_MS 2000  /* for ending by themselves */
 #define KILLED_MS 1000 /* after SIGKILL; one in uninterruptible sleep is left to the system */
 #define LOOK_MS 1
-#define SEND_BUFFER_BYTES (2 * 1024 * 1024) /* by measurement: a run of data */
+#define SEND_BUFFER_BYTES (4 * 1024 * 1024) /* by measurement: a run of data */
 #define LINK_FD 3 /* of the primary */
 #define NOT_FOUND 127 /* exit status of a shell for a command that it does not find */
 #define SSH_FAILED 255 /* exit status of ssh for its own failures */

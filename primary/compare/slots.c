@@ -10,7 +10,6 @@
 
 #define SPARE_SLOTS 2u
 #define DIGEST_RUN_BYTES_MAX (64u * MIB) /* of the volume, unless --run says another */
-#define DATA_RUN_BYTES (2u * MIB) /* by measurement, unless --run says another */
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
@@ -27,7 +26,7 @@ uint32_t options_slot_bytes(const struct options *options)
 {
 	uint64_t room = HOST_MEMORY_BYTES_MAX / (2 * options->jobs) / 4096 * 4096;
 	uint64_t track_bytes = options->form == FORM_DEVICE ? TRACK_BYTES_MAX : options->track_bytes;
-	uint64_t wanted = min_u64(RUN_TRACKS_MAX * track_bytes, DATA_RUN_BYTES);
+	uint64_t wanted = min_u64(RUN_TRACKS_MAX * track_bytes, RUN_BYTES_MAX);
 
 	_Static_assert(RUN_TRACKS_MAX * TRACK_BYTES_MIN >= RUN_DIGESTS_MAX * DIGEST_BYTES_MAX &&
 		HOST_MEMORY_BYTES_MAX / (2 * STREAMS_MAX) >= RUN_DIGESTS_MAX * DIGEST_BYTES_MAX,

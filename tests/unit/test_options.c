@@ -101,16 +101,16 @@ static uint32_t data_run_tracks(void)
 	return options_run_tracks(&options, options.track_bytes);
 }
 
-static void runs_of_data_are_two_mebibytes_by_default(void **state)
+static void runs_of_data_are_four_mebibytes_by_default(void **state)
 {
 	(void)state;
 	for (int by = 0; by < 2; by++) { /* what differs by digest is read as data */
 		const char *way = by == 0 ? "--by=digest" : "--by=data";
 
 		assert_int_equal(PARSE(way, "a", "b"), OPTIONS_RUN);
-		assert_int_equal(data_run_tracks(), 32);
+		assert_int_equal(data_run_tracks(), 64);
 		assert_int_equal(PARSE(way, "--track-size=1M", "a", "b"), OPTIONS_RUN);
-		assert_int_equal(data_run_tracks(), 2);
+		assert_int_equal(data_run_tracks(), 4);
 		assert_int_equal(PARSE(way, "--track-size=16K", "a", "b"), OPTIONS_RUN);
 		assert_int_equal(data_run_tracks(), 64);
 		assert_int_equal(PARSE(way, "--track-size=4K", "a", "b"), OPTIONS_RUN);
@@ -146,7 +146,7 @@ static void a_run_has_more_digests_than_tracks_of_data(void **state)
 	assert_int_equal(data_run_tracks(), 1);
 	assert_int_equal(PARSE("--run=1", "a", "b"), OPTIONS_RUN);
 	assert_int_equal(options.run_tracks, 1);
-	assert_int_equal(data_run_tracks(), 32);
+	assert_int_equal(data_run_tracks(), 64);
 	assert_int_equal(PARSE("--run=64", "--by=data", "a", "b"), OPTIONS_RUN);
 	assert_int_equal(data_run_tracks(), 64);
 	assert_int_equal(PARSE("--run=65", "--by=data", "a", "b"), OPTIONS_BAD);
@@ -381,16 +381,16 @@ static void slots_of_a_device_have_room_for_any_track_size(void **state)
 {
 	(void)state;
 	assert_int_equal(PARSE("web1"), OPTIONS_RUN);
-	assert_int_equal(options_slot_bytes(&options), 2 * MIB);
-	assert_int_equal(options_slot_count(&options), 18);
-	assert_int_equal(options_run_tracks(&options, 64 * KIB), 32);
+	assert_int_equal(options_slot_bytes(&options), 4 * MIB);
+	assert_int_equal(options_slot_count(&options), 16);
+	assert_int_equal(options_run_tracks(&options, 64 * KIB), 64);
 	assert_int_equal(options_run_tracks(&options, 4 * KIB), 64);
-	assert_int_equal(options_run_tracks(&options, MIB), 2);
+	assert_int_equal(options_run_tracks(&options, MIB), 4);
 	assert_int_equal(PARSE("--jobs=64", "web1"), OPTIONS_RUN);
 	assert_int_equal(options_slot_bytes(&options), 512 * KIB);
 	assert_int_equal(options_run_tracks(&options, MIB), 0);
 	assert_int_equal(PARSE("--run=1024", "web1"), OPTIONS_RUN);
-	assert_int_equal(options_slot_bytes(&options), 2 * MIB);
+	assert_int_equal(options_slot_bytes(&options), 4 * MIB);
 	assert_int_equal(PARSE("--by=data", "--run=64", "web1"), OPTIONS_RUN);
 	assert_int_equal(options_slot_bytes(&options), 4 * MIB);
 	assert_int_equal(options_run_tracks(&options, 64 * KIB), 64);
@@ -452,8 +452,8 @@ static void runs_and_memory_have_their_limits(void **state)
 static void spare_slots_are_taken_where_memory_allows(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE("a", "b"), OPTIONS_RUN);
-	assert_int_equal(options_slot_count(&options), 18);
+	assert_int_equal(PARSE("--jobs=7", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options_slot_count(&options), 16);
 	assert_int_equal(PARSE("--by=data", "--jobs=8", "--run=64", "a", "b"), OPTIONS_RUN);
 	assert_int_equal(options_slot_count(&options), 16);
 	assert_int_equal(PARSE("--jobs=64", "--run=1", "--track-size=4K", "a", "b"), OPTIONS_RUN);
@@ -577,7 +577,7 @@ int main(void)
 		cmocka_unit_test(options_may_stand_after_the_volumes),
 		cmocka_unit_test(a_name_that_begins_with_a_dash_follows_two_dashes),
 		cmocka_unit_test(sizes_and_times_have_units),
-		cmocka_unit_test(runs_of_data_are_two_mebibytes_by_default),
+		cmocka_unit_test(runs_of_data_are_four_mebibytes_by_default),
 		cmocka_unit_test(what_is_compared_is_a_digest_or_the_data),
 		cmocka_unit_test(a_run_has_more_digests_than_tracks_of_data),
 		cmocka_unit_test(tracks_are_a_range_one_track_or_open),
