@@ -41,8 +41,9 @@ struct host_config {
 	struct event_base *base;
 	struct clock *clock;
 	struct throttle *throttle; /* of the limits that hosts ask for */
-	const struct primary_device *devices;
-	unsigned device_count;
+	/* The device of this name; NULL: there is none. It stays where it is while a host has it open. */
+	const struct primary_device *(*find_device)(void *arg, const char *name);
+	void *find_arg;
 	struct payload_room *payloads; /* of all hosts together; NULL: each has its own */
 	struct log_quota *refused; /* of lines about hosts that are not accepted; NULL: none */
 };

@@ -56,6 +56,11 @@ void accept_free(struct accept *accept)
 	free(accept);
 }
 
+void accept_set_tls(struct accept *accept, struct tls_context *tls)
+{
+	accept->tls = tls;
+}
+
 void accept_count(const struct accept *accept, struct accept_counts *counts)
 {
 	const struct session *session;

@@ -108,8 +108,8 @@ static json_t *describe_status(const struct service *service)
 	const struct ra *ra = service->ra;
 	const struct secondary_settings *settings = service->settings;
 	struct da_counts da;
-	json_t *json = show_daemon("ra-secondaryd", &settings->daemon, service->key,
-		clock_now_ms(ra->clock) - service->started_ms, ra->post);
+	json_t *json = show_daemon("ra-secondaryd", &service->started_with->daemon, settings->daemon.device_count,
+		service->key, clock_now_ms(ra->clock) - service->started_ms, ra->post);
 
 	json_object_set_new(json, "listen", describe_addresses(service->accept));
 	json_object_set_new(json, "connections", describe_connections(service->accept));

@@ -45,6 +45,7 @@ struct device_array {
 	struct device_slot {
 		char name[DEVICE_NAME_MAX + 1];
 		struct volume *volume;
+		bool is_hidden;
 		struct rate *rate;
 		struct invalid_table *invalid;
 		struct volume_info info; /* while the record is open */
@@ -87,7 +88,7 @@ int device_array_add(struct device_array *array, const char *name, struct volume
 {
 	struct device_slot *slot;
 
-	if (device_array_find(array, name) >= 0)
+	if (device_array_find_any(array, name) >= 0)
 		return -EEXIST;
 	if (array->count == DEVICES_MAX)
 		return -ENOSPC;
@@ -98,12 +99,31 @@ int device_array_add(struct device_array *array, const char *name, struct volume
 	return (int)array->count++;
 }
 
-int device_array_find(const struct device_array *array, const char *name)
+int device_array_find_any(const struct device_array *array, const char *name)
 {
 	for (uint32_t i = 0; i < array->count; i++)
 		if (strcmp(array->slots[i].name, name) == 0)
 			return (int)i;
 	return -ENOENT;
+}
+
+int device_array_find(const struct device_array *array, const char *name)
+{
+	int number = device_array_find_any(array, name);
+
+	return number < 0 || array->slots[number].is_hidden ? -ENOENT : number;
+}
+
+void device_array_hide(struct device_array *array, uint32_t number, bool is_hidden)
+{
+	assert(number < array->count);
+	array->slots[number].is_hidden = is_hidden;
+}
+
+bool device_array_is_hidden(const struct device_array *array, uint32_t number)
+{
+	assert(number < array->count);
+	return array->slots[number].is_hidden;
 }
 
 struct device *device_array_record(const struct device_array *array, uint32_t number)

@@ -97,17 +97,10 @@ void daemon_on_signal(struct daemon *daemon, int signal_number, void (*fn)(int s
 		log_abort("no event for signal %d", signal_number);
 }
 
-static void on_hangup(int signal_number, void *arg)
-{
-	(void)signal_number, (void)arg;
-	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
-}
-
-void daemon_prepare_service(struct daemon *daemon)
+void daemon_raise_descriptors(void)
 {
 	struct rlimit limit;
 
-	daemon_on_signal(daemon, SIGHUP, on_hangup, NULL);
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
 		return;
 	limit.rlim_cur = limit.rlim_max;

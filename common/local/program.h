@@ -20,7 +20,9 @@ struct program {
 
 /* Both: -1: go on; else the exit code. */
 int program_parse(struct program *program, int argc, char **argv);
-/* Logs as the configuration says; and the end, when it was to be printed or checked only. */
+/* Logs as the configuration and -v say. */
+void program_set_log_level(const struct program *program, const struct config *config);
+/* Logs so; and the end, when it was to be printed or checked only. */
 int program_begin(const struct program *program, const struct config *config);
 
 #endif

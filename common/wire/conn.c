@@ -474,6 +474,11 @@ void *conn_peer(const struct conn *conn)
 	return transport_peer(conn->transport);
 }
 
+void *conn_admit_again(const struct conn *conn, const struct tls_context *context)
+{
+	return transport_admit_again(conn->transport, context);
+}
+
 void conn_set_owner(struct conn *conn, const struct conn_ops *ops, void *arg)
 {
 	assert(!conn_is_over(conn));

@@ -23,6 +23,7 @@ struct conn;
 struct event_base;
 struct log_quota;
 struct tls;
+struct tls_context;
 
 struct conn_ops {
 	/* The transport is ready: TLS handshake done and the peer's key let in. Plain: at the first loop pass. */
@@ -78,6 +79,7 @@ int conn_take_fd(struct conn *conn);
 
 const char *conn_peer_key(const struct conn *conn); /* TLS: "sha256:…" after up; plain: "" */
 void *conn_peer(const struct conn *conn);           /* TLS: what admit returned, after up; plain: NULL */
+void *conn_admit_again(const struct conn *conn, const struct tls_context *context); /* TLS: see tls_admit_again */
 /* From a callback of the present owner: the rest of the connection is another's. No payload may be on its way. */
 void conn_set_owner(struct conn *conn, const struct conn_ops *ops, void *arg);
 /* Plain only: who is at the other end (SO_PEERCRED). 0 or -errno. */

@@ -102,7 +102,7 @@ static int setup(void **state)
 		.daemon = { .path = "/etc/ra/secondary.conf", .socket = path, .socket_mode = 0600, .socket_group = "",
 			.admin_group = "", .device_count = BED_DEVICES },
 		.peer_count = 1 };
-	service = (struct service){ .settings = &settings, .key = "sha256:ab", .post = bed->post, .ra = bed->ra,
+	service = (struct service){ .started_with = &settings, .settings = &settings, .key = "sha256:ab", .post = bed->post, .ra = bed->ra,
 		.peers = bed->peers, .accept = accept_new(bed->ra, bed->base, NULL) };
 	control = control_new(&service, bed->base, why, sizeof(why));
 	assert_non_null(control);
