@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SIGHUP: the configuration and what it names are read and checked whole, and only then put in the place of the old
- * ones. Loop thread only. The hard thing is the order: who is let in is asked of the new settings as soon as they are in
- * force, hosts of a device that goes or moves end before its link does, and old settings are freed when nobody has text
- * of theirs.
+ * ones. Loop thread only. The hard thing is the order: who is let in is asked of the new settings as soon as they are
+ * in force, hosts of a device that goes or moves end before its link does, and old settings are freed when nobody has
+ * text of theirs.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -116,13 +116,11 @@ int device_array_find(const struct device_array *array, const char *name)
 
 void device_array_hide(struct device_array *array, uint32_t number, bool is_hidden)
 {
-	assert(number < array->count);
 	array->slots[number].is_hidden = is_hidden;
 }
 
 bool device_array_is_hidden(const struct device_array *array, uint32_t number)
 {
-	assert(number < array->count);
 	return array->slots[number].is_hidden;
 }
 
@@ -150,11 +148,6 @@ const char *device_array_name(const struct device_array *array, uint32_t number)
 struct volume *device_array_volume(const struct device_array *array, uint32_t number)
 {
 	return slot_at(array, number)->volume;
-}
-
-void device_array_set_limit(struct device_array *array, uint32_t number, const struct rate_limit *limit)
-{
-	rate_set(slot_at(array, number)->rate, limit);
 }
 
 struct rate *device_array_rate(const struct device_array *array, uint32_t number)

@@ -83,7 +83,6 @@ int device_array_find_any(const struct device_array *array, const char *name); /
 uint32_t device_array_count(const struct device_array *array); /* numbers are 0 to count - 1 */
 const char *device_array_name(const struct device_array *array, uint32_t number);
 struct volume *device_array_volume(const struct device_array *array, uint32_t number);
-void device_array_set_limit(struct device_array *array, uint32_t number, const struct rate_limit *limit);
 struct rate *device_array_rate(const struct device_array *array, uint32_t number);
 /* The table of its invalid tracks, taken over; a device need not have one (NULL). */
 void device_array_set_invalid(struct device_array *array, uint32_t number, struct invalid_table *table);

@@ -111,14 +111,15 @@ static uint32_t add_device(struct service *service, const struct device_settings
 	return (uint32_t)number;
 }
 
-void secondary_service_take_device(struct service *service, const struct secondary_settings *settings, unsigned index)
+void secondary_service_take_device(struct service *service, const struct secondary_settings *settings,
+	unsigned index)
 {
 	const struct device_settings *wanted = &settings->daemon.devices[index];
 	int known = device_array_find_any(service->ra->devices, wanted->name);
 	uint32_t number = known >= 0 ? (uint32_t)known : add_device(service, wanted);
 
 	device_settings_warn_fixed(service->made_with[number], &settings->daemon, wanted);
-	device_array_set_limit(service->ra->devices, number, &wanted->limit);
+	rate_set(device_array_rate(service->ra->devices, number), &wanted->limit);
 	device_array_hide(service->ra->devices, number, false);
 }
 

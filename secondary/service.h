@@ -52,7 +52,8 @@ void secondary_service_reload(struct service *service);
 struct tls_context *secondary_service_tls(struct service *service, const struct secondary_settings *settings,
 	const struct tls_identity *identity);
 /* A device of its settings is made, or changed as far as it can be. */
-void secondary_service_take_device(struct service *service, const struct secondary_settings *settings, unsigned index);
+void secondary_service_take_device(struct service *service, const struct secondary_settings *settings,
+	unsigned index);
 
 /* Runs until SIGTERM or SIGINT; both outlive it. The exit code: 0; 1: it could not be started; 2: what the settings name is not usable.
  * The reason is logged. */

@@ -176,8 +176,8 @@ int daemon_settings_load(const struct config_table *table, const char *path, str
 
 static void warn_fixed(const struct config *config, const char *section, const char *name, const char *key)
 {
-	log_warning("%s: %s of [%s%s%s] holds from the next start of the daemon on", config_where(config, section, name, key),
-		key, section, name != NULL ? " " : "", name != NULL ? name : "");
+	log_warning("%s: %s of [%s%s%s] holds from the next start of the daemon on",
+		config_where(config, section, name, key), key, section, name != NULL ? " " : "", name != NULL ? name : "");
 }
 
 void daemon_settings_warn_fixed(const struct daemon_settings *in_force, const struct daemon_settings *fresh,

@@ -315,7 +315,7 @@ static void limits_are_shown_by_scope(void **state)
 	(void)state;
 	rate_set(bed->ra->total_rate, &total);
 	rate_set(bed->peer->rate, &of_peer);
-	device_array_set_limit(bed->ra->devices, device, &of_device);
+	rate_set(device_array_rate(bed->ra->devices, device), &of_device);
 	json = secondary_show_limits(bed->ra, bed->peers);
 	assert_keys(json, "total devices peers");
 	assert_keys(json_object_get(json, "devices"), "d0 d1 d2");
