@@ -30,6 +30,7 @@
 #include "primary/local.h"
 #include "primary/proof.h"
 #include "primary/remote.h"
+#include "primary/reports.h"
 #include "primary/service_parts.h"
 #include "storage/invalid_table.h"
 #include "wire/inherited.h"
@@ -68,7 +69,6 @@ static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_hos
 		.devices = service->devices,
 		.device_count = service->settings->daemon.device_count,
 		.payloads = &service->host_payloads,
-		.refused = &service->refused,
 	};
 	struct service_host *host = xcalloc(1, sizeof(*host));
 	host->magic = SERVICE_HOST_MAGIC;
@@ -101,8 +101,10 @@ static void end_control(struct service *service)
 {
 	proofs_free(service->proofs);
 	service->proofs = NULL;
-	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
+	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
 		invalid_table_end(service->devices[i].invalid);
+		reports_end(service->devices[i].reports);
+	}
 	server_free(service->server);
 	service->server = NULL;
 }
@@ -220,6 +222,13 @@ static void build_device(struct service *service, unsigned index)
 		.folder = service->settings->daemon.state,
 		.device = settings->name,
 	};
+	struct reports_config reports = {
+		.da = service->core.da,
+		.post = service->core.post,
+		.folder = service->settings->daemon.state,
+		.device = settings->name,
+		.keep = service->settings->reports,
+	};
 	*limit = limit_new(service, &settings->limit, true);
 	volume_set_part(volume, settings->offset_bytes, settings->length_bytes, settings->is_common);
 	if (settings->is_known_by_name)
@@ -234,6 +243,7 @@ static void build_device(struct service *service, unsigned index)
 		.invalid = core_add_table(&service->core, service->settings->daemon.state, settings->name,
 			service->settings->daemon.track_bytes, settings->offset_bytes),
 		.keep = keep_new(&keep),
+		.reports = reports_new(&reports),
 		.max_lag_ms = service->settings->device_max_lag_ms[index],
 	};
 }
@@ -333,6 +343,7 @@ static bool take_down(struct service *service)
 	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
 		limit_free(&service->device_limits[i]);
 		keep_free(service->devices[i].keep);
+		reports_free(service->devices[i].reports);
 	}
 	payload_room_end(&service->host_payloads);
 	limit_free(&service->limit);

@@ -8,7 +8,6 @@
 
 #include <sys/types.h>
 
-#include "base/log.h"
 #include "local/payload.h"
 #include "primary/core.h"
 #include "primary/host.h"
@@ -56,7 +55,6 @@ struct service {
 	struct limit_pair *device_limits; /* likewise */
 	struct service_host *hosts;
 	struct payload_room host_payloads;
-	struct log_quota refused; /* hosts that were not accepted */
 	struct server *server;
 	struct proofs *proofs; /* that ra-ctl asked for; NULL when it ends */
 	struct notify *notify;
