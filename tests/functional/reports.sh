@@ -141,7 +141,7 @@ says 'is damaged'
 # A run that is interrupted is kept as well.
 "$RA" --socket "$T/a.sock" -q --limit 100K v 2>err &
 run=$!
-runs() { [ "$(ctl_json a '.hosts[0].progress.phase' status)" = comparing ]; }
+runs() { [ "$(ctl_json a '.runs[0].phase' status)" = comparing ]; }
 until_true runs
 kill -INT $run
 wait $run
