@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ra-ctl's requests: which verb, is what it names there, and the change of a limit or of invalid tracks. The answers
- * are made in show.c and, where a file must be read first, proof.c. Who may change something is the server's business.
+ * are made in show.c and, where files must be read first, proof.c and
+ * reports.c. Who may change something is the server's business.
  * Loop thread only.
  */
 #include "primary/control.h"
@@ -9,11 +10,13 @@
 #include <string.h>
 
 #include "local/limit.h"
+#include "local/log_level.h"
 #include "local/server.h"
 #include "local/show.h"
 #include "local/tracks.h"
 #include "primary/keep.h"
 #include "primary/proof.h"
+#include "primary/reports.h"
 #include "primary/service_parts.h"
 #include "primary/show.h"
 #include "storage/invalid_table.h"
@@ -91,6 +94,13 @@ static void serve_proof(struct service *service, struct control_request *request
 		proofs_serve(service->proofs, device->device.name, keep_path(device->device.keep), request);
 }
 
+static void serve_reports(struct service *service, struct control_request *request)
+{
+	const struct service_device *device = find_device(service, request);
+	if (device)
+		reports_serve(device->device.reports, request);
+}
+
 void control_serve(struct service *service, struct control_request *request)
 {
 	switch (control_message(request)->verb) {
@@ -117,6 +127,13 @@ void control_serve(struct service *service, struct control_request *request)
 		break;
 	case VERB_PROOF:
 		serve_proof(service, request);
+		break;
+	case VERB_REPORTS:
+	case VERB_REPORT:
+		serve_reports(service, request);
+		break;
+	case VERB_LOG_LEVEL:
+		control_serve_log_level(request);
 		break;
 	case VERB_CACHE:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-primaryd has no cache");

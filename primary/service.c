@@ -29,6 +29,7 @@
 #include "primary/control.h"
 #include "primary/proof.h"
 #include "primary/remote.h"
+#include "primary/reports.h"
 #include "primary/service_parts.h"
 #include "storage/invalid_table.h"
 #include "wire/inherited.h"
@@ -78,7 +79,6 @@ static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_hos
 		.find_device = find_device,
 		.find_arg = service,
 		.payloads = &service->host_payloads,
-		.refused = &service->refused,
 	};
 	struct service_host *host = xcalloc(1, sizeof(*host));
 	host->magic = SERVICE_HOST_MAGIC;
@@ -112,8 +112,10 @@ static void end_control(struct service *service)
 	proofs_free(service->proofs);
 	service->proofs = NULL;
 	const struct service_device *device;
-	DL_FOREACH(service->made, device)
+	DL_FOREACH(service->made, device) {
 		invalid_table_end(device->device.invalid);
+		reports_end(device->device.reports);
+	}
 	server_free(service->server);
 	service->server = NULL;
 }

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "primary/keep.h"
 #include "primary/local.h"
+#include "primary/reports.h"
 #include "primary/service_parts.h"
 #include "storage/invalid_table.h"
 #include "storage/volume.h"
@@ -25,6 +26,12 @@ static struct service_device *make(struct service *service, const struct device_
 	struct volume *volume = volume_new(settings->volume, settings->io);
 	struct keep_config keep = {
 		.clock = service->core.clock,
+		.da = service->core.da,
+		.post = service->core.post,
+		.folder = daemon->state,
+		.device = settings->name,
+	};
+	struct reports_config reports = {
 		.da = service->core.da,
 		.post = service->core.post,
 		.folder = daemon->state,
@@ -44,6 +51,7 @@ static struct service_device *make(struct service *service, const struct device_
 		.invalid = core_add_table(&service->core, daemon->state, settings->name, daemon->track_bytes,
 			settings->offset_bytes),
 		.keep = keep_new(&keep),
+		.reports = reports_new(&reports),
 	};
 	DL_APPEND(service->made, device);
 	return device;
@@ -70,6 +78,7 @@ struct service_device *service_device_take(struct service *service, const struct
 	} else {
 		device = make(service, wanted);
 	}
+	reports_keep(device->device.reports, settings->reports);
 	device->device.max_lag_ms = settings->device_max_lag_ms[index];
 	return device;
 }
@@ -92,6 +101,7 @@ void service_devices_free(struct service *service)
 	DL_FOREACH_SAFE(service->made, device, next) {
 		limit_pair_free(&device->limit);
 		keep_free(device->device.keep);
+		reports_free(device->device.reports);
 		device_settings_free(device->made_with);
 		free(device);
 	}

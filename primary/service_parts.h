@@ -9,7 +9,6 @@
 
 #include <sys/types.h>
 
-#include "base/log.h"
 #include "base/rate.h"
 #include "local/payload.h"
 #include "primary/core.h"
@@ -75,7 +74,6 @@ struct service {
 	struct service_device *made;     /* all that were ever in the settings, as long as it runs */
 	struct service_host *hosts;
 	struct payload_room host_payloads;
-	struct log_quota refused; /* hosts that were not accepted */
 	struct server *server;
 	struct proofs *proofs; /* that ra-ctl asked for; NULL when it ends */
 	struct notify *notify;

@@ -17,6 +17,7 @@
 #include "base/post.h"
 #include "base/rate.h"
 #include "local/limit.h"
+#include "local/log_level.h"
 #include "local/server.h"
 #include "local/show.h"
 #include "local/tracks.h"
@@ -326,6 +327,13 @@ static void on_control(void *arg, struct control_request *request)
 		break;
 	case VERB_PROOF:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd keeps no proof: ask ra-primaryd");
+		break;
+	case VERB_REPORTS:
+	case VERB_REPORT:
+		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd keeps no reports: ask ra-primaryd");
+		break;
+	case VERB_LOG_LEVEL:
+		control_serve_log_level(request);
 		break;
 	default:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd does not know this request");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What both daemons and ra-compare share of being an event-driven process: the event base, the clock, signals.
- * SIGPIPE is ignored; signals reach the loop thread only, because every other thread is started with all blocked.
+ * Counts of what was logged too often are told in time. SIGPIPE is ignored; signals reach the loop thread only, because
+ * every other thread is started with all blocked.
  */
 #ifndef RA_BASE_DAEMON_H
 #define RA_BASE_DAEMON_H

@@ -21,7 +21,6 @@
 struct clock;
 struct conn;
 struct event_base;
-struct log_quota;
 struct tls;
 struct tls_context;
 
@@ -51,9 +50,9 @@ void conn_free(struct conn *conn);
  * why; every other end is logged here, in one line. */
 void conn_finish(struct conn *conn, const char *reason);
 
-/* From somebody who may come as often as he likes: a failure is logged within the quota, and a clean end only to those
- * who debug. Until conn_accept, or NULL. */
-void conn_set_quota(struct conn *conn, struct log_quota *quota);
+/* From somebody who may come as often as he likes: failures are logged within LOG_STRANGER_LINES, and a clean end not at
+ * all. Until conn_accept, or false. */
+void conn_set_stranger(struct conn *conn, bool is_stranger);
 /* Its owner tells a failure, where it is news: until conn_accept none is logged here but for those who debug. */
 void conn_set_quiet(struct conn *conn);
 /* The peer's Hello was accepted: the hello deadline ends, messages may be 16 KiB. */

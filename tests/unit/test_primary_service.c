@@ -185,7 +185,7 @@ static void hosts_that_fail_are_a_few_lines(void **state)
 	char why[256], line[512];
 	unsigned lines = 0;
 
-	for (unsigned i = 0; i < 2 * LOG_QUOTA_LINES; i++) {
+	for (unsigned i = 0; i < 2 * LOG_STRANGER_LINES; i++) {
 		int fd = control_connect(path, NULL, why, sizeof(why));
 
 		assert_int_equal(conn_write_one(fd, &hello), 0);
@@ -195,7 +195,7 @@ static void hosts_that_fail_are_a_few_lines(void **state)
 	assert_int_equal(fcntl(fileno(*state), F_SETFL, O_NONBLOCK), 0);
 	while (fgets(line, sizeof(line), *state) != NULL)
 		lines += strstr(line, "shared memory refused: no descriptor") != NULL;
-	assert_int_equal(lines, LOG_QUOTA_LINES);
+	assert_int_equal(lines, LOG_STRANGER_LINES);
 }
 
 int main(void)
