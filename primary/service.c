@@ -286,6 +286,7 @@ static int build(struct service *service)
 	if (!identity)
 		return 2;
 	tls_identity_key(identity, service->key);
+	service->certificate_ends_s = tls_identity_ends(identity);
 	int error = core_start(&service->core, settings->daemon.da_threads);
 	if (error) {
 		log_error("the disk adapter cannot be started: %s", strerror(-error));

@@ -50,6 +50,7 @@ struct service {
 	const struct primary_settings *settings;
 	int64_t started_ms;
 	char key[PEER_KEY_CHARS + 1]; /* its own */
+	int64_t certificate_ends_s;   /* of its own, of a CA; 0: none */
 	struct limit_pair limit;      /* in total */
 	struct service_peer *peers;     /* as many as in settings, in their order */
 	struct primary_device *devices; /* likewise */

@@ -119,7 +119,9 @@ static json_t *describe_status(const struct service *service)
 	json_object_set_new(json, "jobs", describe_job_counts(ra));
 	da_count(ra->da, &da);
 	json_object_set_new(json, "da",
-		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
+		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned, &da.read_times));
+	if (service->certificate_ends_s > 0)
+		show_set_utc(json, "certificate_ends", service->certificate_ends_s);
 	return json;
 }
 

@@ -44,6 +44,7 @@ struct peer {
 	uint32_t number;           /* place in the list, from 0 */
 	/* so far */
 	uint64_t links_refused;
+	uint64_t wire_bytes; /* of its links that are over */
 	struct peer *next;
 };
 

@@ -56,6 +56,7 @@ static bool build_tls(struct service *service)
 	if (identity == NULL)
 		return false;
 	tls_identity_key(identity, service->key);
+	service->certificate_ends_s = tls_identity_ends(identity);
 	service->tls = named_context(config, MAIN, identity, TLS_SERVER, admit, service);
 	tls_identity_free(identity);
 	return service->tls != NULL && named_groups_exist(config, MAIN);

@@ -23,6 +23,7 @@ struct tls_context;
 struct service {
 	const struct secondary_settings *settings; /* the caller's */
 	char key[PEER_KEY_CHARS + 1];              /* its own */
+	int64_t certificate_ends_s;                /* of its own, of a CA; 0: none */
 	int64_t started_ms;
 	struct daemon *daemon;
 	struct post *post;
