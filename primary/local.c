@@ -417,6 +417,7 @@ struct local_view local_view(const struct local *local)
 		.is_exclusive = local->is_exclusive,
 		.info = local->state == LOCAL_OPEN ? &local->info : NULL,
 		.reads = local->reads,
+		.read_bytes = volume_read_bytes(local->volume),
 		.yielded_ms = volume_yielded_ms(local->volume),
 	};
 	const struct local_user *user;

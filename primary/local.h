@@ -114,6 +114,7 @@ struct local_view {
 	bool is_exclusive;               /* reserved among other programs, too */
 	const struct volume_info *info;  /* NULL unless it is open */
 	unsigned reads;                  /* at the disk adapter */
+	uint64_t read_bytes;             /* of its volume, since the daemon began */
 	int64_t yielded_ms;              /* pauses of its reads, summed; -1: it does not yield */
 };
 struct local_view local_view(const struct local *local); /* valid until the loop goes on */

@@ -122,17 +122,10 @@ static json_t *describe_ages(const struct age_counts *counts)
 	return json;
 }
 
-static void set_time(json_t *json, const char *key, int64_t wall_s)
-{
-	char text[SHOW_UTC_CHARS];
-	show_utc(wall_s, text);
-	show_set_text(json, key, text);
-}
-
 static json_t *describe_run(const struct ledger *ledger)
 {
 	json_t *json = json_object();
-	set_time(json, "started", ledger_run_started(ledger));
+	show_set_utc(json, "started", ledger_run_started(ledger));
 	show_set_text(json, "options", ledger_run_options(ledger));
 	show_set_count(json, "identical_tracks", track_set_tracks(ledger_run_identical(ledger)));
 	show_set_count(json, "different_tracks", track_set_tracks(ledger_run_different(ledger)));
@@ -154,13 +147,17 @@ json_t *proof_describe(const char *device, const struct ledger *ledger, int64_t 
 	show_set_count(json, "tracks", ledger_total_tracks(ledger));
 	show_set_count(json, "track_bytes", binding->track_bytes);
 	if (counts.oldest_wall_s > 0) {
-		set_time(json, "oldest_proof", counts.oldest_wall_s);
+		show_set_utc(json, "oldest_proof", counts.oldest_wall_s);
 		show_set_count(json, "oldest_proof_seconds", (uint64_t)(now_wall_s - counts.oldest_wall_s));
 	}
 	show_set_count(json, "never_proven_tracks", counts.tracks[AGE_NEVER]);
 	json_object_set_new(json, "ages", describe_ages(&counts));
-	if (ledger_has_history(ledger))
-		set_time(json, "last_run_ended", ledger_last_ended(ledger));
+	show_set_count(json, "different_tracks", ledger_different_tracks(ledger));
+	if (ledger_has_history(ledger)) {
+		show_set_utc(json, "last_run_ended", ledger_last_ended(ledger));
+		show_set_text(json, "last_run_result", ledger_last_differed(ledger) ? "different" :
+			counts.tracks[AGE_NEVER] == 0 ? "identical" : "unproven");
+	}
 	if (ledger_run_options(ledger))
 		json_object_set_new(json, "unfinished_run", describe_run(ledger));
 	return json;

@@ -326,6 +326,7 @@ struct remote_view remote_view(const struct remote *remote)
 		.retry_in_ms = remote->state != LINK_WAITING ? -1 : retry_ms > 0 ? retry_ms : 0,
 		.relinks = remote->times_up > 0 ? remote->times_up - 1 : 0,
 		.wire_bytes = remote_wire_bytes(remote),
+		.read_bytes = remote->read_bytes,
 		.reads_connected = remote->connected,
 		.window_reads = remote->window_reads,
 	};

@@ -149,6 +149,7 @@ struct remote_view {
 	int64_t retry_in_ms; /* -1: it does not wait for its next try */
 	uint32_t relinks;    /* how often it came up, but for the first time */
 	uint64_t wire_bytes;
+	uint64_t read_bytes; /* that remote disks read for it */
 	uint32_t reads_connected, window_reads;
 };
 struct remote_view remote_view(const struct remote *remote);

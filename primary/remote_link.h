@@ -56,6 +56,7 @@ struct remote {
 	char error[DETAIL_MAX + 1];   /* why it is down; "" when up, and before its first try is over */
 	char refusal[DETAIL_MAX + 1]; /* why this side ends the connection */
 	uint64_t wire_bytes;          /* of the connections that are over */
+	uint64_t read_bytes;          /* that remote disks read for it */
 	uint32_t times_up;
 	/* dialed: */
 	char *address; /* NULL: a private pair */

@@ -415,6 +415,7 @@ static void receive(struct remote_job *job, const struct msg_read_reply *reply, 
 	job->read_bytes = disk_bytes_of(job, reply);
 	if (end_if_size_differs(job, reply, payload_bytes))
 		return;
+	remote->read_bytes += job->read_bytes;
 	struct remote_read_result result = {
 		.status = reply->status == STATUS_RECONNECT ? STATUS_OK : reply->status,
 		.floor = reply->floor,

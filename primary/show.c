@@ -13,6 +13,7 @@
 #include "base/post.h"
 #include "base/rate.h"
 #include "base/track_set.h"
+#include "local/expiry.h"
 #include "local/show.h"
 #include "primary/local.h"
 #include "primary/remote.h"
@@ -97,7 +98,9 @@ json_t *show_status(const struct service *service)
 	json_object_set_new(json, "runs", runs(service));
 	da_count(core->da, &da);
 	json_object_set_new(json, "da",
-		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
+		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned, &da.read_times));
+	if (service->expiry && expiry_ends_s(service->expiry) > 0)
+		show_set_utc(json, "certificate_ends", expiry_ends_s(service->expiry));
 	return json;
 }
 
@@ -146,6 +149,7 @@ static json_t *device_json(const struct service *service, const struct service_d
 	json_object_set_new(json, "exclusive", json_boolean(view.is_exclusive));
 	show_set_text(json, "peer", known->peer->settings->name);
 	json_object_set_new(json, "limit", limit(&known->limit));
+	show_set_count(json, "read_bytes", view.read_bytes);
 	if (view.yielded_ms >= 0)
 		show_set_ms(json, "yielded_seconds", view.yielded_ms);
 	if (view.info)
@@ -189,6 +193,7 @@ static json_t *link_to(const struct service_peer *peer)
 	show_set_ms(json, "since_seconds", view.since_ms);
 	show_set_count(json, "relinks", view.relinks);
 	show_set_count(json, "wire_bytes", view.wire_bytes);
+	show_set_count(json, "read_bytes", view.read_bytes);
 	show_set_count(json, "reads_connected", view.reads_connected);
 	if (view.is_up)
 		show_set_count(json, "window", view.window_reads);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/post.h"
 #include "base/rate.h"
+#include "local/expiry.h"
 #include "local/limit.h"
 #include "local/log_level.h"
 #include "local/server.h"
@@ -120,7 +121,9 @@ static json_t *describe_status(const struct service *service)
 	json_object_set_new(json, "jobs", describe_job_counts(ra));
 	da_count(ra->da, &da);
 	json_object_set_new(json, "da",
-		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned));
+		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned, &da.read_times));
+	if (service->expiry && expiry_ends_s(service->expiry) > 0)
+		show_set_utc(json, "certificate_ends", expiry_ends_s(service->expiry));
 	return json;
 }
 

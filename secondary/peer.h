@@ -44,6 +44,7 @@ struct peer {
 	uint32_t number;           /* so many were there before it, removed or not */
 	/* so far */
 	uint64_t links_refused;
+	uint64_t wire_bytes; /* of its links that are over */
 	struct peer *next;
 };
 

@@ -211,6 +211,8 @@ void session_free(struct session *session)
 	assert(session->magic == SESSION_MAGIC);
 	conn = session->conn;
 	session->conn = NULL; /* no Read goes on from here */
+	if (session->peer != NULL)
+		session->peer->wire_bytes += conn_wire_bytes(conn);
 	conn_free(conn);
 	command_forget_session(session);
 	fetch_forget_session(session->ra, session);

@@ -42,6 +42,7 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	json_object_set_new(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
 	json_object_set_new(json, "exclusive", json_boolean(is_reserved && device->parameters.is_exclusive));
 	json_object_set_new(json, "limit", show_rate(device_array_rate(ra->devices, index)));
+	show_set_count(json, "read_bytes", volume_read_bytes(volume));
 	if (volume_yielded_ms(volume) >= 0)
 		show_set_ms(json, "yielded_seconds", volume_yielded_ms(volume));
 	if (device != NULL && device->state == DEVICE_OPEN)
@@ -158,9 +159,14 @@ static json_t *link_json(const struct ra *ra, const struct session *session)
 	return json;
 }
 
-static json_t *peer_json(const struct peer *peer)
+static json_t *peer_json(const struct ra *ra, const struct peer *peer)
 {
 	json_t *json = json_object();
+	uint64_t wire_bytes = peer->wire_bytes;
+	const struct session *session;
+
+	DL_FOREACH(ra->sessions, session)
+		wire_bytes += session->peer == peer ? conn_wire_bytes(session->conn) : 0;
 
 	show_set_text(json, "name", peer->name);
 	show_set_count(json, "links", peer->links);
@@ -168,6 +174,7 @@ static json_t *peer_json(const struct peer *peer)
 	show_set_count(json, "jobs", peer->jobs);
 	show_set_count(json, "jobs_max", peer->jobs_max);
 	show_set_count(json, "links_refused", peer->links_refused);
+	show_set_count(json, "wire_bytes", wire_bytes);
 	if (peer->rate != NULL)
 		json_object_set_new(json, "limit", show_rate(peer->rate));
 	return json;
@@ -181,7 +188,7 @@ json_t *secondary_show_links(const struct ra *ra, const struct peer_list *peers)
 	DL_FOREACH(ra->sessions, session)
 		json_array_append_new(links, link_json(ra, session));
 	for (const struct peer *peer = peer_list_first(peers); peer != NULL; peer = peer->next)
-		json_array_append_new(list, peer_json(peer));
+		json_array_append_new(list, peer_json(ra, peer));
 	json_object_set_new(json, "links", links);
 	json_object_set_new(json, "peers", list);
 	return json;

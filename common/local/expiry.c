@@ -43,6 +43,11 @@ struct expiry *expiry_new(struct clock *clock, struct tls_identity *identity, co
 	return expiry;
 }
 
+int64_t expiry_ends_s(const struct expiry *expiry)
+{
+	return tls_identity_ends(expiry->identity);
+}
+
 void expiry_free(struct expiry *expiry)
 {
 	if (expiry == NULL)

@@ -17,6 +17,7 @@
 #include "base/config_daemon.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/post.h"
 #include "base/rate.h"
 
@@ -66,6 +67,14 @@ void show_set_text(json_t *object, const char *key, const char *text)
 		json_object_set_new(object, key, show_text(text));
 }
 
+void show_set_utc(json_t *object, const char *key, int64_t wall_s)
+{
+	char text[SHOW_UTC_CHARS];
+
+	show_utc(wall_s, text);
+	show_set_text(object, key, text);
+}
+
 void show_set_count(json_t *object, const char *key, uint64_t count)
 {
 	json_object_set_new(object, key, json_integer((json_int_t)count));
@@ -89,11 +98,9 @@ void show_set_link_id(json_t *object, uint64_t link_id)
 static json_t *show_error(const struct posted_error *error)
 {
 	json_t *json = json_object();
-	char text[SHOW_UTC_CHARS];
 
 	show_set_count(json, "number", error->number);
-	show_utc(error->wall_s, text);
-	json_object_set_new(json, "time", json_string(text));
+	show_set_utc(json, "time", error->wall_s);
 	json_object_set_new(json, "status", json_string(status_name(error->status)));
 	show_set_text(json, "device", error->device);
 	show_set_text(json, "peer", error->peer);
@@ -157,10 +164,28 @@ json_t *show_daemon(const char *name, const struct daemon_settings *settings, un
 	return json;
 }
 
-json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned)
+/* Each bucket by itself; the last has no bound. */
+static json_t *describe_times(const struct histogram *times)
 {
-	return json_pack("{s:i, s:i, s:i, s:i, s:i}", "threads", (int)threads, "extra_threads", (int)extra_threads,
-		"queued", (int)queued, "running", (int)running, "abandoned", (int)abandoned);
+	json_t *buckets = json_array();
+
+	for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++) {
+		json_t *bucket = json_object();
+
+		if (i < HISTOGRAM_BUCKETS)
+			json_object_set_new(bucket, "seconds", json_real((double)histogram_bound_ns(i) / 1e9));
+		show_set_count(bucket, "reads", times->counts[i]);
+		json_array_append_new(buckets, bucket);
+	}
+	return json_pack("{s:o, s:f}", "buckets", buckets, "seconds", (double)times->sum_ns / 1e9);
+}
+
+json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned,
+	const struct histogram *read_times)
+{
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:o}", "threads", (int)threads, "extra_threads", (int)extra_threads,
+		"queued", (int)queued, "running", (int)running, "abandoned", (int)abandoned, "read_times",
+		describe_times(read_times));
 }
 
 json_t *show_volume(const struct volume_info *info)

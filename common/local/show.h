@@ -15,6 +15,7 @@
 #define SHOW_UTC_CHARS 32u
 
 struct daemon_settings;
+struct histogram;
 struct post;
 struct rate;
 
@@ -32,10 +33,13 @@ json_t *show_volume(const struct volume_info *info);
 json_t *show_daemon(const char *name, const struct daemon_settings *settings, unsigned device_count, const char *key,
 	int64_t uptime_ms, const struct post *post);
 /* The counts of a disk adapter. */
-json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned);
+json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned,
+	const struct histogram *read_times);
 
 /* Members of an object; what is not known ("", NULL, 0 as a link id) is left out. Times are shown as seconds. */
 void show_set_text(json_t *object, const char *key, const char *text);
+/* A wall time as show_utc has it. */
+void show_set_utc(json_t *object, const char *key, int64_t wall_s);
 void show_set_count(json_t *object, const char *key, uint64_t count);
 void show_set_ms(json_t *object, const char *key, int64_t ms);
 void show_set_link_id(json_t *object, uint64_t link_id);

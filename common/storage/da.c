@@ -31,6 +31,14 @@ static const char *const state_names[] = {
 	[DA_ABANDONED] = "abandoned",
 };
 
+int64_t da_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void da_lock(struct da *da)
 {
 	int error = pthread_mutex_lock(&da->mutex);
@@ -170,6 +178,7 @@ struct da_request *da_submit(struct da *da, const struct da_spec *spec)
 	request->result.holder[0] = '\0';
 	request->ended_worker = NULL;
 	request->number = da->submitted++;
+	request->submitted_ns = da_now_ns();
 	da_lock(da);
 	request->sequence = 0;
 	request->paused_before_ns = da->paused_ns;
@@ -292,6 +301,7 @@ void da_count(struct da *da, struct da_counts *counts)
 	counts->threads = da->thread_count < da->config.threads ? da->thread_count : da->config.threads;
 	counts->extra_threads = da->thread_count - counts->threads;
 	counts->reads_started = da->reads_started;
+	counts->read_times = da->read_times;
 	counts->pausing = da->pausing_count;
 	da_unlock(da);
 }

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/metrics.h"
 #include "base/status.h"
 #include "base/volume_info.h"
 #include "storage/holder.h"
@@ -101,6 +102,8 @@ struct da_counts {
 	unsigned elements_used, queued, running, abandoned, threads, extra_threads;
 	unsigned pausing; /* threads whose volume yields, of those with a running request */
 	uint64_t reads_started; /* read requests that a thread has taken since start, each once */
+	/* Reads that threads are through with, from da_submit on: one that was given up counts when its thread is back. */
+	struct histogram read_times;
 };
 
 /* NULL with errno when threads cannot be started. */

@@ -21,14 +21,6 @@
 #define S_NS INT64_C(1000000000)
 #define PAUSED_NS_MAX (DA_TIMEOUT_MS / 1000 * S_NS) /* what hangs then has not timed out by pauses alone */
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * S_NS + now.tv_nsec;
-}
-
 /* Has a request that somebody waits for been held back for so long as may be? Those that wait for a slot are not held
  * back by pauses. Under the mutex. */
 static bool is_enough(const struct da *da)
@@ -48,7 +40,7 @@ static bool is_enough(const struct da *da)
 static int64_t pause_for(struct da_request *request, int64_t pause_ns)
 {
 	struct da *da = request->da;
-	int64_t began_ns = now_ns(), took_ns, end_ns = began_ns + pause_ns;
+	int64_t began_ns = da_now_ns(), took_ns, end_ns = began_ns + pause_ns;
 	struct timespec end = { .tv_sec = end_ns / S_NS, .tv_nsec = end_ns % S_NS };
 	int error = 0;
 
@@ -57,7 +49,7 @@ static int64_t pause_for(struct da_request *request, int64_t pause_ns)
 		error = pthread_cond_timedwait(&da->pause_ends, &da->mutex, &end);
 	assert(error == 0 || error == ETIMEDOUT);
 	da->pausing_count--;
-	took_ns = now_ns() - began_ns;
+	took_ns = da_now_ns() - began_ns;
 	da->paused_ns += took_ns;
 	return took_ns;
 }

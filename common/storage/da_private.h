@@ -34,6 +34,7 @@ struct da_request {
 	/* Disk reads: those of its volume until a thread took it, from there on counted by that thread: to be taken is no
 	 * progress, or what hangs in its first disk read would have twice the time. */
 	atomic_uint_fast64_t reads_ended;
+	int64_t submitted_ns;     /* monotonic */
 	int64_t paused_before_ns; /* da->paused_ns when it was submitted */
 	uint64_t number;   /* in the order of submission */
 	uint64_t turn;     /* when a thread last took one of the same owner, or this came while it had none queued */
@@ -84,6 +85,7 @@ struct da {
 	uint64_t reads_served;
 	struct da_latest latest[DA_LATEST_READS]; /* only compared: what they point to may have gone */
 	uint64_t reads_started;
+	struct histogram read_times;
 	bool is_stopping;
 };
 
@@ -92,6 +94,7 @@ static inline bool da_needs_slots(const struct da_spec *spec)
 	return spec->kind == DA_READ && spec->digest == DIGEST_NONE;
 }
 
+int64_t da_now_ns(void); /* monotonic */
 void da_lock(struct da *da);
 void da_unlock(struct da *da);
 void da_broadcast(pthread_cond_t *cond);

@@ -280,6 +280,8 @@ static bool finish(struct da_worker *worker, struct da_request *request, uint64_
 	} else {
 		da_set_state(request, DA_DONE, "served");
 	}
+	if (request->spec.kind == DA_READ)
+		histogram_add(&da->read_times, da_now_ns() - request->submitted_ns);
 	/* One that ends does not look at the queue, where this volume's requests may go on now. */
 	if (is_surplus)
 		da_wake_one(da);

@@ -124,6 +124,7 @@ void ledger_resume_run(struct ledger *ledger, const struct ledger_run *from)
 	struct ledger_run *run = xcalloc(1, sizeof(*run));
 
 	*run = *from;
+	run->has_differed = track_set_tracks(run->different) > 0;
 	run->groups = xcalloc(ledger->groups + 1u, sizeof(*run->groups));
 	for (uint32_t i = 0; i < ledger->groups; i++) {
 		run->groups[i].identical =
@@ -218,6 +219,7 @@ void ledger_different(struct ledger *ledger, uint64_t track, const struct ledger
 	assert(run != NULL && track < ledger->total_tracks);
 	assert(!track_set_has(run->identical, track) && !track_set_has(run->different, track));
 	ledger->proven[track / ledger->group_tracks] = 0;
+	run->has_differed = true;
 	for (size_t i = 0; i < count; i++) {
 		assert(ranges[i].offset_bytes >= from && ranges[i].length_bytes > 0);
 		from = ranges[i].offset_bytes + ranges[i].length_bytes;
@@ -302,6 +304,7 @@ void ledger_end_run(struct ledger *ledger, int64_t ended_wall_s)
 {
 	assert(ledger->run != NULL);
 	ledger->last_ended_wall_s = ended_wall_s > 0 ? ended_wall_s : 1;
+	ledger->last_differed = ledger->run->has_differed;
 	if (ledger->run->range_count > 0) {
 		if (ledger->past_runs == LEDGER_HISTORY_RUNS)
 			free(ledger->past[--ledger->past_runs].spans);
@@ -353,6 +356,45 @@ bool ledger_has_history(const struct ledger *ledger)
 int64_t ledger_last_ended(const struct ledger *ledger)
 {
 	return ledger->last_ended_wall_s;
+}
+
+bool ledger_last_differed(const struct ledger *ledger)
+{
+	return ledger->last_differed;
+}
+
+/* The tracks of a span whose groups were not proven since. */
+static void add_unproven(const struct ledger *ledger, const struct ledger_span *span, struct track_set *set)
+{
+	uint32_t track_bytes = ledger->binding.track_bytes;
+	uint64_t at = span->offset_bytes / track_bytes;
+	uint64_t end = (span->offset_bytes + span->length_bytes - 1) / track_bytes + 1;
+
+	while (at < end) {
+		uint64_t group = at / ledger->group_tracks, group_end = (group + 1) * ledger->group_tracks;
+		uint64_t stop = group_end < end ? group_end : end;
+
+		if (ledger->proven[group] == 0)
+			track_set_add(set, at, stop - at);
+		at = stop;
+	}
+}
+
+uint64_t ledger_different_tracks(const struct ledger *ledger)
+{
+	const struct ledger_past *past = ledger->last_differed ? &ledger->past[0] : NULL;
+	struct track_set *set = track_set_new();
+	uint64_t count;
+
+	for (size_t i = 0; past != NULL && i < past->count; i++)
+		add_unproven(ledger, &past->spans[i], set);
+	if (ledger->run != NULL) {
+		track_set_remove_all(set, ledger->run->identical);
+		track_set_add_all(set, ledger->run->different);
+	}
+	count = track_set_tracks(set);
+	track_set_free(set);
+	return count;
 }
 
 static bool past_has(const struct ledger_past *past, uint64_t offset_bytes, uint64_t end)

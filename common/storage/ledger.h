@@ -105,6 +105,10 @@ int64_t ledger_group_proven(const struct ledger *ledger, uint32_t group);
 
 bool ledger_has_history(const struct ledger *ledger); /* a run has ended */
 int64_t ledger_last_ended(const struct ledger *ledger); /* wall seconds; 0: none did */
+bool ledger_last_differed(const struct ledger *ledger); /* that run found a difference */
+/* Tracks that a run found different and none proved since: those of the unfinished run, and when the last one that
+ * ended found a difference, those of the latest remembered ranges. */
+uint64_t ledger_different_tracks(const struct ledger *ledger);
 /* One of the remembered runs found a difference in these bytes. */
 bool ledger_differed_before(const struct ledger *ledger, uint64_t offset_bytes, uint64_t length_bytes);
 

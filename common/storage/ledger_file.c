@@ -21,6 +21,7 @@
 #define PROOF_BYTES 12u /* of a stretch of groups with one time: their number, the time */
 #define SPAN_BYTES 16u
 #define RANGE_BYTES 24u
+#define DIFFERED_BIT 0x80u /* with the number of earlier runs */
 
 /* The most there can ever be is less than LEDGER_BYTES_MAX: nothing has to be left out. */
 #define REST_BYTES (8u * KIB) /* head, binding, options, counts */
@@ -127,7 +128,7 @@ static void put_content(struct out *out, const struct ledger *ledger)
 	put_number(out, ledger->total_tracks, 8);
 	put_number(out, (uint64_t)ledger->last_ended_wall_s, 8);
 	put_proof(out, ledger); /* as many stretches as give all groups */
-	put_number(out, ledger->past_runs, 1);
+	put_number(out, ledger->past_runs | (ledger->last_differed ? DIFFERED_BIT : 0u), 1);
 	for (size_t i = 0; i < ledger->past_runs; i++)
 		put_past(out, &ledger->past[i]);
 	put_number(out, ledger->run != NULL, 1);
@@ -380,7 +381,11 @@ static void take_content(struct in *in, struct ledger **out)
 	*out = ledger_new(&binding, total_tracks);
 	(*out)->last_ended_wall_s = take_time(in, "the end of the last run");
 	take_proof(in, *out);
-	past_runs = (size_t)take_most(in, 1, LEDGER_HISTORY_RUNS, "the number of earlier runs");
+	past_runs = (size_t)take_number(in, 1);
+	(*out)->last_differed = (past_runs & DIFFERED_BIT) != 0;
+	past_runs &= ~(size_t)DIFFERED_BIT;
+	must(in, past_runs <= LEDGER_HISTORY_RUNS, "the number of earlier runs is out of bounds");
+	must(in, !(*out)->last_differed || (*out)->last_ended_wall_s > 0, "a run that differed has no end");
 	for (size_t i = 0; i < past_runs && is_well(in); i++)
 		take_past(in, *out);
 	if (take_most(in, 1, 1, "a flag") == 1)

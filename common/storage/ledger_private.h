@@ -26,6 +26,7 @@ struct ledger_run {
 	struct track_set *identical, *different; /* no track is in both */
 	struct ledger_range *ranges; /* by offset; each in one track, which is in `different` */
 	size_t range_count, range_room;
+	bool has_differed; /* also where `different` has no room */
 };
 
 struct ledger_span {
@@ -46,6 +47,7 @@ struct ledger {
 	int64_t last_ended_wall_s; /* 0: no run ended yet */
 	struct ledger_past past[LEDGER_HISTORY_RUNS]; /* latest first */
 	size_t past_runs;
+	bool last_differed; /* the last run that ended found a difference */
 	struct ledger_run *run; /* NULL: there is none */
 };
 

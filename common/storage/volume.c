@@ -30,7 +30,7 @@ struct volume {
 	bool is_common;
 	bool is_open;
 	bool is_locked;
-	atomic_uint_fast64_t reads_ended;
+	atomic_uint_fast64_t reads_ended, read_bytes;
 	struct read_watch watch;
 	struct yield *yield; /* owned; NULL: it does not */
 	atomic_uint under_way; /* reads, where it yields */
@@ -234,6 +234,8 @@ ssize_t volume_read(struct volume *volume, const struct iovec *iov, int iov_coun
 	else
 		bytes = read_watched(volume, iov, iov_count, offset);
 	atomic_fetch_add_explicit(&volume->reads_ended, 1, memory_order_relaxed);
+	if (bytes > 0)
+		atomic_fetch_add_explicit(&volume->read_bytes, (uint64_t)bytes, memory_order_relaxed);
 	return bytes;
 }
 
@@ -257,6 +259,11 @@ void volume_will_read(struct volume *volume, uint64_t offset, uint64_t bytes)
 uint64_t volume_reads_ended(const struct volume *volume)
 {
 	return atomic_load_explicit(&volume->reads_ended, memory_order_relaxed);
+}
+
+uint64_t volume_read_bytes(const struct volume *volume)
+{
+	return atomic_load_explicit(&volume->read_bytes, memory_order_relaxed);
 }
 
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset)

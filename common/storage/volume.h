@@ -69,6 +69,7 @@ bool volume_is_cold(const struct volume *volume);
 void volume_will_read(struct volume *volume, uint64_t offset, uint64_t bytes);
 /* Calls of volume_read that have ended, in whatever way, since volume_new. Any thread. */
 uint64_t volume_reads_ended(const struct volume *volume);
+uint64_t volume_read_bytes(const struct volume *volume); /* that they brought. Any thread */
 int volume_next_data(struct volume *volume, uint64_t offset, uint64_t *data_offset);
 /* Keeps other programs away until volume_unlock or volume_close, as far as the system can: a block device is opened
  * once more, exclusively; on all of a file there is a read lock (an OFD lock; it was opened for reading), which

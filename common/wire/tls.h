@@ -37,6 +37,8 @@ int tls_identity_to_file(const struct tls_identity *identity, const char *path);
 /* Key and certificate as PEM text, at most IDENTITY_PEM_BYTES_MAX with the NUL; cleared and freed by the caller. */
 char *tls_identity_to_pem(const struct tls_identity *identity);
 void tls_identity_key(const struct tls_identity *identity, char key[PEER_KEY_CHARS + 1]); /* "sha256:…" */
+/* When its certificate ends, in seconds since 1970; 0: it signed itself, and then its dates do not matter. */
+int64_t tls_identity_ends(const struct tls_identity *identity);
 void tls_identity_free(struct tls_identity *identity);
 
 /* What the handshake proves besides the key. */

@@ -182,6 +182,16 @@ void tls_identity_key(const struct tls_identity *identity, char key[PEER_KEY_CHA
 	assert(ok);
 }
 
+int64_t tls_identity_ends(const struct tls_identity *identity)
+{
+	const ASN1_TIME *end = X509_get0_notAfter(identity->certificate);
+	struct tm tm;
+
+	if (X509_self_signed(identity->certificate, 0) != 0 || ASN1_TIME_to_tm(end, &tm) != 1)
+		return 0;
+	return (int64_t)timegm(&tm);
+}
+
 void tls_identity_free(struct tls_identity *identity)
 {
 	if (identity == NULL)

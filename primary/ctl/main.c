@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ra-ctl: looks into a daemon of this host. Each verb is one question, whose answer is printed as it came (--json) or
- * as a table; keygen asks nobody, check, tracks and report have their own files. One thread.
+ * as a table; keygen asks nobody; check, metrics, report and tracks have their own files. One thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "primary/ctl/ask.h"
 #include "primary/ctl/check.h"
 #include "primary/ctl/keygen.h"
+#include "primary/ctl/metrics.h"
 #include "primary/ctl/options.h"
 #include "primary/ctl/report.h"
 #include "primary/ctl/show.h"
@@ -66,6 +67,8 @@ static enum ctl_exit run(const struct ctl_options *options)
 		return ctl_keygen(options);
 	case CTL_CHECK:
 		return ctl_check(options);
+	case CTL_METRICS:
+		return ctl_run_metrics(options);
 	case CTL_TRACKS:
 		return ctl_run_tracks(options);
 	case CTL_REPORT:

@@ -28,6 +28,7 @@ const char ctl_help[] =
 	"  cache                    the cache (ra-secondaryd)\n"
 	"  links                    who is connected\n"
 	"  proof DEVICE             how long ago what of it was proven identical (ra-primaryd)\n"
+	"  metrics [--write FILE]   all of it for Prometheus\n"
 	"  report list [DEVICE]     the reports of the last runs (ra-primaryd)\n"
 	"  report show DEVICE [NUMBER]      one of them: the newest\n"
 	"  report diff DEVICE [OLD [NEW]]   what is newly different, and what is identical again\n"
@@ -45,17 +46,19 @@ const char ctl_help[] =
 	"  --socket PATH            of the daemon (/run/ra/primary.sock; where that is not, /run/ra/secondary.sock)\n"
 	"  --json                   print the answer as JSON\n"
 	"  --out FILE               keygen: the new file\n"
+	"  --write FILE             metrics: replace this file at once, rather than print\n"
 	"  --reads N                limit: reads per second, or none, besides RATE or instead of it\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit status: 0 good, 1 check found something wrong, 2 usage, or not permitted, 4 no daemon or no link, 6 busy.\n";
 
-enum option_code { OPTION_SOCKET = 256, OPTION_JSON, OPTION_OUT, OPTION_READS, OPTION_HELP, OPTION_VERSION };
+enum option_code { OPTION_SOCKET = 256, OPTION_JSON, OPTION_OUT, OPTION_WRITE, OPTION_READS, OPTION_HELP, OPTION_VERSION };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "out", required_argument, NULL, OPTION_OUT },
+	{ "write", required_argument, NULL, OPTION_WRITE },
 	{ "reads", required_argument, NULL, OPTION_READS },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -67,6 +70,7 @@ static const char *const verbs[CTL_VERB_COUNT] = {
 	[CTL_JOBS] = "jobs",	   [CTL_ERRORS] = "errors", [CTL_CACHE] = "cache",   [CTL_LINKS] = "links",
 	[CTL_LIMIT] = "limit",	   [CTL_TRACKS] = "tracks", [CTL_PROOF] = "proof",
 	[CTL_REPORT] = "report",   [CTL_LOG_LEVEL] = "log-level",
+	[CTL_METRICS] = "metrics",
 };
 
 /* For "return": false, after writing why. */
@@ -230,6 +234,8 @@ static bool take_verb(struct ctl_options *options, int count, char *const words[
 		return refuse(why, "--out is for keygen");
 	if (options->sets_reads && options->verb != CTL_LIMIT)
 		return refuse(why, "--reads is for limit");
+	if (options->write && options->verb != CTL_METRICS)
+		return refuse(why, "--write is for metrics");
 	count--;
 	words++;
 	switch (options->verb) {
@@ -246,6 +252,12 @@ static bool take_verb(struct ctl_options *options, int count, char *const words[
 		return take_device(options, count, words, why);
 	case CTL_LIMIT:
 		return take_limit(options, count, words, why);
+	case CTL_METRICS:
+		if (options->json)
+			return refuse(why, "metrics is text for Prometheus: --json is not for it");
+		if (options->write && options->write[0] == '\0')
+			return refuse(why, "--write: the name of a file is missing");
+		return count == 0 || refuse(why, "metrics takes no argument");
 	case CTL_TRACKS:
 		return take_tracks(options, count, words, why);
 	case CTL_REPORT:
@@ -283,6 +295,9 @@ static bool take_option(struct ctl_options *options, int code, char *const argv[
 		return true;
 	case OPTION_OUT:
 		options->out = optarg;
+		return true;
+	case OPTION_WRITE:
+		options->write = optarg;
 		return true;
 	case OPTION_READS:
 		return take_reads(options, optarg, why);

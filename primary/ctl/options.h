@@ -26,6 +26,7 @@ enum ctl_verb {
 	CTL_PROOF,
 	CTL_REPORT,
 	CTL_LOG_LEVEL,
+	CTL_METRICS,
 	CTL_VERB_COUNT
 };
 
@@ -46,6 +47,7 @@ struct ctl_options {
 	const char *socket; /* NULL: not given */
 	bool json;
 	const char *out;         /* keygen */
+	const char *write;       /* metrics: a file; NULL: to standard output */
 	const char *name;        /* keygen: of the host; else a device or peer, "" for all */
 	enum limit_scope scope;  /* limit; UNSET: show */
 	bool sets_bytes, sets_reads;
