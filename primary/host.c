@@ -56,7 +56,7 @@ static int on_hello(struct host *host, const struct msg_host_hello *hello)
 	};
 	snprintf(host->out.host_hello_reply.software, sizeof(host->out.host_hello_reply.software), "ra %s", RA_VERSION);
 	if (!is_spoken) {
-		log_limited(host->config.refused, LOG_LEVEL_WARNING,
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING,
 			"the host (%s) speaks protocols %u to %u, this program speaks %u", hello->software, hello->protocol_min,
 			hello->protocol_max, RA_PROTOCOL_VERSION);
 		host_send(host);
@@ -64,7 +64,7 @@ static int on_hello(struct host *host, const struct msg_host_hello *hello)
 		return 0;
 	}
 	int fd = conn_take_fd(host->conn);
-	int error = shm_accept(fd, hello->slot_count, hello->slot_bytes, host->config.refused, &host->shm);
+	int error = shm_accept(fd, hello->slot_count, hello->slot_bytes, &host->shm);
 	if (fd >= 0)
 		close(fd);
 	if (error)

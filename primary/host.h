@@ -16,13 +16,13 @@ struct host;
 struct invalid_table;
 struct keep;
 struct local;
-struct log_quota;
 struct msg_host_hello;
 struct msg_host_progress;
 struct payload_room;
 struct rate;
 struct remote;
 struct remote_job;
+struct reports;
 struct throttle;
 
 /* A device that hosts may open: the volume of this name on both sides. */
@@ -33,6 +33,7 @@ struct primary_device {
 	struct rate *remote_rate; /* limit of its remote reads; NULL: none. (That of local ones is with local.) */
 	struct invalid_table *invalid; /* tracks of the local volume; NULL: none are kept */
 	struct keep *keep;        /* NULL: nothing is kept of it (a private pair) */
+	struct reports *reports;  /* likewise */
 	uint32_t max_lag_ms;      /* how long its copy may be behind */
 };
 
@@ -41,10 +42,10 @@ struct host_config {
 	struct event_base *base;
 	struct clock *clock;
 	struct throttle *throttle; /* of the limits that hosts ask for */
-	const struct primary_device *devices;
-	unsigned device_count;
+	/* The device of this name; NULL: there is none. It stays where it is while a host has it open. */
+	const struct primary_device *(*find_device)(void *arg, const char *name);
+	void *find_arg;
 	struct payload_room *payloads; /* of all hosts together; NULL: each has its own */
-	struct log_quota *refused; /* of lines about hosts that are not accepted; NULL: none */
 };
 
 struct host_ops {

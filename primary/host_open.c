@@ -190,18 +190,9 @@ void host_detach(struct host *host)
 	host->device = NULL;
 }
 
-static const struct primary_device *find_device(const struct host *host, const char *name)
-{
-	for (unsigned i = 0; i < host->config.device_count; i++) {
-		if (strcmp(host->config.devices[i].name, name) == 0)
-			return &host->config.devices[i];
-	}
-	return NULL;
-}
-
 void host_on_open(struct host *host, const struct msg_host_open *open)
 {
-	const struct primary_device *device = find_device(host, open->device);
+	const struct primary_device *device = host->config.find_device(host->config.find_arg, open->device);
 	char detail[DETAIL_MAX + 1];
 	if (host->state != HOST_READY) {
 		refuse(host, open->tag, SIDE_UNSET, STATUS_BAD_REQUEST, "a device is open already");

@@ -9,12 +9,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -82,23 +80,12 @@ static void run_failed(struct keep_call *call, const char *what, const char *pat
 	snprintf(call->detail, sizeof(call->detail), "cannot %s %.150s: %s", what, path, strerror(-error));
 }
 
-/* A folder that is there is fine. A new one lasts. */
 static bool run_make_folder(struct keep_call *call, const char *path)
 {
-	char *parent = xstrdup(path), *slash = strrchr(parent, '/');
-	int error = mkdir(path, 0700) == 0 ? 0 : -errno, fd;
-	if (error == 0) {
-		slash[slash == parent ? 1 : 0] = '\0';
-		fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		error = fd < 0 || fsync(fd) != 0 ? -errno : 0;
-		if (fd >= 0)
-			close(fd);
-	}
-	free(parent);
-	if (error == 0 || error == -EEXIST)
-		return true;
-	run_failed(call, "make the folder", path, error);
-	return false;
+	int error = state_make_folder(path);
+	if (error != 0)
+		run_failed(call, "make the folder", path, error);
+	return error == 0;
 }
 
 static bool run_lock(struct keep_call *call)

@@ -99,6 +99,12 @@ static int build_link(struct once *once, const struct msg_setup *setup)
 	return 0;
 }
 
+static const struct primary_device *find_device(void *arg, const char *name)
+{
+	const struct once *once = arg;
+	return strcmp(name, once->device.name) == 0 ? &once->device : NULL;
+}
+
 static void build_host(struct once *once)
 {
 	static const struct host_ops ops = { .gone = on_host_gone };
@@ -106,8 +112,8 @@ static void build_host(struct once *once)
 		.base = once->core.base,
 		.clock = once->core.clock,
 		.throttle = once->core.throttle,
-		.devices = &once->device,
-		.device_count = 1,
+		.find_device = find_device,
+		.find_arg = once,
 	};
 	once->host = host_new(&config, HOST_FD, &ops, once);
 	daemon_on_signal(once->core.daemon, SIGTERM, on_stop, once);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "primary/host_session.h"
 #include "primary/keep.h"
+#include "primary/reports.h"
 #include "wire/conn.h"
 
 static void payload_sent(void *arg, bool sent)
@@ -85,6 +86,23 @@ static void save_ledger(struct host *host, uint32_t tag, uint8_t *bytes, size_t 
 		refuse(host, tag, status, detail);
 }
 
+/* ---- Reports ---- */
+
+static void on_report(void *arg, enum status status, const char *detail)
+{
+	record_answer(arg, status, detail, NULL, 0);
+}
+
+static void save_report(struct host *host, uint32_t tag, uint8_t *bytes, size_t count)
+{
+	char detail[DETAIL_MAX + 1];
+	enum status status = reports_save(host->device->reports, bytes, count, on_report, host, detail);
+	if (status == STATUS_OK)
+		begin(host, tag);
+	else
+		refuse(host, tag, status, detail);
+}
+
 /* ---- What is found on the volume ---- */
 
 static void on_layout(void *arg, enum status status, char *record, const char *detail)
@@ -117,12 +135,12 @@ static bool may_ask(struct host *host, uint32_t tag)
 	return !words;
 }
 
-/* False: the request was refused. */
-static bool has_keep(struct host *host, uint32_t tag)
+/* kept: where what is asked for is kept. False: nowhere, and the request was refused. */
+static bool is_kept(struct host *host, uint32_t tag, const void *kept)
 {
-	if (!host->device->keep)
+	if (!kept)
 		refuse(host, tag, STATUS_BAD_REQUEST, "a private pair keeps nothing");
-	return host->device->keep;
+	return kept;
 }
 
 void *record_payload(struct host *host, const struct message *message, uint32_t payload_bytes)
@@ -142,7 +160,7 @@ void record_on_load(struct host *host, const struct msg_host_load *load)
 		return;
 	switch (load->record) {
 	case RECORD_LEDGER:
-		if (has_keep(host, load->tag))
+		if (is_kept(host, load->tag, host->device->keep))
 			load_ledger(host, load->tag);
 		break;
 	case RECORD_INVALID:
@@ -171,9 +189,14 @@ void record_on_save(struct host *host, const struct msg_host_save *save)
 	}
 	switch (save->record) {
 	case RECORD_LEDGER:
-		is_taken = has_keep(host, save->tag);
+		is_taken = is_kept(host, save->tag, host->device->keep);
 		if (is_taken)
 			save_ledger(host, save->tag, bytes, count);
+		break;
+	case RECORD_REPORT:
+		is_taken = is_kept(host, save->tag, host->device->reports);
+		if (is_taken)
+			save_report(host, save->tag, bytes, count);
 		break;
 	case RECORD_INVALID:
 		begin(host, save->tag);
@@ -190,6 +213,8 @@ void record_detach(struct host *host)
 {
 	if (host->device && host->device->keep)
 		keep_leave(host->device->keep, host);
+	if (host->device && host->device->reports)
+		reports_leave(host->device->reports, host);
 	record_forget_invalid(host);
 	host->record.is_pending = false;
 	payload_drop(host->config.payloads, &host->record.incoming);

@@ -276,6 +276,24 @@ void remote_try_now(struct remote *remote)
 		timer_set(&remote->retry, 0);
 }
 
+void remote_set_peer(struct remote *remote, const char *address, struct tls_context *tls_context)
+{
+	bool has_moved = strcmp(remote->address, address) != 0;
+	assert(remote->tls_context);
+	remote->tls_context = tls_context;
+	if (has_moved) {
+		free(remote->address);
+		remote->address = xstrdup(address);
+	}
+	if (remote->conn && !conn_admit_again(remote->conn, tls_context))
+		end_connection(remote, remote->state == LINK_CONNECTING ? "the configuration was read again" :
+			"the configuration was read again and does not let its key in");
+	else if (has_moved && remote->state != LINK_WAITING)
+		end_connection(remote, "the configuration has another address");
+	remote->retry_delay_ms = RETRY_MIN_MS;
+	remote_try_now(remote);
+}
+
 void remote_free(struct remote *remote)
 {
 	if (!remote)

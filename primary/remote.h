@@ -43,6 +43,9 @@ struct remote *remote_new(const struct remote_config *config, struct tls *tls, i
  * client) lets the secondary in and outlives the link. */
 struct remote *remote_new_dialed(const struct remote_config *config, const char *address,
 	struct tls_context *tls_context);
+/* Another address, or other rules of who is let in and as whom this side comes (outlives the link): a connection that
+ * they do not allow any more ends, and the next is made by them at once. Of a dialed link. */
+void remote_set_peer(struct remote *remote, const char *address, struct tls_context *tls_context);
 /* A dialed link that waits before its next try does not wait any more. */
 void remote_try_now(struct remote *remote);
 /* Nothing may be attached any more (asserted). NULL is fine. */

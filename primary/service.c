@@ -23,13 +23,13 @@
 #include "base/notify.h"
 #include "base/plural.h"
 #include "base/rate.h"
+#include "local/expiry.h"
 #include "local/named.h"
 #include "local/server.h"
 #include "primary/control.h"
-#include "primary/keep.h"
-#include "primary/local.h"
 #include "primary/proof.h"
 #include "primary/remote.h"
+#include "primary/reports.h"
 #include "primary/service_parts.h"
 #include "storage/invalid_table.h"
 #include "wire/inherited.h"
@@ -57,6 +57,17 @@ static void on_host_gone(void *arg, bool clean)
 	free(host);
 }
 
+void service_end_host(struct service_host *host)
+{
+	on_host_gone(host, false);
+}
+
+static const struct primary_device *find_device(void *arg, const char *name)
+{
+	const struct service_device *device = service_find_device(service_of(arg), name);
+	return device ? &device->device : NULL;
+}
+
 static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_host_hello *hello)
 {
 	static const struct host_ops ops = { .gone = on_host_gone };
@@ -65,10 +76,9 @@ static int on_host(void *arg, struct conn *conn, uid_t uid, const struct msg_hos
 		.base = service->core.base,
 		.clock = service->core.clock,
 		.throttle = service->core.throttle,
-		.devices = service->devices,
-		.device_count = service->settings->daemon.device_count,
+		.find_device = find_device,
+		.find_arg = service,
 		.payloads = &service->host_payloads,
-		.refused = &service->refused,
 	};
 	struct service_host *host = xcalloc(1, sizeof(*host));
 	host->magic = SERVICE_HOST_MAGIC;
@@ -101,8 +111,11 @@ static void end_control(struct service *service)
 {
 	proofs_free(service->proofs);
 	service->proofs = NULL;
-	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
-		invalid_table_end(service->devices[i].invalid);
+	const struct service_device *device;
+	DL_FOREACH(service->made, device) {
+		invalid_table_end(device->device.invalid);
+		reports_end(device->device.reports);
+	}
 	server_free(service->server);
 	service->server = NULL;
 }
@@ -118,8 +131,16 @@ static void on_stop(int signal_number, void *arg)
 	notify_stopping(service->notify);
 	end_control(service);
 	while (service->hosts)
-		on_host_gone(service->hosts, false);
+		service_end_host(service->hosts);
 	core_end(&service->core, 0);
+}
+
+static void on_hangup(int signal_number, void *arg)
+{
+	struct service *service = service_of(arg);
+	(void)signal_number;
+	if (!service->core.is_ending)
+		service_reload(service);
 }
 
 static void on_dump(int signal_number, void *arg)
@@ -131,7 +152,7 @@ static void on_dump(int signal_number, void *arg)
 		host_dump(host->host);
 	core_dump(&service->core);
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
-		remote_dump(service->peers[i].remote);
+		remote_dump(service->peers[i]->remote);
 }
 
 /* ---- The service manager ---- */
@@ -142,101 +163,13 @@ static void say_status(void *arg, char text[NOTIFY_STATUS_BYTES])
 	unsigned devices = service->settings->daemon.device_count, peers = service->settings->peer_count, up = 0;
 	unsigned hosts = count_hosts(arg, SERVER_ANYBODY);
 	for (unsigned i = 0; i < peers; i++)
-		up += remote_view(service->peers[i].remote).is_up;
+		up += remote_view(service->peers[i]->remote).is_up;
 	snprintf(text, NOTIFY_STATUS_BYTES, "%u %s, %u of %u %s linked, %u %s", devices,
 		plural(devices, "device", "devices"), up, peers, plural(peers, "peer", "peers"), hosts,
 		plural(hosts, "host", "hosts"));
 }
 
 /* ---- Parts ---- */
-
-static struct limit_pair limit_new(struct service *service, const struct rate_limit *limit, bool is_local)
-{
-	return (struct limit_pair){
-		.local = is_local ? rate_new(service->core.throttle, limit) : NULL,
-		.remote = rate_new(service->core.throttle, limit),
-	};
-}
-
-static void limit_free(struct limit_pair *limit)
-{
-	rate_free(limit->local);
-	rate_free(limit->remote);
-}
-
-/* Logged when it is another key or outcome than the last time: a peer that refuses this side is met every 10 s. */
-static void *judge_peer(struct service_peer *peer, const char *key, bool is_let_in, const char *proven_name)
-{
-	const struct primary_peer_settings *settings = peer->settings;
-	bool is_news = peer->is_let_in != is_let_in || strcmp(peer->key, key) != 0;
-	peer->is_let_in = is_let_in;
-	snprintf(peer->key, sizeof(peer->key), "%s", key);
-	if (is_news && !is_let_in)
-		log_warning("%s does not answer as peer %s: its key is %s, which is not expected there", settings->address,
-			settings->name, key);
-	else if (is_news && proven_name)
-		log_info("peer %s is let in: its certificate proves the name %s (key %s)", settings->name, proven_name, key);
-	else if (is_news)
-		log_info("peer %s is let in: its key is %s", settings->name, key);
-	return is_let_in ? peer : NULL;
-}
-
-static void *admit(void *arg, const char *key, const struct tls_proof *proof)
-{
-	struct service_peer *peer = arg;
-	const struct primary_peer_settings *settings = peer->settings;
-	assert(peer->magic == SERVICE_PEER_MAGIC);
-	for (unsigned i = 0; settings->keys[i]; i++) {
-		if (strcmp(settings->keys[i], key) == 0)
-			return judge_peer(peer, key, true, NULL);
-	}
-	for (unsigned i = 0; settings->dns_names[i]; i++) {
-		if (tls_proof_has_name(proof, settings->dns_names[i]))
-			return judge_peer(peer, key, true, settings->dns_names[i]);
-	}
-	return judge_peer(peer, key, false, NULL);
-}
-
-/* false (logged) when the configuration is to blame. */
-static bool build_peer(struct service *service, const struct tls_identity *identity, unsigned index)
-{
-	struct service_peer *peer = &service->peers[index];
-	peer->magic = SERVICE_PEER_MAGIC;
-	peer->settings = &service->settings->peers[index];
-	peer->limit = limit_new(service, &peer->settings->limit, false);
-	peer->tls = named_context(service->settings->daemon.config, MAIN, identity, TLS_CLIENT, admit, peer);
-	return peer->tls;
-}
-
-static void build_device(struct service *service, unsigned index)
-{
-	const struct device_settings *settings = &service->settings->daemon.devices[index];
-	struct limit_pair *limit = &service->device_limits[index];
-	struct volume *volume = volume_new(settings->volume, settings->io);
-	struct keep_config keep = {
-		.clock = service->core.clock,
-		.da = service->core.da,
-		.post = service->core.post,
-		.folder = service->settings->daemon.state,
-		.device = settings->name,
-	};
-	*limit = limit_new(service, &settings->limit, true);
-	volume_set_part(volume, settings->offset_bytes, settings->length_bytes, settings->is_common);
-	if (settings->is_known_by_name)
-		volume_set_known_by_name(volume);
-	if (settings->is_yielding)
-		volume_set_yielding(volume);
-	service->devices[index] = (struct primary_device){
-		.name = settings->name,
-		.local = core_add_local(&service->core, settings->name, settings->volume, volume,
-			service->settings->daemon.track_bytes, limit->local, service->limit.local),
-		.remote_rate = limit->remote,
-		.invalid = core_add_table(&service->core, service->settings->daemon.state, settings->name,
-			service->settings->daemon.track_bytes, settings->offset_bytes),
-		.keep = keep_new(&keep),
-		.max_lag_ms = service->settings->device_max_lag_ms[index],
-	};
-}
 
 static bool build_server(struct service *service)
 {
@@ -257,25 +190,16 @@ static bool build_server(struct service *service)
 	return service->server;
 }
 
-/* Each device knows the link of its peer from here on. */
-static void build_links(struct service *service)
+/* false (logged) when the configuration is to blame. */
+static bool build_peers(struct service *service, const struct tls_identity *identity)
 {
-	const struct primary_settings *settings = service->settings;
-	for (unsigned i = 0; i < settings->peer_count; i++) {
-		struct service_peer *peer = &service->peers[i];
-		struct remote_config config = {
-			.base = service->core.base,
-			.clock = service->core.clock,
-			.post = service->core.post,
-			.peer_key = peer->settings->name,
-			.throttle = service->core.throttle,
-			.peer_rate = peer->limit.remote,
-			.total_rate = service->limit.remote,
-		};
-		peer->remote = remote_new_dialed(&config, peer->settings->address, peer->tls);
+	for (unsigned i = 0; i < service->settings->peer_count; i++) {
+		struct service_peer *peer = service->peers[i] = service_peer_new(service, &service->settings->peers[i]);
+		peer->tls = service_peer_tls(service->settings, identity, peer);
+		if (!peer->tls)
+			return false;
 	}
-	for (unsigned i = 0; i < settings->daemon.device_count; i++)
-		service->devices[i].remote = service->peers[settings->device_peers[i]].remote;
+	return named_groups_exist(service->settings->daemon.config, MAIN);
 }
 
 /* 0, or the exit code (logged). */
@@ -286,32 +210,33 @@ static int build(struct service *service)
 	if (!identity)
 		return 2;
 	tls_identity_key(identity, service->key);
-	service->certificate_ends_s = tls_identity_ends(identity);
 	int error = core_start(&service->core, settings->daemon.da_threads);
 	if (error) {
 		log_error("the disk adapter cannot be started: %s", strerror(-error));
 		tls_identity_free(identity);
 		return 1;
 	}
-	daemon_prepare_service(service->core.daemon);
+	service->expiry = expiry_new(service->core.clock, identity,
+		config_text(settings->daemon.config, MAIN, NULL, "identity"));
+	daemon_raise_descriptors();
 	service->notify = notify_new(service->core.clock, say_status, service);
 	service->proofs = proofs_new(service->core.da);
 	service->started_ms = clock_now_ms(service->core.clock);
-	service->limit = limit_new(service, &settings->daemon.limit, true);
-	for (unsigned i = 0; i < settings->daemon.device_count; i++)
-		build_device(service, i);
-	bool is_built = named_groups_exist(settings->daemon.config, MAIN);
-	for (unsigned i = 0; is_built && i < settings->peer_count; i++)
-		is_built = build_peer(service, identity, i);
-	tls_identity_free(identity);
-	if (!is_built)
+	service->limit = limit_pair_new(service, &settings->daemon.limit, true);
+	daemon_on_signal(service->core.daemon, SIGHUP, on_hangup, service);
+	if (!build_peers(service, identity))
 		return 2;
+	for (unsigned i = 0; i < settings->daemon.device_count; i++)
+		service->devices[i] = service_device_take(service, settings, i);
 	inherited_take();
 	bool has_server = build_server(service);
 	inherited_end();
 	if (!has_server)
 		return 1;
-	build_links(service);
+	for (unsigned i = 0; i < settings->peer_count; i++)
+		service_peer_link(service->peers[i]);
+	for (unsigned i = 0; i < settings->daemon.device_count; i++)
+		service_device_join(service->devices[i], service->peers[settings->device_peers[i]]);
 	daemon_on_signal(service->core.daemon, SIGTERM, on_stop, service);
 	daemon_on_signal(service->core.daemon, SIGINT, on_stop, service);
 	daemon_on_signal(service->core.daemon, SIGUSR2, on_dump, service);
@@ -323,29 +248,23 @@ static bool take_down(struct service *service)
 {
 	end_control(service);
 	notify_free(service->notify);
-	for (unsigned i = 0; i < service->settings->peer_count; i++) {
-		remote_free(service->peers[i].remote);
-		tls_context_free(service->peers[i].tls);
-	}
+	expiry_free(service->expiry);
+	for (unsigned i = 0; i < service->settings->peer_count; i++)
+		service_peer_free(service->peers[i]);
 	if (!core_free_locals(&service->core))
 		return false;
-	for (unsigned i = 0; i < service->settings->peer_count; i++)
-		limit_free(&service->peers[i].limit);
-	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
-		limit_free(&service->device_limits[i]);
-		keep_free(service->devices[i].keep);
-	}
+	service_devices_free(service);
 	payload_room_end(&service->host_payloads);
-	limit_free(&service->limit);
+	limit_pair_free(&service->limit);
 	return core_free(&service->core);
 }
 
-int service_run(const struct primary_settings *settings)
+int service_run(const struct program *program, const struct primary_settings *settings)
 {
-	struct service service = { .magic = SERVICE_MAGIC, .settings = settings };
-	service.peers = xcalloc(settings->peer_count, sizeof(*service.peers));
-	service.devices = xcalloc(settings->daemon.device_count, sizeof(*service.devices));
-	service.device_limits = xcalloc(settings->daemon.device_count, sizeof(*service.device_limits));
+	struct service service = { .magic = SERVICE_MAGIC, .program = program, .started_with = settings,
+		.settings = settings };
+	service.peers = xcalloc(settings->peer_count, sizeof(struct service_peer *));
+	service.devices = xcalloc(settings->daemon.device_count, sizeof(struct service_device *));
 	log_info("version %s, configuration %s", RA_VERSION, settings->daemon.path);
 	int code = build(&service);
 	if (code == 0) {
@@ -359,8 +278,9 @@ int service_run(const struct primary_settings *settings)
 		log_warning("a request to a volume hangs: leaving it behind");
 		_exit(code);
 	}
-	free(service.device_limits);
 	free(service.devices);
 	free(service.peers);
+	if (service.settings != service.started_with)
+		primary_settings_free((struct primary_settings *)service.settings);
 	return code;
 }

@@ -7,9 +7,10 @@
 #define RA_PRIMARY_SERVICE_H
 
 struct primary_settings;
+struct program;
 
-/* Serves until SIGTERM or SIGINT; returns the exit code. settings outlive it. Does not return when a thread is stuck in
+/* Serves until SIGTERM or SIGINT; returns the exit code. Both outlive it. Does not return when a thread is stuck in
  * a volume: the process then ends at once. */
-int service_run(const struct primary_settings *settings);
+int service_run(const struct program *program, const struct primary_settings *settings);
 
 #endif

@@ -13,12 +13,15 @@
 
 #define MAIN "primary"
 #define MAX_LAG_MAX_MS 3600000
+#define REPORTS_MAX 1000
 
 static const char *const named_sections[] = { "peer", "device", NULL };
 static const char *const example_names[] = { "b", "web1" };
 
 static const struct config_key keys[] = {
 	CONFIG_DAEMON_KEYS(MAIN, "/run/ra/primary.sock", "/var/lib/ra"),
+	{ MAIN, "reports", CONFIG_NUMBER, 0, REPORTS_MAX, NULL, "30",
+		"How many reports of runs are kept of each device, the last ones; 0: none.", NULL },
 	{ "peer", "address", CONFIG_ADDRESS, 0, 0, NULL, NULL, "Where its ra-secondaryd listens.", "b.example:7447" },
 	{ "peer", "key", CONFIG_KEYS, 0, 0, NULL, "",
 		"Its public key, as ra-ctl keygen printed it on that host; two while a key is changed.", CONFIG_EXAMPLE_KEY },
@@ -86,6 +89,7 @@ int primary_settings_load(const char *path, struct primary_settings **out, char 
 	int rc = daemon_settings_load(&primary_config_table, path, &settings->daemon, why);
 
 	if (rc == 0) {
+		settings->reports = (unsigned)config_number(settings->daemon.config, MAIN, NULL, "reports");
 		take_peers(settings);
 		rc = take_devices(settings, why);
 	}

@@ -17,6 +17,7 @@ struct primary_peer_settings {
 
 struct primary_settings {
 	struct daemon_settings daemon;
+	unsigned reports; /* kept of each device */
 	struct primary_peer_settings *peers;
 	unsigned peer_count;
 	unsigned *device_peers; /* of each device the index of its peer */

@@ -13,6 +13,7 @@
 #include "base/post.h"
 #include "base/rate.h"
 #include "base/track_set.h"
+#include "local/expiry.h"
 #include "local/show.h"
 #include "primary/local.h"
 #include "primary/remote.h"
@@ -82,13 +83,13 @@ json_t *show_status(const struct service *service)
 {
 	const struct primary_settings *settings = service->settings;
 	const struct core *core = &service->core;
-	json_t *json = show_daemon("ra-primaryd", &settings->daemon, service->key,
-		clock_now_ms(core->clock) - service->started_ms, core->post);
+	json_t *json = show_daemon("ra-primaryd", &service->started_with->daemon, settings->daemon.device_count,
+		service->key, clock_now_ms(core->clock) - service->started_ms, core->post);
 	const struct service_host *host;
 	struct da_counts da;
 	unsigned links_up = 0, hosts = 0;
 	for (unsigned i = 0; i < settings->peer_count; i++)
-		links_up += remote_view(service->peers[i].remote).is_up;
+		links_up += remote_view(service->peers[i]->remote).is_up;
 	DL_COUNT(service->hosts, host, hosts);
 	json_object_set_new(json, "limit", limit(&service->limit));
 	show_set_count(json, "peers", settings->peer_count);
@@ -98,8 +99,8 @@ json_t *show_status(const struct service *service)
 	da_count(core->da, &da);
 	json_object_set_new(json, "da",
 		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned, &da.read_times));
-	if (service->certificate_ends_s > 0)
-		show_set_utc(json, "certificate_ends", service->certificate_ends_s);
+	if (service->expiry && expiry_ends_s(service->expiry) > 0)
+		show_set_utc(json, "certificate_ends", expiry_ends_s(service->expiry));
 	return json;
 }
 
@@ -132,9 +133,9 @@ static json_t *jobs_of(const struct service *service, const struct primary_devic
 	return jobs;
 }
 
-static json_t *device(const struct service *service, unsigned index)
+static json_t *device_json(const struct service *service, const struct service_device *known)
 {
-	const struct primary_device *device = &service->devices[index];
+	const struct primary_device *device = &known->device;
 	struct local_view view = local_view(device->local);
 	const struct track_set *invalid = invalid_table_known(device->invalid);
 	json_t *json = json_object(), *jobs = jobs_of(service, device);
@@ -146,8 +147,8 @@ static json_t *device(const struct service *service, unsigned index)
 	show_set_count(json, "jobs", json_array_size(jobs));
 	json_object_set_new(json, "reserved_by", view.reserved_by ? show_text(view.reserved_by) : json_null());
 	json_object_set_new(json, "exclusive", json_boolean(view.is_exclusive));
-	show_set_text(json, "peer", service->settings->peers[service->settings->device_peers[index]].name);
-	json_object_set_new(json, "limit", limit(&service->device_limits[index]));
+	show_set_text(json, "peer", known->peer->settings->name);
+	json_object_set_new(json, "limit", limit(&known->limit));
 	show_set_count(json, "read_bytes", view.read_bytes);
 	if (view.yielded_ms >= 0)
 		show_set_ms(json, "yielded_seconds", view.yielded_ms);
@@ -163,7 +164,7 @@ json_t *show_devices(const struct service *service)
 {
 	json_t *devices = json_array();
 	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
-		json_array_append_new(devices, device(service, i));
+		json_array_append_new(devices, device_json(service, service->devices[i]));
 	return json_pack("{s:o}", "devices", devices);
 }
 
@@ -171,7 +172,7 @@ json_t *show_jobs(const struct service *service, const char *name)
 {
 	json_t *devices = json_array();
 	for (unsigned i = 0; i < service->settings->daemon.device_count; i++) {
-		const struct primary_device *device = &service->devices[i];
+		const struct primary_device *device = &service->devices[i]->device;
 		if (!name[0] || strcmp(device->name, name) == 0)
 			json_array_append_new(devices,
 				json_pack("{s:s, s:o}", "name", device->name, "jobs", jobs_of(service, device)));
@@ -209,7 +210,7 @@ json_t *show_links(const struct service *service)
 {
 	json_t *links = json_array();
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
-		json_array_append_new(links, link_to(&service->peers[i]));
+		json_array_append_new(links, link_to(service->peers[i]));
 	return json_pack("{s:o}", "links", links);
 }
 
@@ -218,9 +219,9 @@ json_t *show_limits(const struct service *service)
 	json_t *devices = json_object(), *peers = json_object(), *hosts = json_array();
 	const struct service_host *host;
 	for (unsigned i = 0; i < service->settings->daemon.device_count; i++)
-		json_object_set_new(devices, service->devices[i].name, limit(&service->device_limits[i]));
+		json_object_set_new(devices, service->devices[i]->device.name, limit(&service->devices[i]->limit));
 	for (unsigned i = 0; i < service->settings->peer_count; i++)
-		json_object_set_new(peers, service->settings->peers[i].name, limit(&service->peers[i].limit));
+		json_object_set_new(peers, service->peers[i]->settings->name, limit(&service->peers[i]->limit));
 	DL_FOREACH(service->hosts, host) {
 		json_t *json = host_limit(host->host);
 		if (!json)

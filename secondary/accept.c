@@ -31,7 +31,6 @@ struct accept {
 	struct listener **listeners;
 	unsigned listener_count;
 	struct accept_counts counts; /* those so far */
-	struct log_quota crowd;
 };
 
 struct accept *accept_new(struct ra *ra, struct event_base *base, struct tls_context *tls)
@@ -54,6 +53,11 @@ void accept_free(struct accept *accept)
 	free(accept->listeners);
 	accept->magic = 0;
 	free(accept);
+}
+
+void accept_set_tls(struct accept *accept, struct tls_context *tls)
+{
+	accept->tls = tls;
 }
 
 void accept_count(const struct accept *accept, struct accept_counts *counts)
@@ -92,11 +96,11 @@ static bool make_room(struct accept *accept, const char *from)
 	stranger = longest_stranger(accept);
 	if (stranger == NULL) {
 		accept->counts.refused++;
-		log_limited(&accept->crowd, LOG_LEVEL_WARNING, "%s: refused, there are too many connections", from);
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "%s: refused, there are too many connections", from);
 		return false;
 	}
 	accept->counts.dropped++;
-	log_limited(&accept->crowd, LOG_LEVEL_WARNING,
+	log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING,
 		"%s: dropped, it has said no Hello and too many others come", stranger->from);
 	session_free(stranger);
 	return true;
@@ -119,7 +123,7 @@ void accept_connection(struct accept *accept, int fd, const char *from)
 	session = session_new(ra, from, NULL, NULL, NULL);
 	conn = conn_new_tls(accept->base, ra->clock, tls_new(accept->tls, fd, fd), fd, fd, from, &session_conn_ops,
 		session);
-	conn_set_quota(conn, &ra->strangers);
+	conn_set_stranger(conn, true);
 	session_start(session, conn);
 }
 

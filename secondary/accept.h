@@ -28,6 +28,8 @@ struct accept_counts {
 };
 
 struct accept *accept_new(struct ra *ra, struct event_base *base, struct tls_context *tls);
+/* For connections that come from now on; outlives them. */
+void accept_set_tls(struct accept *accept, struct tls_context *tls);
 /* false with words in why. */
 bool accept_listen(struct accept *accept, const char *address, char *why, size_t why_bytes);
 const char *accept_address(const struct accept *accept, unsigned index); /* with its port; NULL after the last */

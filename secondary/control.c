@@ -16,7 +16,9 @@
 #include "base/log.h"
 #include "base/post.h"
 #include "base/rate.h"
+#include "local/expiry.h"
 #include "local/limit.h"
+#include "local/log_level.h"
 #include "local/server.h"
 #include "local/show.h"
 #include "local/tracks.h"
@@ -108,8 +110,8 @@ static json_t *describe_status(const struct service *service)
 	const struct ra *ra = service->ra;
 	const struct secondary_settings *settings = service->settings;
 	struct da_counts da;
-	json_t *json = show_daemon("ra-secondaryd", &settings->daemon, service->key,
-		clock_now_ms(ra->clock) - service->started_ms, ra->post);
+	json_t *json = show_daemon("ra-secondaryd", &service->started_with->daemon, settings->daemon.device_count,
+		service->key, clock_now_ms(ra->clock) - service->started_ms, ra->post);
 
 	json_object_set_new(json, "listen", describe_addresses(service->accept));
 	json_object_set_new(json, "connections", describe_connections(service->accept));
@@ -120,8 +122,8 @@ static json_t *describe_status(const struct service *service)
 	da_count(ra->da, &da);
 	json_object_set_new(json, "da",
 		show_da(da.threads, da.extra_threads, da.queued, da.running, da.abandoned, &da.read_times));
-	if (service->certificate_ends_s > 0)
-		show_set_utc(json, "certificate_ends", service->certificate_ends_s);
+	if (service->expiry && expiry_ends_s(service->expiry) > 0)
+		show_set_utc(json, "certificate_ends", expiry_ends_s(service->expiry));
 	return json;
 }
 
@@ -328,6 +330,13 @@ static void on_control(void *arg, struct control_request *request)
 		break;
 	case VERB_PROOF:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd keeps no proof: ask ra-primaryd");
+		break;
+	case VERB_REPORTS:
+	case VERB_REPORT:
+		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd keeps no reports: ask ra-primaryd");
+		break;
+	case VERB_LOG_LEVEL:
+		control_serve_log_level(request);
 		break;
 	default:
 		control_refuse(request, STATUS_BAD_REQUEST, "ra-secondaryd does not know this request");

@@ -45,6 +45,7 @@ struct device_array {
 	struct device_slot {
 		char name[DEVICE_NAME_MAX + 1];
 		struct volume *volume;
+		bool is_hidden;
 		struct rate *rate;
 		struct invalid_table *invalid;
 		struct volume_info info; /* while the record is open */
@@ -87,7 +88,7 @@ int device_array_add(struct device_array *array, const char *name, struct volume
 {
 	struct device_slot *slot;
 
-	if (device_array_find(array, name) >= 0)
+	if (device_array_find_any(array, name) >= 0)
 		return -EEXIST;
 	if (array->count == DEVICES_MAX)
 		return -ENOSPC;
@@ -98,12 +99,29 @@ int device_array_add(struct device_array *array, const char *name, struct volume
 	return (int)array->count++;
 }
 
-int device_array_find(const struct device_array *array, const char *name)
+int device_array_find_any(const struct device_array *array, const char *name)
 {
 	for (uint32_t i = 0; i < array->count; i++)
 		if (strcmp(array->slots[i].name, name) == 0)
 			return (int)i;
 	return -ENOENT;
+}
+
+int device_array_find(const struct device_array *array, const char *name)
+{
+	int number = device_array_find_any(array, name);
+
+	return number < 0 || array->slots[number].is_hidden ? -ENOENT : number;
+}
+
+void device_array_hide(struct device_array *array, uint32_t number, bool is_hidden)
+{
+	array->slots[number].is_hidden = is_hidden;
+}
+
+bool device_array_is_hidden(const struct device_array *array, uint32_t number)
+{
+	return array->slots[number].is_hidden;
 }
 
 struct device *device_array_record(const struct device_array *array, uint32_t number)
@@ -130,11 +148,6 @@ const char *device_array_name(const struct device_array *array, uint32_t number)
 struct volume *device_array_volume(const struct device_array *array, uint32_t number)
 {
 	return slot_at(array, number)->volume;
-}
-
-void device_array_set_limit(struct device_array *array, uint32_t number, const struct rate_limit *limit)
-{
-	rate_set(slot_at(array, number)->rate, limit);
 }
 
 struct rate *device_array_rate(const struct device_array *array, uint32_t number)

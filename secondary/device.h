@@ -76,10 +76,13 @@ void device_array_free(struct device_array *array); /* every record must be gone
 /* Makes a device known; volume is taken over. Its number, or -EEXIST, or -ENOSPC when the array is full. It has no
  * limit until one is set. */
 int device_array_add(struct device_array *array, const char *name, struct volume *volume);
+/* Hidden: it is not configured any more, nobody finds it by name; its number stays. */
+void device_array_hide(struct device_array *array, uint32_t number, bool is_hidden);
+bool device_array_is_hidden(const struct device_array *array, uint32_t number);
+int device_array_find_any(const struct device_array *array, const char *name); /* hidden or not: number or -ENOENT */
 uint32_t device_array_count(const struct device_array *array); /* numbers are 0 to count - 1 */
 const char *device_array_name(const struct device_array *array, uint32_t number);
 struct volume *device_array_volume(const struct device_array *array, uint32_t number);
-void device_array_set_limit(struct device_array *array, uint32_t number, const struct rate_limit *limit);
 struct rate *device_array_rate(const struct device_array *array, uint32_t number);
 /* The table of its invalid tracks, taken over; a device need not have one (NULL). */
 void device_array_set_invalid(struct device_array *array, uint32_t number, struct invalid_table *table);

@@ -320,12 +320,12 @@ void fetch_forget_session(struct ra *ra, struct session *session)
 	}
 }
 
-void fetch_forget_peers(struct ra *ra)
+void fetch_forget_peer(struct ra *ra, const struct peer *peer)
 {
 	for (uint32_t i = 0; i < ra->config.jobs; i++) {
 		struct fetch *fetch = job_array_element(ra->jobs, i)->specific.fetch;
 
-		if (fetch == NULL)
+		if (fetch == NULL || (peer != NULL && fetch->peer != peer))
 			continue;
 		if (fetch->peer != NULL)
 			fetch->peer->fetches--;

@@ -54,9 +54,9 @@ void fetch_give_up_if_unwanted(struct fetch *fetch);
 void fetch_survive(struct fetch *fetch);
 /* The session has gone. */
 void fetch_forget_session(struct ra *ra, struct session *session);
-/* All sessions have ended, and all peers are about to go: fetches count for nobody, and those that no thread has taken
- * are given up. */
-void fetch_forget_peers(struct ra *ra);
+/* All sessions of the peer (NULL: of all) have ended, and it is about to go: its fetches count for nobody, and those
+ * that no thread has taken are given up. */
+void fetch_forget_peer(struct ra *ra, const struct peer *peer);
 /* Sequence number of the disk read, or the next one while it has not begun. */
 uint64_t fetch_sequence(const struct fetch *fetch);
 /* Has its DA request got on since *progress was written? Writes it. (Steps 112, 186: one that gets on is not late.) */

@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 	}
 	code = program_begin(&program, settings->daemon.config);
 	if (code < 0)
-		code = secondary_service_run(settings);
+		code = secondary_service_run(&program, settings);
 	secondary_settings_free(settings);
 	return code;
 }

@@ -17,7 +17,7 @@
 struct peer_list {
 	struct throttle *throttle;
 	struct peer *first;
-	uint32_t count;
+	uint32_t count; /* so far */
 };
 
 static char **copy_of(const char *const *words)
@@ -56,42 +56,70 @@ struct peer_list *peer_list_new(struct throttle *throttle)
 	return list;
 }
 
+static void clear(struct peer *peer)
+{
+	free_words(peer->keys);
+	free_words(peer->dns_names);
+	free_words(peer->devices);
+}
+
+void peer_list_remove(struct peer_list *list, struct peer *peer)
+{
+	assert(peer->links == 0 && peer->jobs == 0 && peer->queries == 0);
+	assert(peer->fetches == 0 && peer->locked_tracks == 0 && peer->turn_read == NULL);
+	LL_DELETE(list->first, peer);
+	rate_free(peer->rate);
+	clear(peer);
+	free(peer->name);
+	free(peer);
+}
+
 void peer_list_free(struct peer_list *list)
 {
-	struct peer *peer, *next;
-
 	if (list == NULL)
 		return;
-	LL_FOREACH_SAFE(list->first, peer, next) {
-		assert(peer->links == 0 && peer->jobs == 0 && peer->queries == 0);
-		assert(peer->fetches == 0 && peer->locked_tracks == 0 && peer->turn_read == NULL);
-		rate_free(peer->rate);
-		free_words(peer->keys);
-		free_words(peer->dns_names);
-		free_words(peer->devices);
-		free(peer->name);
-		free(peer);
-	}
+	while (list->first != NULL)
+		peer_list_remove(list, list->first);
 	free(list);
 }
 
-struct peer *peer_list_add(struct peer_list *list, const struct peer_config *config)
+static void set(struct peer *peer, const struct peer_config *config)
 {
-	struct peer *peer = xcalloc(1, sizeof(*peer));
-
-	assert(peer_list_find(list, config->name) == NULL && config->links_max > 0 && config->jobs_max > 0);
-	peer->name = xstrdup(config->name);
+	assert(config->links_max > 0 && config->jobs_max > 0);
 	peer->keys = copy_of(config->keys);
 	peer->dns_names = copy_of(config->dns_names);
 	peer->devices = copy_of(config->devices);
 	peer->is_digest_only = config->is_digest_only;
 	peer->links_max = config->links_max;
 	peer->jobs_max = config->jobs_max;
+}
+
+struct peer *peer_list_add(struct peer_list *list, const struct peer_config *config)
+{
+	struct peer *peer = xcalloc(1, sizeof(*peer));
+
+	assert(peer_list_find(list, config->name) == NULL);
+	peer->name = xstrdup(config->name);
+	set(peer, config);
+	peer->number = list->count++;
 	if (list->throttle != NULL)
 		peer->rate = rate_new(list->throttle, &config->limit);
-	peer->number = list->count++;
 	LL_APPEND(list->first, peer);
 	return peer;
+}
+
+bool peer_list_change(struct peer_list *list, struct peer *peer, const struct peer_config *config)
+{
+	bool is_less = config->is_digest_only && !peer->is_digest_only;
+	struct peer old = *peer;
+
+	set(peer, config);
+	for (char *const *device = old.devices; *device != NULL; device++)
+		is_less |= !peer_may_read(peer, *device);
+	clear(&old);
+	if (list->throttle != NULL)
+		rate_set(peer->rate, &config->limit);
+	return is_less;
 }
 
 struct peer *peer_list_first(const struct peer_list *list)

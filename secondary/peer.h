@@ -41,7 +41,7 @@ struct peer {
 		uint32_t device; /* that had the last turn */
 	} turns[SHARE_KINDS];        /* see share.h */
 	struct read *turn_read;      /* whose turn it is just now */
-	uint32_t number;           /* place in the list, from 0 */
+	uint32_t number;           /* so many were there before it, removed or not */
 	/* so far */
 	uint64_t links_refused;
 	uint64_t wire_bytes; /* of its links that are over */
@@ -52,6 +52,10 @@ struct peer {
 struct peer_list *peer_list_new(struct throttle *throttle);
 void peer_list_free(struct peer_list *list); /* no links (asserted) */
 struct peer *peer_list_add(struct peer_list *list, const struct peer_config *config);
+/* Another configuration of the same name; what it has in use stays. True: it may do less than before with devices, so
+ * that its links must end. */
+bool peer_list_change(struct peer_list *list, struct peer *peer, const struct peer_config *config);
+void peer_list_remove(struct peer_list *list, struct peer *peer); /* no links (asserted) */
 struct peer *peer_list_first(const struct peer_list *list); /* then ->next */
 struct peer *peer_list_find(const struct peer_list *list, const char *name);
 /* Whose key or proven name this is; NULL: nobody's. For tls_admit_fn. */

@@ -174,7 +174,7 @@ void ra_end_sessions(struct ra *ra)
 {
 	while (ra->sessions != NULL)
 		session_free(ra->sessions);
-	fetch_forget_peers(ra);
+	fetch_forget_peer(ra, NULL);
 }
 
 bool ra_free(struct ra *ra)

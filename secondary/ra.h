@@ -43,7 +43,6 @@ struct ra {
 	struct clock *clock;     /* the caller's, as are mailbox and post */
 	struct mailbox *mailbox;
 	struct post *post;
-	struct log_quota strangers; /* of lines about connections without an accepted Hello */
 	struct cache *cache;
 	struct da *da;
 	struct device_array *devices;

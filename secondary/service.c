@@ -21,6 +21,7 @@
 #include "base/notify.h"
 #include "base/plural.h"
 #include "base/post.h"
+#include "local/expiry.h"
 #include "local/named.h"
 #include "secondary/accept.h"
 #include "secondary/control.h"
@@ -48,6 +49,12 @@ static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 	return peer_list_admit(service->peers, key, proof);
 }
 
+struct tls_context *secondary_service_tls(struct service *service, const struct secondary_settings *settings,
+	const struct tls_identity *identity)
+{
+	return named_context(settings->daemon.config, MAIN, identity, TLS_SERVER, admit, service);
+}
+
 static bool build_tls(struct service *service)
 {
 	const struct config *config = service->settings->daemon.config;
@@ -56,9 +63,8 @@ static bool build_tls(struct service *service)
 	if (identity == NULL)
 		return false;
 	tls_identity_key(identity, service->key);
-	service->certificate_ends_s = tls_identity_ends(identity);
-	service->tls = named_context(config, MAIN, identity, TLS_SERVER, admit, service);
-	tls_identity_free(identity);
+	service->tls = secondary_service_tls(service, service->settings, identity);
+	service->expiry = expiry_new(daemon_clock(service->daemon), identity, config_text(config, MAIN, NULL, "identity"));
 	return service->tls != NULL && named_groups_exist(config, MAIN);
 }
 
@@ -81,32 +87,40 @@ static struct ra_config ra_config_of(const struct secondary_settings *settings)
 static void add_table(struct service *service, const struct device_settings *device, uint32_t number)
 {
 	const struct invalid_config config = { .clock = service->ra->clock, .da = service->ra->da,
-		.post = service->post, .state = service->settings->daemon.state, .device = device->name,
-		.track_bytes = service->settings->daemon.track_bytes, .offset_bytes = device->offset_bytes };
+		.post = service->post, .state = service->started_with->daemon.state, .device = device->name,
+		.track_bytes = service->started_with->daemon.track_bytes, .offset_bytes = device->offset_bytes };
 
 	device_array_set_invalid(service->ra->devices, number, invalid_table_new(&config));
 }
 
-static void add_devices(struct service *service)
+static uint32_t add_device(struct service *service, const struct device_settings *device)
 {
-	const struct secondary_settings *settings = service->settings;
+	struct volume *volume = volume_new(device->volume, device->io);
+	int number;
 
-	for (unsigned i = 0; i < settings->daemon.device_count; i++) {
-		const struct device_settings *device = &settings->daemon.devices[i];
-		struct volume *volume = volume_new(device->volume, device->io);
-		int number;
+	volume_set_part(volume, device->offset_bytes, device->length_bytes, device->is_common);
+	if (device->is_known_by_name)
+		volume_set_known_by_name(volume);
+	if (device->is_yielding)
+		volume_set_yielding(volume);
+	number = device_array_add(service->ra->devices, device->name, volume);
+	if (number < 0)
+		log_abort("device %s: not added (%d); the settings were to be checked", device->name, number);
+	service->made_with[number] = device_settings_copy(device);
+	add_table(service, service->made_with[number], (uint32_t)number);
+	return (uint32_t)number;
+}
 
-		volume_set_part(volume, device->offset_bytes, device->length_bytes, device->is_common);
-		if (device->is_known_by_name)
-			volume_set_known_by_name(volume);
-		if (device->is_yielding)
-			volume_set_yielding(volume);
-		number = device_array_add(service->ra->devices, device->name, volume);
-		if (number != (int)i)
-			log_abort("device %s: not added (%d); the settings were to be checked", device->name, number);
-		device_array_set_limit(service->ra->devices, (uint32_t)number, &device->limit);
-		add_table(service, device, (uint32_t)number);
-	}
+void secondary_service_take_device(struct service *service, const struct secondary_settings *settings,
+	unsigned index)
+{
+	const struct device_settings *wanted = &settings->daemon.devices[index];
+	int known = device_array_find_any(service->ra->devices, wanted->name);
+	uint32_t number = known >= 0 ? (uint32_t)known : add_device(service, wanted);
+
+	device_settings_warn_fixed(service->made_with[number], &settings->daemon, wanted);
+	rate_set(device_array_rate(service->ra->devices, number), &wanted->limit);
+	device_array_hide(service->ra->devices, number, false);
 }
 
 static bool build_ra(struct service *service)
@@ -121,7 +135,8 @@ static bool build_ra(struct service *service)
 	if (service->ra == NULL)
 		return false;
 	rate_set(service->ra->total_rate, &settings->daemon.limit);
-	add_devices(service);
+	for (unsigned i = 0; i < settings->daemon.device_count; i++)
+		secondary_service_take_device(service, settings, i);
 	service->peers = peer_list_new(service->ra->throttle);
 	for (unsigned i = 0; i < settings->peer_count; i++)
 		peer_list_add(service->peers, &settings->peers[i]);
@@ -185,6 +200,12 @@ static void on_stop(int signal_number, void *arg)
 	daemon_stop(service->daemon, 0);
 }
 
+static void on_hangup(int signal_number, void *arg)
+{
+	(void)signal_number;
+	secondary_service_reload(arg);
+}
+
 static void on_dump(int signal_number, void *arg)
 {
 	struct service *service = arg;
@@ -198,6 +219,7 @@ static void on_dump(int signal_number, void *arg)
 static int end(struct service *service, int code)
 {
 	notify_free(service->notify);
+	expiry_free(service->expiry);
 	accept_free(service->accept);
 	control_free(service->control);
 	if (service->ra != NULL)
@@ -211,12 +233,16 @@ static int end(struct service *service, int code)
 	mailbox_free(service->mailbox);
 	post_free(service->post);
 	daemon_free(service->daemon);
+	for (uint32_t i = 0; i < DEVICES_MAX; i++)
+		device_settings_free(service->made_with[i]);
+	if (service->settings != service->started_with)
+		secondary_settings_free((struct secondary_settings *)service->settings);
 	return code;
 }
 
-int secondary_service_run(const struct secondary_settings *settings)
+int secondary_service_run(const struct program *program, const struct secondary_settings *settings)
 {
-	struct service service = { .settings = settings };
+	struct service service = { .program = program, .started_with = settings, .settings = settings };
 	bool is_open;
 
 	service.daemon = daemon_new();
@@ -224,11 +250,12 @@ int secondary_service_run(const struct secondary_settings *settings)
 	service.post = post_new();
 	daemon_on_signal(service.daemon, SIGTERM, on_stop, &service);
 	daemon_on_signal(service.daemon, SIGINT, on_stop, &service);
-	daemon_prepare_service(service.daemon);
+	daemon_raise_descriptors();
 	service.notify = notify_new(daemon_clock(service.daemon), say_status, &service);
 	if (!build_tls(&service))
 		return end(&service, EXIT_SETTINGS);
 	inherited_take();
+	daemon_on_signal(service.daemon, SIGHUP, on_hangup, &service); /* runs when the loop does */
 	is_open = build_ra(&service) && open_doors(&service);
 	inherited_end();
 	if (!is_open)

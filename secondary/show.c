@@ -57,7 +57,8 @@ json_t *secondary_show_devices(const struct ra *ra)
 	json_t *json = json_object(), *devices = json_array();
 
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
-		json_array_append_new(devices, device_json(ra, i));
+		if (!device_array_is_hidden(ra->devices, i))
+			json_array_append_new(devices, device_json(ra, i));
 	json_object_set_new(json, "devices", devices);
 	return json;
 }
@@ -199,7 +200,9 @@ json_t *secondary_show_limits(const struct ra *ra, const struct peer_list *peers
 
 	json_object_set_new(json, "total", show_rate(ra->total_rate));
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
-		json_object_set_new(devices, device_array_name(ra->devices, i), show_rate(device_array_rate(ra->devices, i)));
+		if (!device_array_is_hidden(ra->devices, i))
+			json_object_set_new(devices, device_array_name(ra->devices, i),
+				show_rate(device_array_rate(ra->devices, i)));
 	for (const struct peer *peer = peer_list_first(peers); peer != NULL; peer = peer->next)
 		if (peer->rate != NULL)
 			json_object_set_new(list, peer->name, show_rate(peer->rate));

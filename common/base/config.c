@@ -348,6 +348,11 @@ const char *config_path(const struct config *config)
 	return config->path;
 }
 
+const char *config_main_section(const struct config *config)
+{
+	return config->table->main_section;
+}
+
 const char *config_section(const struct config *config, const char *section, unsigned index)
 {
 	for (unsigned i = 0; i < config->section_count; i++)
@@ -395,6 +400,24 @@ const char *const *config_list(const struct config *config, const char *section,
 bool config_is_set(const struct config *config, const char *section, const char *name, const char *key)
 {
 	return known_entry(config, section, name, key)->written != NULL;
+}
+
+bool config_is_same(const struct config *one, const struct config *other, const char *section, const char *name,
+	const char *key)
+{
+	const struct entry *a = known_entry(one, section, name, key), *b = known_entry(other, section, name, key);
+	enum config_kind kind = find_key(one->table, section, key)->kind;
+
+	if (kind == CONFIG_PATH || kind == CONFIG_NAME || kind == CONFIG_ADDRESS)
+		return strcmp(a->value.text, b->value.text) == 0;
+	if (!config_kind_is_list(kind))
+		return a->value.number == b->value.number;
+	for (unsigned i = 0;; i++) {
+		if (a->value.words[i] == NULL || b->value.words[i] == NULL)
+			return a->value.words[i] == b->value.words[i];
+		if (strcmp(a->value.words[i], b->value.words[i]) != 0)
+			return false;
+	}
 }
 
 void config_set_default(struct config *config, const char *section, const char *name, const char *key,

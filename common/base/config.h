@@ -57,6 +57,7 @@ int config_load(const struct config_table *table, const char *path, struct confi
 void config_free(struct config *config); /* NULL is fine */
 
 const char *config_path(const struct config *config); /* of the main file, as given */
+const char *config_main_section(const struct config *config);
 /* Names of the sections [section NAME], in the order of the files; NULL after the last. */
 const char *config_section(const struct config *config, const char *section, unsigned index);
 /* The value, or the default. name: of the section [section NAME], NULL for the main section. text: as written. */
@@ -68,6 +69,9 @@ const char *const *config_list(const struct config *config, const char *section,
 void config_set_default(struct config *config, const char *section, const char *name, const char *key,
 	const char *text);
 bool config_is_set(const struct config *config, const char *section, const char *name, const char *key);
+/* The key has the same value in both, whose tables are the same; the section is in both. */
+bool config_is_same(const struct config *one, const struct config *other, const char *section, const char *name,
+	const char *key);
 /* "FILE:LINE" of the key, or of the section when key is NULL or not set, for errors between keys. Valid as long as the
  * config. */
 const char *config_where(const struct config *config, const char *section, const char *name, const char *key);

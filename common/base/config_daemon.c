@@ -172,6 +172,63 @@ int daemon_settings_load(const struct config_table *table, const char *path, str
 	return rc != 0 ? rc : check_devices(settings->config, why);
 }
 
+/* ---- What cannot change while the daemon runs ---- */
+
+static void warn_fixed(const struct config *config, const char *section, const char *name, const char *key)
+{
+	log_warning("%s: %s of [%s%s%s] holds from the next start of the daemon on",
+		config_where(config, section, name, key), key, section, name != NULL ? " " : "", name != NULL ? name : "");
+}
+
+void daemon_settings_warn_fixed(const struct daemon_settings *in_force, const struct daemon_settings *fresh,
+	const char *const *keys)
+{
+	const char *section = config_main_section(fresh->config);
+
+	for (; *keys != NULL; keys++)
+		if (!config_is_same(in_force->config, fresh->config, section, NULL, *keys))
+			warn_fixed(fresh->config, section, NULL, *keys);
+}
+
+struct device_settings *device_settings_copy(const struct device_settings *settings)
+{
+	struct device_settings *copy = xcalloc(1, sizeof(*copy));
+
+	*copy = *settings;
+	copy->name = xstrdup(settings->name);
+	copy->volume = xstrdup(settings->volume);
+	return copy;
+}
+
+void device_settings_free(struct device_settings *settings)
+{
+	if (settings == NULL)
+		return;
+	free((char *)settings->name);
+	free((char *)settings->volume);
+	free(settings);
+}
+
+void device_settings_warn_fixed(const struct device_settings *in_force, const struct daemon_settings *fresh,
+	const struct device_settings *wanted)
+{
+	const struct {
+		const char *key;
+		bool is_same;
+	} fixed[] = {
+		{ "volume", strcmp(in_force->volume, wanted->volume) == 0 },
+		{ "io", in_force->io == wanted->io },
+		{ "identity", in_force->is_known_by_name == wanted->is_known_by_name },
+		{ "offset", in_force->offset_bytes == wanted->offset_bytes },
+		{ "length", in_force->length_bytes == wanted->length_bytes && in_force->is_common == wanted->is_common },
+		{ "yield", in_force->is_yielding == wanted->is_yielding },
+	};
+
+	for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (!fixed[i].is_same)
+			warn_fixed(fresh->config, "device", wanted->name, fixed[i].key);
+}
+
 void daemon_settings_free(struct daemon_settings *settings)
 {
 	free(settings->devices);

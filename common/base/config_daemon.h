@@ -100,6 +100,18 @@ int daemon_settings_load(const struct config_table *table, const char *path, str
 	char why[CONFIG_WHY_BYTES]);
 void daemon_settings_free(struct daemon_settings *settings);
 
+/* The keys of the main section that hold from the start of the daemon to its end, and those of a device. */
+#define CONFIG_DAEMON_FIXED "socket", "socket-group", "socket-mode", "admin-group", "state", "track-size", "da-threads"
+/* Warns of each of these keys (NULL-terminated) of the main section that is another one in fresh than in force. */
+void daemon_settings_warn_fixed(const struct daemon_settings *in_force, const struct daemon_settings *fresh,
+	const char *const *keys);
+/* Its own, with its own text, as long as the device is there. Freed by device_settings_free, NULL is fine. */
+struct device_settings *device_settings_copy(const struct device_settings *settings);
+void device_settings_free(struct device_settings *settings);
+/* The same for what a device was made with, by name one of fresh. */
+void device_settings_warn_fixed(const struct device_settings *in_force, const struct daemon_settings *fresh,
+	const struct device_settings *wanted);
+
 unsigned config_count(const struct config *config, const char *section); /* [section NAME]s */
 struct rate_limit config_limit(const struct config *config, const char *section, const char *name);
 

@@ -23,6 +23,7 @@
 
 #define SIGNALS_MAX 8u
 #define SIGNAL_MAGIC 0x5349474eu
+#define COUNTS_PERIOD_S 5
 
 struct signal_handler {
 	uint32_t magic;
@@ -34,14 +35,23 @@ struct signal_handler {
 struct daemon {
 	struct event_base *base;
 	struct clock *clock;
+	struct event *counts;
 	struct signal_handler handlers[SIGNALS_MAX];
 	unsigned handler_count;
 	bool is_stopping;
 	int exit_code; /* of the first daemon_stop */
 };
 
+/* What was counted comes out also when nothing else is logged. */
+static void on_counts(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	log_tell_counts(false);
+}
+
 struct daemon *daemon_new(void)
 {
+	const struct timeval period = { COUNTS_PERIOD_S, 0 };
 	struct daemon *daemon = xcalloc(1, sizeof(*daemon));
 
 	signal(SIGPIPE, SIG_IGN);
@@ -50,6 +60,9 @@ struct daemon *daemon_new(void)
 	if (!daemon->base)
 		log_abort("no event base");
 	daemon->clock = clock_new(daemon->base);
+	daemon->counts = event_new(daemon->base, -1, EV_PERSIST, on_counts, NULL);
+	if (!daemon->counts || event_add(daemon->counts, &period) != 0)
+		log_abort("no event for counts");
 	return daemon;
 }
 
@@ -59,6 +72,7 @@ void daemon_free(struct daemon *daemon)
 		return;
 	for (unsigned i = 0; i < daemon->handler_count; i++)
 		event_free(daemon->handlers[i].event);
+	event_free(daemon->counts);
 	clock_free(daemon->clock);
 	event_base_free(daemon->base);
 	free(daemon);
@@ -97,17 +111,10 @@ void daemon_on_signal(struct daemon *daemon, int signal_number, void (*fn)(int s
 		log_abort("no event for signal %d", signal_number);
 }
 
-static void on_hangup(int signal_number, void *arg)
-{
-	(void)signal_number, (void)arg;
-	log_warning("SIGHUP: the configuration is read at the start only; restart the daemon to read it again");
-}
-
-void daemon_prepare_service(struct daemon *daemon)
+void daemon_raise_descriptors(void)
 {
 	struct rlimit limit;
 
-	daemon_on_signal(daemon, SIGHUP, on_hangup, NULL);
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
 		return;
 	limit.rlim_cur = limit.rlim_max;
@@ -122,6 +129,7 @@ int daemon_run(struct daemon *daemon)
 	if (rc != 0)
 		log_abort("the event loop failed");
 	assert(daemon->is_stopping);
+	log_tell_counts(true);
 	daemon->is_stopping = false;
 	return daemon->exit_code;
 }

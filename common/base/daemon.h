@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What both daemons and ra-compare share of being an event-driven process: the event base, the clock, signals.
- * SIGPIPE is ignored; signals reach the loop thread only, because every other thread is started with all blocked.
+ * Counts of what was logged too often are told in time. SIGPIPE is ignored; signals reach the loop thread only, because
+ * every other thread is started with all blocked.
  */
 #ifndef RA_BASE_DAEMON_H
 #define RA_BASE_DAEMON_H
@@ -17,8 +18,8 @@ struct clock *daemon_clock(struct daemon *daemon);
 /* Calls fn on the loop thread at each arrival of the signal. At most 8 signals. */
 void daemon_on_signal(struct daemon *daemon, int signal_number, void (*fn)(int signal_number, void *arg), void *arg);
 /* For those that serve until a signal ends them: raises the limit of descriptors as far as it may be, because each
- * connection and each volume takes one, and answers SIGHUP with a line. */
-void daemon_prepare_service(struct daemon *daemon);
+ * connection and each volume takes one. */
+void daemon_raise_descriptors(void);
 /* Runs the loop until daemon_stop; returns the code given to it. A stop before the run is not lost. */
 int daemon_run(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon, int exit_code);

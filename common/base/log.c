@@ -2,7 +2,8 @@
  *
  * Formats a line into a buffer on the stack and hands it to one write(2), so that lines of several threads, and of
  * several processes that share standard error, do not mix. A line that could not be written is lost; errno is kept.
- * program and log_level_max are set by log_start before there are threads, and only read afterwards.
+ * program and is_journal are set by log_start before there are threads, and only read afterwards; what is counted has a
+ * lock, which no caller's code runs under.
  */
 #include "base/log.h"
 
@@ -10,12 +11,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/repeats.h"
 
 /* With the line feed; what a pipe takes in one piece. */
 #define LINE_BYTES_MAX ((size_t)PIPE_BUF)
@@ -23,27 +28,58 @@
 static const char cut_mark[] = "...";
 
 static const char *program = "ra";
-enum log_level log_level_max = LOG_LEVEL_WARNING;
+static bool is_journal;
+atomic_int log_level_max = LOG_LEVEL_WARNING;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct repeats repeats; /* under the lock */
+
+/* Does $JOURNAL_STREAM, "device:inode", name standard error? */
+static bool finds_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[64];
+	struct stat status;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &status) != 0)
+		return false;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+	return strcmp(stream, own) == 0;
+}
 
 void log_start(const char *name, enum log_level max)
 {
 	program = name;
-	log_level_max = max;
+	is_journal = finds_journal();
+	log_set_level(max);
+	pthread_mutex_lock(&lock);
+	memset(&repeats, 0, sizeof(repeats));
+	pthread_mutex_unlock(&lock);
 }
 
-static const char *level_name(enum log_level level)
+void log_set_level(enum log_level max)
 {
-	switch (level) {
-	case LOG_LEVEL_ERROR:
-		return "error";
-	case LOG_LEVEL_WARNING:
-		return "warning";
-	case LOG_LEVEL_INFO:
-		return "info";
-	case LOG_LEVEL_DEBUG:
-		break;
-	}
-	return "debug";
+	atomic_store_explicit(&log_level_max, (int)max, memory_order_relaxed);
+}
+
+enum log_level log_level(void)
+{
+	return (enum log_level)atomic_load_explicit(&log_level_max, memory_order_relaxed);
+}
+
+const char *log_level_name(enum log_level level)
+{
+	static const char *const names[LOG_LEVEL_COUNT] = { "error", "warning", "info", "debug" };
+
+	return names[level];
+}
+
+static int write_head(enum log_level level, char *line, size_t bytes)
+{
+	static const unsigned char priorities[LOG_LEVEL_COUNT] = { 3, 4, 6, 7 }; /* of sd-daemon(3) */
+
+	if (is_journal)
+		return snprintf(line, bytes, "<%u>%s: %s: ", priorities[level], program, log_level_name(level));
+	return snprintf(line, bytes, "%s: %s: ", program, log_level_name(level));
 }
 
 static void replace_control_bytes(char *text, size_t bytes)
@@ -63,7 +99,7 @@ static void write_line(enum log_level level, const char *format, va_list argumen
 {
 	char line[LINE_BYTES_MAX]; /* the line feed takes the place of vsnprintf's NUL */
 	int saved_errno = errno;
-	int head = snprintf(line, sizeof(line), "%s: %s: ", program, level_name(level));
+	int head = write_head(level, line, sizeof(line));
 
 	assert(head > 0 && (size_t)head < sizeof(line) / 2);
 	size_t used = (size_t)head;
@@ -85,7 +121,9 @@ static void write_line(enum log_level level, const char *format, va_list argumen
 	errno = saved_errno;
 }
 
-void log_write(enum log_level level, const char *format, ...)
+static void write_text(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void write_text(enum log_level level, const char *format, ...)
 {
 	va_list arguments;
 
@@ -94,40 +132,93 @@ void log_write(enum log_level level, const char *format, ...)
 	va_end(arguments);
 }
 
-bool log_quota_take(struct log_quota *quota, uint64_t *unlogged)
+/* ---- Counts ---- */
+
+static int64_t now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (quota->logged == 0 || now.tv_sec - quota->minute_s >= 60) {
-		quota->minute_s = now.tv_sec;
-		quota->logged = 0;
-	}
-	if (quota->logged == LOG_QUOTA_LINES) {
-		quota->unlogged++;
-		return false;
-	}
-	quota->logged++;
-	*unlogged = quota->unlogged;
-	quota->unlogged = 0;
-	return true;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void log_limited(struct log_quota *quota, enum log_level level, const char *format, ...)
+static void tell_count(const struct repeat *repeat, int64_t window_ms)
 {
-	char text[LINE_BYTES_MAX / 2];
-	uint64_t unlogged = 0;
+	int64_t seconds = (window_ms + 999) / 1000;
+
+	if (repeat == &repeats.others && log_has(LOG_LEVEL_WARNING))
+		write_text(LOG_LEVEL_WARNING, "and %" PRIu64 " more lines of too many kinds in %" PRId64 " s",
+			repeat->untold, seconds);
+	else if (repeat != &repeats.others && log_has(repeat->level))
+		write_text((enum log_level)repeat->level, "%s (and %" PRIu64 " more like it in %" PRId64 " s)",
+			repeat->text, repeat->untold, seconds);
+}
+
+void log_tell_counts(bool is_all)
+{
+	int saved_errno = errno;
+
+	pthread_mutex_lock(&lock);
+	repeats_end(&repeats, is_all, now_ms(), tell_count);
+	pthread_mutex_unlock(&lock);
+	errno = saved_errno;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
 	va_list arguments;
 
-	if (level > log_level_max || (quota && !log_quota_take(quota, &unlogged)))
-		return;
+	log_tell_counts(false);
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	write_line(level, format, arguments);
 	va_end(arguments);
-	if (unlogged == 0)
-		log_write(level, "%s", text);
-	else
-		log_write(level, "%s (and %" PRIu64 " more like it before)", text, unlogged);
+}
+
+/* FNV-1a, of the format's place and the text of about. */
+static uint64_t kind_of(const char *format, const char *about)
+{
+	uint64_t kind = (0xcbf29ce484222325u ^ (uintptr_t)format) * 0x100000001b3u;
+
+	for (; *about != '\0'; about++)
+		kind = (kind ^ (unsigned char)*about) * 0x100000001b3u;
+	return kind;
+}
+
+static void keep_text(struct repeat *repeat, enum log_level level, const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
+
+static void keep_text(struct repeat *repeat, enum log_level level, const char *format, va_list arguments)
+{
+	int length = vsnprintf(repeat->text, sizeof(repeat->text), format, arguments);
+
+	repeat->level = (int)level;
+	if (length >= (int)sizeof(repeat->text))
+		strcpy(repeat->text + sizeof(repeat->text) - sizeof(cut_mark), cut_mark);
+}
+
+void log_limited(unsigned lines, const char *about, enum log_level level, const char *format, ...)
+{
+	int saved_errno = errno;
+	struct repeat *repeat;
+	va_list arguments;
+
+	if (!log_has(level))
+		return;
+	pthread_mutex_lock(&lock);
+	repeat = repeats_take(&repeats, kind_of(format, about), lines, now_ms(), tell_count);
+	errno = saved_errno; /* for %m */
+	if (repeat != NULL) {
+		va_start(arguments, format);
+		keep_text(repeat, level, format, arguments);
+		va_end(arguments);
+	}
+	pthread_mutex_unlock(&lock);
+	if (repeat != NULL) {
+		va_start(arguments, format);
+		write_line(level, format, arguments);
+		va_end(arguments);
+	}
+	errno = saved_errno;
 }
 
 void log_abort(const char *format, ...)

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -165,6 +167,17 @@ void notify_ready(struct notify *notify)
 	timer_set(&notify->status_timer, STATUS_PERIOD_MS);
 	if (notify->watchdog_ms > 0)
 		feed_watchdog(notify);
+}
+
+void notify_reloading(struct notify *notify)
+{
+	struct timespec now;
+	char lines[MESSAGE_BYTES];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+		(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	send_lines(notify, lines);
 }
 
 void notify_stopping(struct notify *notify)

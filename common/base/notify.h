@@ -22,6 +22,8 @@ struct notify *notify_new(struct clock *clock, notify_status_fn *status, void *a
 void notify_free(struct notify *notify); /* NULL is fine */
 /* After the start. From here on the status is told when it has changed, and the watchdog fed. */
 void notify_ready(struct notify *notify);
+/* The configuration is being read again; notify_ready ends it. */
+void notify_reloading(struct notify *notify);
 void notify_stopping(struct notify *notify);
 
 #endif

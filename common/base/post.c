@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Posted errors: one warning line each, a counter per status, and a ring of the newest ones. Loop thread only. The
+ * Posted errors: a warning line for what is new, a counter per status, and a ring of the newest ones. Loop thread only. The
  * wall clock is read for people only; nothing is decided by it.
  */
 #include "base/post.h"
@@ -23,7 +23,6 @@
 struct post {
 	uint64_t total;
 	uint64_t by_status[STATUS_COUNT];
-	struct log_quota quotas[STATUS_COUNT];
 	struct posted_error kept[POST_KEPT]; /* error number n is at (n - 1) % POST_KEPT */
 };
 
@@ -50,9 +49,12 @@ static void append(char *text, const char *format, ...)
 	assert(added >= 0 && used + (size_t)added <= WHERE_CHARS_MAX);
 }
 
-static void log_posted(const struct posted_error *error)
+/* One line a minute of the same event on the same device and link. format tells events of a status apart. A device that
+ * does not exist has the name that a peer has thought of: it is no other event. */
+static void log_posted(const struct posted_error *error, const char *format)
 {
-	char where[WHERE_CHARS_MAX + 1] = "";
+	char where[WHERE_CHARS_MAX + 1] = "", about[WHERE_CHARS_MAX + 1];
+	bool is_known = error->status != STATUS_NO_SUCH_DEVICE;
 
 	if (error->device[0])
 		append(where, ", device %s", error->device);
@@ -65,21 +67,11 @@ static void log_posted(const struct posted_error *error)
 		append(where, ", link id 0x%016" PRIx64, error->link_id);
 	if (error->peer[0])
 		append(where, ", peer %s", error->peer);
+	snprintf(about, sizeof(about), "%p %d %s/%s", (const void *)format, (int)error->status,
+		is_known ? error->device : "", error->peer);
 	/* Behind the status stands ": " once, also when nothing is known of the place. */
-	log_warning("%s%s%s: %s", status_name(error->status), where[0] ? ": " : "", where[0] ? where + 2 : "", error->text);
-}
-
-static void log_with_quota(struct post *post, const struct posted_error *error)
-{
-	uint64_t unlogged = 0;
-
-	if (!log_quota_take(&post->quotas[error->status], &unlogged))
-		return;
-	if (unlogged > 0)
-		log_warning("%s: %" PRIu64 " before this one were not logged", status_name(error->status), unlogged);
-	log_posted(error);
-	if (post->quotas[error->status].logged == LOG_QUOTA_LINES)
-		log_warning("%s: more of these are only counted for a minute", status_name(error->status));
+	log_limited(1, about, LOG_LEVEL_WARNING, "%s%s%s: %s", status_name(error->status), where[0] ? ": " : "",
+		where[0] ? where + 2 : "", error->text);
 }
 
 static void copy_text(char *out, size_t out_bytes, const char *text)
@@ -109,7 +101,7 @@ void post_error(struct post *post, enum status status, const struct post_where *
 	int length = vsnprintf(error->text, sizeof(error->text), format, arguments);
 	va_end(arguments);
 	assert(length >= 0);
-	log_with_quota(post, error);
+	log_posted(error, format);
 }
 
 uint64_t post_count(const struct post *post, enum status status)

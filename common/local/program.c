@@ -84,11 +84,16 @@ int program_parse(struct program *program, int argc, char **argv)
 	return EXIT_USAGE;
 }
 
-int program_begin(const struct program *program, const struct config *config)
+enum log_level program_log_level(const struct program *program, const struct config *config)
 {
 	int level = (int)config_number(config, program->section, NULL, "log-level") + program->verbose;
 
-	log_start(program->name, level < LOG_LEVEL_DEBUG ? (enum log_level)level : LOG_LEVEL_DEBUG);
+	return level < LOG_LEVEL_DEBUG ? (enum log_level)level : LOG_LEVEL_DEBUG;
+}
+
+int program_begin(const struct program *program, const struct config *config)
+{
+	log_start(program->name, program_log_level(program, config));
 	if (program->checks)
 		return named_are_usable(config, program->section) ? 0 : EXIT_USAGE;
 	if (!program->dumps)

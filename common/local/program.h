@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "base/log.h"
+
 struct config;
 
 struct program {
@@ -20,7 +22,9 @@ struct program {
 
 /* Both: -1: go on; else the exit code. */
 int program_parse(struct program *program, int argc, char **argv);
-/* Logs as the configuration says; and the end, when it was to be printed or checked only. */
+/* What is logged by the configuration and -v. */
+enum log_level program_log_level(const struct program *program, const struct config *config);
+/* Logs so; and the end, when it was to be printed or checked only. */
 int program_begin(const struct program *program, const struct config *config);
 
 #endif

@@ -74,7 +74,6 @@ struct server {
 	struct visitor *visitors; /* oldest first */
 	unsigned silent_count;
 	bool is_crowd_told;     /* false again when nobody is silent */
-	struct log_quota refused; /* and those that failed */
 	unsigned request_count; /* without an answer */
 	struct payload_room payloads;
 	struct message out;
@@ -155,12 +154,12 @@ static int hand_over(struct visitor *visitor, const struct msg_host_hello *hello
 	int rc;
 
 	if (!server->ops->host) {
-		log_limited(&server->refused, LOG_LEVEL_WARNING, "a host program (%s) came to a daemon that has no hosts",
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "a host program (%s) came to a daemon that has no hosts",
 			hello->software);
 		refuse_host(visitor, STATUS_BAD_REQUEST, "this daemon has no hosts");
 		return 0;
 	}
-	conn_set_quota(visitor->conn, NULL);
+	conn_set_stranger(visitor->conn, false);
 	rc = server->ops->host(server->arg, visitor->conn, visitor->uid, hello);
 	if (rc == 0)
 		forget_visitor(visitor); /* the connection has another owner */
@@ -179,6 +178,8 @@ static const char *names_change(const struct msg_control *control)
 {
 	if (takes_payload(control))
 		return "invalid tracks";
+	if (control->verb == VERB_LOG_LEVEL)
+		return control->log_level > 0 ? "the log level" : NULL;
 	return control->verb == VERB_LIMIT && control->scope != SCOPE_UNSET ? "a limit" : NULL;
 }
 
@@ -227,7 +228,7 @@ static void serve(struct visitor *visitor, const struct msg_control *control, ui
 	} else if (is_one_too_many) {
 		control_refuse(request, STATUS_BUSY, "%u requests wait for their answers already", REQUESTS_MAX);
 	} else if (change && !admin_is_peer(visitor->conn, server->admin_gid)) {
-		log_limited(&server->refused, LOG_LEVEL_INFO, "uid %u may not change %s", visitor->uid, change);
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_INFO, "uid %u may not change %s", visitor->uid, change);
 		control_refuse(request, STATUS_NOT_PERMITTED, "only %s may change %s", server->who, change);
 	} else if (payload_bytes > 0 && !takes_payload(control)) {
 		control_refuse(request, STATUS_BAD_REQUEST, "only tracks to be marked or cleared come as a payload");
@@ -270,7 +271,7 @@ static bool take_place(struct visitor *visitor, bool is_host, char why[DETAIL_MA
 /* It is answered in its own words, and that is the end. */
 static void turn_away(struct visitor *visitor, const struct message *message, const char *why)
 {
-	log_limited(&visitor->server->refused, LOG_LEVEL_WARNING, "uid %u is turned away: %s", visitor->uid, why);
+	log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "uid %u is turned away: %s", visitor->uid, why);
 	if (message->type == MESSAGE_HOST_HELLO) {
 		refuse_host(visitor, STATUS_BUSY, why);
 		return;
@@ -294,7 +295,7 @@ static int on_first_frame(struct visitor *visitor, const struct message *message
 	if (is_host)
 		return hand_over(visitor, &message->host_hello);
 	conn_accept(visitor->conn);
-	conn_set_quota(visitor->conn, &visitor->server->refused);
+	conn_set_stranger(visitor->conn, true);
 	serve(visitor, &message->control, payload_bytes);
 	return 0;
 }
@@ -305,7 +306,7 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	bool is_first = !visitor->has_spoken;
 
 	if (message->type != MESSAGE_CONTROL && (!is_first || message->type != MESSAGE_HOST_HELLO)) {
-		log_limited(&visitor->server->refused, LOG_LEVEL_WARNING, "%s on the socket: %s was expected",
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "%s on the socket: %s was expected",
 			message_name(message->type), is_first ? "HostHello or Control" : "Control");
 		return -EPROTO;
 	}
@@ -423,7 +424,7 @@ static void make_room(struct server *server)
 	if (server->silent_count < SILENT_MAX)
 		return;
 	if (!server->is_crowd_told)
-		log_limited(&server->refused, LOG_LEVEL_WARNING,
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING,
 			"%s: %u connections have said nothing: the oldest are closed for new ones",
 			listener_address(server->listener), SILENT_MAX);
 	server->is_crowd_told = true;
@@ -454,7 +455,7 @@ static void on_visitor(void *arg, int fd, const char *from)
 	visitor->magic = VISITOR_MAGIC;
 	visitor->server = server;
 	visitor->conn = conn_new_plain(server->base, server->clock, fd, from, &conn_ops, visitor);
-	conn_set_quota(visitor->conn, &server->refused);
+	conn_set_stranger(visitor->conn, true);
 	visitor->uid = conn_credentials(visitor->conn, &peer) == 0 ? peer.uid : SERVER_ANYBODY;
 	timer_init(&visitor->idle, server->clock, on_idle, visitor);
 	make_room(server);

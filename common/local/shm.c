@@ -95,28 +95,28 @@ int shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes)
 	return error;
 }
 
-#define refuse(quota, ...) (log_limited((quota), LOG_LEVEL_WARNING, "shared memory refused: " __VA_ARGS__), -EPROTO)
+#define refuse(...) (log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "shared memory refused: " __VA_ARGS__), -EPROTO)
 
-int shm_accept(int fd, uint32_t slot_count, uint32_t slot_bytes, struct log_quota *quota, struct shm **out)
+int shm_accept(int fd, uint32_t slot_count, uint32_t slot_bytes, struct shm **out)
 {
 	size_t bytes = total_bytes(slot_count, slot_bytes);
 	if (fd < 0)
-		return refuse(quota, "no descriptor came with HostHello");
+		return refuse("no descriptor came with HostHello");
 	int seals = fcntl(fd, F_GET_SEALS);
 	if (seals < 0)
-		return refuse(quota, "the descriptor is not a memfd");
+		return refuse("the descriptor is not a memfd");
 	if ((seals & SEALS) != SEALS)
-		return refuse(quota, "not sealed against shrinking and growing (seals 0x%x)", (unsigned)seals);
+		return refuse("not sealed against shrinking and growing (seals 0x%x)", (unsigned)seals);
 	struct statfs file_system;
 	if (fstatfs(fd, &file_system) < 0 || file_system.f_type != TMPFS_MAGIC)
-		return refuse(quota, "a memfd of ordinary pages is needed");
+		return refuse("a memfd of ordinary pages is needed");
 	struct stat file;
 	if (fstat(fd, &file) < 0 || (size_t)file.st_size != bytes)
-		return refuse(quota, "its size is %lld bytes, HostHello says %u slots of %u bytes", (long long)file.st_size,
+		return refuse("its size is %lld bytes, HostHello says %u slots of %u bytes", (long long)file.st_size,
 			slot_count, slot_bytes);
 	int error = shm_map(fd, slot_count, slot_bytes, out);
 	if (error)
-		return refuse(quota, "it cannot be mapped for reading and writing: %s", strerror(-error));
+		return refuse("it cannot be mapped for reading and writing: %s", strerror(-error));
 	return 0;
 }
 

@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct log_quota;
 struct shm;
 
 /* Host: a new memfd, sealed against shrinking and growing, mapped. *fd is the caller's to close. */
@@ -18,9 +17,9 @@ int shm_create(uint32_t slot_count, uint32_t slot_bytes, struct shm **out, int *
 /* Host, before it names the slot in a request: the first bytes of it have memory from now on, so that nobody is killed
  * for want of it who writes there. Slots, and the rest of one, cost nothing until then. 0 or -errno. */
 int shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes);
-/* Primary: maps what a host sent, after checking type, seals and size; -EPROTO (logged within the quota, with the
+/* Primary: maps what a host sent, after checking type, seals and size; -EPROTO (logged as of a stranger, with the
  * reason) when something is wrong. The descriptor stays the caller's and may be closed at once. */
-int shm_accept(int fd, uint32_t slot_count, uint32_t slot_bytes, struct log_quota *quota, struct shm **out);
+int shm_accept(int fd, uint32_t slot_count, uint32_t slot_bytes, struct shm **out);
 struct shm *shm_ref(struct shm *shm);
 void shm_unref(struct shm *shm); /* NULL is fine */
 void *shm_slot(const struct shm *shm, uint32_t slot); /* slot < slot_count (asserted) */

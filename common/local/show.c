@@ -146,8 +146,8 @@ json_t *show_rate(const struct rate *rate)
 	return json;
 }
 
-json_t *show_daemon(const char *name, const struct daemon_settings *settings, const char *key, int64_t uptime_ms,
-	const struct post *post)
+json_t *show_daemon(const char *name, const struct daemon_settings *settings, unsigned device_count, const char *key,
+	int64_t uptime_ms, const struct post *post)
 {
 	json_t *json = json_object();
 
@@ -158,7 +158,7 @@ json_t *show_daemon(const char *name, const struct daemon_settings *settings, co
 	show_set_text(json, "config", settings->path);
 	show_set_text(json, "key", key);
 	show_set_text(json, "socket", settings->socket);
-	show_set_count(json, "devices", settings->device_count);
+	show_set_count(json, "devices", device_count);
 	json_object_set_new(json, "errors", show_error_counts(post));
 	show_set_count(json, "errors_total", post_total(post));
 	return json;

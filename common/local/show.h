@@ -30,8 +30,8 @@ json_t *show_rate(const struct rate *rate);
 json_t *show_volume(const struct volume_info *info);
 /* What the status of both daemons begins with: {"format","daemon","version","uptime_seconds","config","key","socket",
  * "devices","errors","errors_total"}. */
-json_t *show_daemon(const char *name, const struct daemon_settings *settings, const char *key, int64_t uptime_ms,
-	const struct post *post);
+json_t *show_daemon(const char *name, const struct daemon_settings *settings, unsigned device_count, const char *key,
+	int64_t uptime_ms, const struct post *post);
 /* The counts of a disk adapter. */
 json_t *show_da(unsigned threads, unsigned extra_threads, unsigned queued, unsigned running, unsigned abandoned,
 	const struct histogram *read_times);

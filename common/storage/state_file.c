@@ -120,6 +120,20 @@ static int open_folder(const char *path)
 	return fd;
 }
 
+int state_make_folder(const char *path)
+{
+	int above, rc;
+
+	if (mkdir(path, 0700) != 0)
+		return errno == EEXIST ? 0 : -errno;
+	above = open_folder(path);
+	if (above < 0)
+		return above;
+	rc = fsync(above) != 0 ? -errno : 0;
+	close(above);
+	return rc;
+}
+
 static int write_all(int fd, const uint8_t *bytes, size_t count)
 {
 	while (count > 0) {

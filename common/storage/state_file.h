@@ -34,6 +34,9 @@ int state_write(const char *path, const uint8_t *file, size_t file_bytes);
 /* All of the file, to be freed: 0, -ENOENT, -EFBIG (more than bytes_max), or another -errno. */
 int state_read(const char *path, size_t bytes_max, uint8_t **file, size_t *file_bytes);
 
+/* Makes the folder, mode 0700, unless it is there; its name reaches the disk. Not the folders above. 0 or -errno. */
+int state_make_folder(const char *path);
+
 /* Takes PATH.lock, so that no other process has it: a descriptor to be closed, -EBUSY, or another -errno. The lock file
  * stays. */
 int state_lock(const char *path);

@@ -130,9 +130,11 @@ void conn_end(struct conn *conn, enum conn_end how, const char *format, ...)
 	va_end(args);
 	if (how == END_FAILED && conn->is_quiet)
 		log_debug("%s: %s", conn->name, conn->reason);
+	else if (how == END_FAILED && conn->is_stranger)
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "%s: %s", conn->name, conn->reason);
 	else if (how == END_FAILED)
-		log_limited(conn->quota, LOG_LEVEL_WARNING, "%s: %s", conn->name, conn->reason);
-	else if (how == END_CLEAN && conn->quota == NULL)
+		log_warning("%s: %s", conn->name, conn->reason);
+	else if (how == END_CLEAN && !conn->is_stranger)
 		log_info("%s: %s", conn->name, conn->reason);
 	set_state(conn, CONN_CLOSED, conn->reason);
 	stop(conn);
@@ -422,9 +424,9 @@ void conn_finish(struct conn *conn, const char *reason)
 	schedule(conn);
 }
 
-void conn_set_quota(struct conn *conn, struct log_quota *quota)
+void conn_set_stranger(struct conn *conn, bool is_stranger)
 {
-	conn->quota = quota;
+	conn->is_stranger = is_stranger;
 }
 
 void conn_set_quiet(struct conn *conn)
@@ -434,7 +436,7 @@ void conn_set_quiet(struct conn *conn)
 
 void conn_accept(struct conn *conn)
 {
-	conn->quota = NULL;
+	conn->is_stranger = false;
 	conn->is_quiet = false;
 	timer_cancel(&conn->hello_deadline);
 	reader_set_message_bytes_max(conn->reader, FRAME_MESSAGE_BYTES_MAX);
@@ -472,6 +474,11 @@ const char *conn_peer_key(const struct conn *conn)
 void *conn_peer(const struct conn *conn)
 {
 	return transport_peer(conn->transport);
+}
+
+void *conn_admit_again(const struct conn *conn, const struct tls_context *context)
+{
+	return transport_admit_again(conn->transport, context);
 }
 
 void conn_set_owner(struct conn *conn, const struct conn_ops *ops, void *arg)

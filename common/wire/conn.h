@@ -21,8 +21,8 @@
 struct clock;
 struct conn;
 struct event_base;
-struct log_quota;
 struct tls;
+struct tls_context;
 
 struct conn_ops {
 	/* The transport is ready: TLS handshake done and the peer's key let in. Plain: at the first loop pass. */
@@ -50,9 +50,9 @@ void conn_free(struct conn *conn);
  * why; every other end is logged here, in one line. */
 void conn_finish(struct conn *conn, const char *reason);
 
-/* From somebody who may come as often as he likes: a failure is logged within the quota, and a clean end only to those
- * who debug. Until conn_accept, or NULL. */
-void conn_set_quota(struct conn *conn, struct log_quota *quota);
+/* From somebody who may come as often as he likes: failures are logged within LOG_STRANGER_LINES, and a clean end not at
+ * all. Until conn_accept, or false. */
+void conn_set_stranger(struct conn *conn, bool is_stranger);
 /* Its owner tells a failure, where it is news: until conn_accept none is logged here but for those who debug. */
 void conn_set_quiet(struct conn *conn);
 /* The peer's Hello was accepted: the hello deadline ends, messages may be 16 KiB. */
@@ -78,6 +78,7 @@ int conn_take_fd(struct conn *conn);
 
 const char *conn_peer_key(const struct conn *conn); /* TLS: "sha256:…" after up; plain: "" */
 void *conn_peer(const struct conn *conn);           /* TLS: what admit returned, after up; plain: NULL */
+void *conn_admit_again(const struct conn *conn, const struct tls_context *context); /* TLS: see tls_admit_again */
 /* From a callback of the present owner: the rest of the connection is another's. No payload may be on its way. */
 void conn_set_owner(struct conn *conn, const struct conn_ops *ops, void *arg);
 /* Plain only: who is at the other end (SO_PEERCRED). 0 or -errno. */

@@ -42,7 +42,7 @@ struct conn {
 	size_t pass_bytes;     /* read, and written, in one call from the loop */
 	size_t burst_bytes;    /* that may be written in spite of pass_bytes */
 	int fd_error;          /* errno of a descriptor that could not be duplicated for sending */
-	struct log_quota *quota; /* of its failure; NULL: none */
+	bool is_stranger; /* see conn_set_stranger */
 	bool is_quiet;           /* its owner tells a failure */
 	struct timer hello_deadline, stall_deadline, ping_timer;
 	uint64_t stall_sent_bytes;    /* on the wire when the stall deadline was set */

@@ -70,12 +70,18 @@ enum control_verb {
 	VERB_PROBE = 8,
 	VERB_TRACKS = 9,
 	VERB_PROOF = 10,
+	VERB_REPORTS = 11,
+	VERB_REPORT = 12,
+	VERB_LOG_LEVEL = 13,
 	VERB_COUNT
 };
 
 enum tracks_action { TRACKS_UNSET = 0, TRACKS_LIST = 1, TRACKS_MARK = 2, TRACKS_CLEAR = 3, TRACKS_ACTION_COUNT };
 
-enum record { RECORD_UNSET = 0, RECORD_LEDGER = 1, RECORD_INVALID = 2, RECORD_LAYOUT = 3, RECORD_COUNT };
+enum record { RECORD_UNSET = 0, RECORD_LEDGER = 1, RECORD_INVALID = 2, RECORD_LAYOUT = 3, RECORD_REPORT = 4,
+	RECORD_COUNT };
+
+#define REPORT_BYTES_MAX (512u * KIB) /* of a record REPORT: an answer to Control has room for it */
 
 /* Feature bits of Hello and HelloReply. */
 #define FEATURE_INVALID 1u /* Invalid; Reserve.exclusive */
@@ -314,6 +320,8 @@ struct msg_control {
 	uint64_t reads_per_s;
 	enum tracks_action action;
 	uint64_t first_track;
+	uint64_t report;
+	uint32_t log_level; /* 0, or 1 more than enum log_level */
 };
 
 struct msg_control_reply {

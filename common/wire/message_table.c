@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "ra.pb-c.h"
 
 #define SAME(ours, generated) static_assert((unsigned)(ours) == (unsigned)(generated), #ours)
@@ -35,11 +36,11 @@ SAME(STATUS_VOLUME_CHANGED, RA__STATUS__STATUS_VOLUME_CHANGED);
 SAME(STATUS_COUNT, RA__STATUS__STATUS_VOLUME_CHANGED + 1);
 SAME(VERB_STATUS, RA__VERB__VERB_STATUS);
 SAME(VERB_LIMIT, RA__VERB__VERB_LIMIT);
-SAME(VERB_COUNT, RA__VERB__VERB_PROOF + 1);
+SAME(VERB_COUNT, RA__VERB__VERB_LOG_LEVEL + 1);
 SAME(TRACKS_LIST, RA__TRACKS_ACTION__TRACKS_ACTION_LIST);
 SAME(TRACKS_ACTION_COUNT, RA__TRACKS_ACTION__TRACKS_ACTION_CLEAR + 1);
 SAME(RECORD_LEDGER, RA__RECORD__RECORD_LEDGER);
-SAME(RECORD_COUNT, RA__RECORD__RECORD_LAYOUT + 1);
+SAME(RECORD_COUNT, RA__RECORD__RECORD_REPORT + 1);
 SAME(SCOPE_TOTAL, RA__SCOPE__SCOPE_TOTAL);
 SAME(SCOPE_DEVICE, RA__SCOPE__SCOPE_DEVICE);
 SAME(SCOPE_PEER, RA__SCOPE__SCOPE_PEER);
@@ -291,7 +292,7 @@ static const struct message_field host_load_fields[] = {
 
 static const struct message_field host_save_fields[] = {
 	U32(msg_host_save, tag),
-	NUMBER(msg_host_save, record, RECORD_LEDGER, RECORD_INVALID),
+	NUMBER(msg_host_save, record, RECORD_LEDGER, RECORD_COUNT - 1),
 };
 
 static const struct message_field host_record_reply_fields[] = {
@@ -325,6 +326,8 @@ static const struct message_field control_fields[] = {
 	U64(msg_control, reads_per_s),
 	NUMBER(msg_control, action, 0, TRACKS_ACTION_COUNT - 1),
 	U64(msg_control, first_track),
+	U64(msg_control, report),
+	NUMBER(msg_control, log_level, 0, LOG_LEVEL_COUNT),
 };
 
 static const struct message_field control_reply_fields[] = {

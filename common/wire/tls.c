@@ -349,6 +349,17 @@ int tls_update_key(struct tls *tls)
 	return rc == 1 ? 0 : write_result(tls, rc, errno);
 }
 
+void *tls_admit_again(const struct tls *tls, const struct tls_context *context)
+{
+	struct tls_proof proof = { .certificate = SSL_get0_peer_certificate(tls->ssl) };
+
+	if (tls->peer == NULL || proof.certificate == NULL)
+		return NULL;
+	if (context->has_ca)
+		proof.is_from_ca = tls_trust_verify_again(SSL_CTX_get_cert_store(context->ssl), tls->ssl);
+	return context->admit(context->admit_arg, tls->peer_key, &proof);
+}
+
 bool tls_wants_write(const struct tls *tls)
 {
 	return tls->wants_write;

@@ -28,6 +28,8 @@ int tls_identity_from_pem(const char *pem, struct tls_identity **out);
 /* The same from a file. -EACCES when anybody but its owner may read or change it, -ELOOP for a symbolic link; why has
  * words that name the file. A certificate of a CA that is out of date, or will be in 30 days, is warned of (logged). */
 int tls_identity_from_file(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1]);
+/* Warns (logged) when its certificate, of a CA, ended or will in 30 days, or is not valid yet. */
+void tls_identity_warn_of_dates(const struct tls_identity *identity, const char *path);
 /* A new file of mode 0600; -EEXIST when there is one. When it cannot be written whole it is removed. */
 int tls_identity_to_file(const struct tls_identity *identity, const char *path);
 /* Key and certificate as PEM text, at most IDENTITY_PEM_BYTES_MAX with the NUL; cleared and freed by the caller. */
@@ -72,6 +74,10 @@ ssize_t tls_write(struct tls *tls, const void *data, size_t bytes);
 int tls_flush(struct tls *tls);
 /* New sending key (KeyUpdate); only between writes that were taken. Buffered, like tls_write. */
 int tls_update_key(struct tls *tls);
+
+/* What the admit of this context says of the peer whose handshake is over, by what it proved then and by the context's
+ * CA; NULL also before. The session stays as it is. */
+void *tls_admit_again(const struct tls *tls, const struct tls_context *context);
 
 bool tls_wants_write(const struct tls *tls);
 /* There are bytes that were read from the descriptor and not yet by tls_read: no event will come for them. */

@@ -103,8 +103,9 @@ static void print_time(const ASN1_TIME *time, char text[16])
 }
 
 /* A certificate that signed itself proves nothing, so its dates do not matter. */
-static void warn_of_dates(const char *path, X509 *certificate)
+void tls_identity_warn_of_dates(const struct tls_identity *identity, const char *path)
 {
+	X509 *certificate = identity->certificate;
 	const ASN1_TIME *begin = X509_get0_notBefore(certificate), *end = X509_get0_notAfter(certificate);
 	char text[16];
 	int days, seconds;
@@ -133,7 +134,7 @@ int tls_identity_from_file(const char *path, struct tls_identity **out, char why
 		return rc;
 	rc = tls_identity_parse(text, out, reason);
 	if (rc == 0)
-		warn_of_dates(path, (*out)->certificate);
+		tls_identity_warn_of_dates(*out, path);
 	else
 		snprintf(why, DETAIL_MAX + 1, "%s: %.200s", path, reason);
 	explicit_bzero(text, FILE_BYTES_MAX);

@@ -97,6 +97,23 @@ bool tls_trust_verify(X509_STORE_CTX *store, int *verdict)
 	return ok && *verdict == X509_V_OK;
 }
 
+bool tls_trust_verify_again(X509_STORE *store, const SSL *session)
+{
+	X509_STORE_CTX *context = X509_STORE_CTX_new();
+	bool ok;
+	int verdict;
+
+	if (context == NULL || X509_STORE_CTX_init(context, store, SSL_get0_peer_certificate(session),
+		    SSL_get_peer_cert_chain(session)) != 1)
+		log_abort("TLS: no memory for a verification");
+	/* As the handshake does: what the certificate is for, and how strong it must be. */
+	X509_STORE_CTX_set_default(context, SSL_is_server(session) ? "ssl_client" : "ssl_server");
+	X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(context), SSL_get_security_level(session));
+	ok = tls_trust_verify(context, &verdict);
+	X509_STORE_CTX_free(context);
+	return ok;
+}
+
 int tls_trust_alert(int verdict)
 {
 	switch (verdict) {

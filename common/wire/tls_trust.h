@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include "wire/tls.h"
@@ -20,6 +21,8 @@ struct tls_proof {
 int tls_trust_load(const char *path, X509_STORE **out, char why[DETAIL_MAX + 1]);
 /* The peer's certificate comes from such a CA and is in date; *verdict is the X509_V_ code. */
 bool tls_trust_verify(X509_STORE_CTX *store, int *verdict);
+/* The same of the peer of a session whose handshake is over. */
+bool tls_trust_verify_again(X509_STORE *store, const SSL *session);
 /* The X509_V_ code that makes OpenSSL send the alert for a peer that is not let in. */
 int tls_trust_alert(int verdict);
 

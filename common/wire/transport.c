@@ -236,6 +236,11 @@ void *transport_peer(const struct transport *transport)
 	return transport->tls != NULL ? tls_peer(transport->tls) : NULL;
 }
 
+void *transport_admit_again(const struct transport *transport, const struct tls_context *context)
+{
+	return tls_admit_again(transport->tls, context);
+}
+
 const char *transport_error(const struct transport *transport)
 {
 	return transport->tls != NULL ? tls_error(transport->tls) : transport->error;

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 struct tls;
+struct tls_context;
 struct transport;
 
 /* Both make the descriptors non-blocking and take them, and tls, over. */
@@ -35,6 +36,7 @@ bool transport_has_pending(const struct transport *transport);
 int transport_take_fd(struct transport *transport);
 const char *transport_peer_key(const struct transport *transport);
 void *transport_peer(const struct transport *transport); /* see tls_peer */
+void *transport_admit_again(const struct transport *transport, const struct tls_context *context); /* of TLS */
 const char *transport_error(const struct transport *transport);
 uint64_t transport_wire_bytes(const struct transport *transport);
 uint64_t transport_sent_bytes(const struct transport *transport);

@@ -35,6 +35,7 @@
 #define EXIT_LOST 4
 /* A signal to the whole process group ends the daemons too; it must be seen here before the loss that follows. */
 #define LOST_DELAY_MS 100
+#define KEEP_TIMEOUT_MS 15000 /* for what the primary does with the report, and for LAYOUT before */
 
 struct compare {
 	uint32_t magic;
@@ -52,7 +53,9 @@ struct compare {
 	bool was_signalled;
 	bool is_link_down;
 	int64_t link_down_ms; /* since */
-	bool is_loading; /* the engine is done, the record LAYOUT is awaited */
+	bool is_ending; /* the engine is done: what is awaited, LAYOUT and REPORT, is not for the result */
+	struct timer keep_timer;
+	char kept_why[DETAIL_MAX + 1]; /* why the report is not kept; "": it is, or need not be */
 	struct where *where; /* NULL: no differences, or nobody wants to know */
 };
 
@@ -91,7 +94,7 @@ static void on_lost_timer(void *arg)
 {
 	struct compare *compare = compare_of(arg);
 
-	if (compare->is_loading) {
+	if (compare->is_ending) {
 		daemon_stop(compare->daemon, 0); /* the result is there */
 		return;
 	}
@@ -140,6 +143,50 @@ static void on_pass(void *arg, const struct report *report, uint64_t pass)
 	}
 }
 
+static void on_kept(void *arg, const struct msg_host_record_reply *reply, const uint8_t *record, uint32_t bytes)
+{
+	struct compare *compare = compare_of(arg);
+
+	(void)record, (void)bytes;
+	snprintf(compare->kept_why, sizeof(compare->kept_why), "%s", reply->status == STATUS_OK ? "" :
+		status_words(reply->status, reply->detail));
+	daemon_stop(compare->daemon, 0);
+}
+
+static void on_keep_timer(void *arg)
+{
+	struct compare *compare = compare_of(arg);
+
+	snprintf(compare->kept_why, sizeof(compare->kept_why), "the primary does not answer within %d s",
+		KEEP_TIMEOUT_MS / 1000);
+	daemon_stop(compare->daemon, 0);
+}
+
+/* The primary of a device keeps the report. Nothing that comes of it changes the result. */
+static void keep_report(struct compare *compare)
+{
+	size_t bytes;
+	char *text = report_dump_json(engine_report(compare->engine), compare->where, engine_passes(compare->engine),
+		REPORT_BYTES_MAX, &bytes);
+
+	snprintf(compare->kept_why, sizeof(compare->kept_why), "%s", text ? "the connection to ra-primaryd has ended" :
+		"it is too long");
+	if (text)
+		client_save(compare->client, RECORD_REPORT, (const uint8_t *)text, (uint32_t)bytes, on_kept, compare);
+	else
+		daemon_stop(compare->daemon, 0);
+	free(text);
+}
+
+/* What is known of the result is known. */
+static void end(struct compare *compare)
+{
+	if (compare->options.form == FORM_DEVICE)
+		keep_report(compare);
+	else
+		daemon_stop(compare->daemon, 0);
+}
+
 static void on_layout(void *arg, const struct msg_host_record_reply *reply, const uint8_t *record,
 	uint32_t bytes)
 {
@@ -158,22 +205,28 @@ static void on_layout(void *arg, const struct msg_host_record_reply *reply, cons
 		if (range->state == REPORT_DIFFERENT)
 			where_note(compare->where, range->offset_bytes, range->length_bytes);
 	}
-	daemon_stop(compare->daemon, 0);
+	end(compare);
 }
 
-/* What differs is looked for in the local volume, if that is going to be printed. */
+/* What differs is looked for in the local volume, if that is going to be printed or kept. */
 static void on_done(void *arg)
 {
 	struct compare *compare = compare_of(arg);
 	const struct report *report = engine_report(compare->engine);
 
-	if (!report || report_figures(report)->tracks[REPORT_DIFFERENT] == 0 || compare->is_lost ||
-		compare->options.quiet) {
+	bool is_device = compare->options.form == FORM_DEVICE;
+
+	if (!report || compare->is_lost) {
 		daemon_stop(compare->daemon, 0);
 		return;
 	}
-	compare->is_loading = true;
-	client_load(compare->client, RECORD_LAYOUT, on_layout, compare);
+	compare->is_ending = true;
+	if (is_device)
+		timer_set(&compare->keep_timer, KEEP_TIMEOUT_MS);
+	if (report_figures(report)->tracks[REPORT_DIFFERENT] > 0 && (is_device || !compare->options.quiet))
+		client_load(compare->client, RECORD_LAYOUT, on_layout, compare);
+	else
+		end(compare);
 }
 
 static const struct engine_ops engine_ops = { .pass = on_pass, .done = on_done };
@@ -182,7 +235,7 @@ static void on_end_signal(int signal_number, void *arg)
 {
 	struct compare *compare = compare_of(arg);
 
-	if (compare->is_loading) {
+	if (compare->is_ending) {
 		daemon_stop(compare->daemon, 0);
 		return;
 	}
@@ -284,6 +337,7 @@ static int build(struct compare *compare, char why[PAIR_WHY_BYTES])
 	compare->daemon = daemon_new();
 	clock = daemon_clock(compare->daemon);
 	timer_init(&compare->lost_timer, clock, on_lost_timer, compare);
+	timer_init(&compare->keep_timer, clock, on_keep_timer, compare);
 	/* A signal that comes before the loop runs is seen by it. */
 	daemon_on_signal(compare->daemon, SIGINT, on_end_signal, compare);
 	daemon_on_signal(compare->daemon, SIGTERM, on_end_signal, compare);
@@ -323,6 +377,7 @@ static void destroy(struct compare *compare)
 	pair_free(compare->pair);
 	shm_unref(compare->shm);
 	timer_cancel(&compare->lost_timer);
+	timer_cancel(&compare->keep_timer);
 	daemon_free(compare->daemon);
 }
 
@@ -360,8 +415,10 @@ static int print_result(const struct compare *compare)
 		return fail(&compare->options, exit_code, text);
 	if (error[0])
 		log_error("%s", text);
+	if (compare->kept_why[0])
+		log_warning("this report is not kept for ra-ctl report: %s", compare->kept_why);
 	if (compare->options.json)
-		report_print_json(report, compare->where, engine_passes(engine), stdout);
+		report_print_json(report, compare->where, engine_passes(engine), SIZE_MAX, stdout);
 	else if (!compare->options.quiet)
 		report_print_text(report, compare->where, engine_passes(engine), stdout);
 	return flush_output(exit_code);

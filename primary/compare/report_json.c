@@ -18,6 +18,8 @@
 #include "primary/compare/report.h"
 #include "primary/compare/where.h"
 
+#define RANGE_BYTES_MIN 64u
+
 static json_t *json_count(uint64_t value)
 {
 	return json_integer((json_int_t)value);
@@ -126,7 +128,7 @@ static json_t *json_reserved(const struct report_figures *figures)
 	return json_string(figures->setup.reserve == RESERVE_RA ? "ra" : "exclusive");
 }
 
-static json_t *json_figures(const struct report *report, uint64_t passes)
+static json_t *json_figures(const struct report *report, uint64_t passes, uint64_t ranges_omitted)
 {
 	const struct report_figures *figures = report_figures(report);
 	const struct report_setup *setup = &figures->setup;
@@ -162,8 +164,8 @@ static json_t *json_figures(const struct report *report, uint64_t passes)
 	json_object_set_new(json, "reserved", json_reserved(figures));
 	json_object_set_new(json, "link", json_link(figures));
 	json_object_set_new(json, "errors", json_errors(report_post(report)));
-	if (figures->ranges_omitted > 0)
-		json_object_set_new(json, "ranges_omitted", json_count(figures->ranges_omitted));
+	if (ranges_omitted > 0)
+		json_object_set_new(json, "ranges_omitted", json_count(ranges_omitted));
 	return json;
 }
 
@@ -177,9 +179,8 @@ static void print_json_difference(const struct report_range *range, FILE *out)
 		fputs(", \"invalid\": true", out);
 }
 
-static void print_json_ranges(const struct report *report, const struct where *where, FILE *out)
+static void print_json_ranges(const struct report *report, const struct where *where, size_t count, FILE *out)
 {
-	size_t count = report_figures(report)->range_count;
 	struct where_place place;
 
 	fputs(",\n \"ranges\": [", out);
@@ -199,9 +200,12 @@ static void print_json_ranges(const struct report *report, const struct where *w
 	fputs(count > 0 ? "\n ]" : "]", out);
 }
 
-void report_print_json(const struct report *report, const struct where *where, uint64_t passes, FILE *out)
+void report_print_json(const struct report *report, const struct where *where, uint64_t passes, size_t ranges_max,
+	FILE *out)
 {
-	json_t *json = json_figures(report, passes);
+	const struct report_figures *figures = report_figures(report);
+	size_t count = figures->range_count < ranges_max ? figures->range_count : ranges_max;
+	json_t *json = json_figures(report, passes, figures->ranges_omitted + figures->range_count - count);
 	char *text;
 
 	json_object_set_new(json, "next", where ? where_commands(where) : json_array());
@@ -210,10 +214,31 @@ void report_print_json(const struct report *report, const struct where *where, u
 	assert(text);
 	fputc('{', out);
 	fwrite(text, 1, strlen(text) - 1, out);
-	print_json_ranges(report, where, out);
+	print_json_ranges(report, where, count, out);
 	fputs("\n}\n", out);
 	free(text);
 	json_decref(json);
+}
+
+char *report_dump_json(const struct report *report, const struct where *where, uint64_t passes, size_t bytes_max,
+	size_t *bytes)
+{
+	size_t ranges_max = bytes_max / RANGE_BYTES_MIN;
+	char *text = NULL;
+	FILE *out;
+
+	do {
+		free(text);
+		out = open_memstream(&text, bytes);
+		assert(out);
+		report_print_json(report, where, passes, ranges_max, out);
+		fclose(out);
+		if (*bytes <= bytes_max)
+			return text;
+		ranges_max /= 2;
+	} while (ranges_max > 0);
+	free(text);
+	return NULL;
 }
 
 void report_print_json_error(const char *text, FILE *out)

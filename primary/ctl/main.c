@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ra-ctl: looks into a daemon of this host. Each verb is one question, whose answer is printed as it came (--json) or
- * as a table; keygen asks nobody; check, metrics and tracks have their own files. One thread.
+ * as a table; keygen asks nobody; check, metrics, tracks and report have their own files. One thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "primary/ctl/keygen.h"
 #include "primary/ctl/metrics.h"
 #include "primary/ctl/options.h"
+#include "primary/ctl/report.h"
 #include "primary/ctl/show.h"
 #include "primary/ctl/tracks.h"
 #include "primary/ctl/words.h"
@@ -30,6 +31,7 @@ static const struct {
 	[CTL_LINKS] = { VERB_LINKS, ctl_show_links },
 	[CTL_LIMIT] = { VERB_LIMIT, ctl_show_limit },
 	[CTL_PROOF] = { VERB_PROOF, ctl_show_proof },
+	[CTL_LOG_LEVEL] = { VERB_LOG_LEVEL, ctl_show_log_level },
 };
 
 static enum ctl_exit ask_and_show(const struct ctl_options *options)
@@ -41,6 +43,7 @@ static enum ctl_exit ask_and_show(const struct ctl_options *options)
 		.bytes_per_s = options->bytes_per_s,
 		.sets_reads = options->sets_reads,
 		.reads_per_s = options->reads_per_s,
+		.log_level = options->log_level,
 	};
 	json_t *answer;
 	enum ctl_exit code;
@@ -68,6 +71,8 @@ static enum ctl_exit run(const struct ctl_options *options)
 		return ctl_run_metrics(options);
 	case CTL_TRACKS:
 		return ctl_run_tracks(options);
+	case CTL_REPORT:
+		return ctl_run_report(options);
 	default:
 		return ask_and_show(options);
 	}

@@ -11,12 +11,13 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/log.h"
 
 #define READS_MAX 1000000000u
 
 const char ctl_help[] =
 	"Usage: ra-ctl [OPTION]... VERB [ARGUMENT]...\n"
-	"Look into ra-primaryd or ra-secondaryd, whichever runs on this host, or change its limits and invalid tracks.\n"
+	"Look into ra-primaryd or ra-secondaryd, whichever runs on this host, or change what may change while it runs.\n"
 	"\n"
 	"  keygen --out FILE NAME   make the key of host NAME, print what the other host needs (asks no daemon)\n"
 	"  check [DEVICE]           does everything fit, and how fast is it; changes nothing\n"
@@ -28,6 +29,9 @@ const char ctl_help[] =
 	"  links                    who is connected\n"
 	"  proof DEVICE             how long ago what of it was proven identical (ra-primaryd)\n"
 	"  metrics [--write FILE]   all of it for Prometheus\n"
+	"  report list [DEVICE]     the reports of the last runs (ra-primaryd)\n"
+	"  report show DEVICE [NUMBER]      one of them: the newest\n"
+	"  report diff DEVICE [OLD [NEW]]   what is newly different, and what is identical again\n"
 	"  limit                    the limits\n"
 	"  limit total RATE         change one until the daemon ends: bytes per second, such as 100M, or none\n"
 	"  limit device NAME RATE\n"
@@ -37,6 +41,7 @@ const char ctl_help[] =
 	"  tracks DEVICE clear RANGES   or: clear all\n"
 	"  tracks DEVICE import FILE    marks those in FILE, one range a line; - is standard input\n"
 	"  tracks DEVICE export         prints such a file\n"
+	"  log-level [LEVEL]        what is logged; LEVEL, until the daemon ends: error, warning, info or debug\n"
 	"\n"
 	"  --socket PATH            of the daemon (/run/ra/primary.sock; where that is not, /run/ra/secondary.sock)\n"
 	"  --json                   print the answer as JSON\n"
@@ -64,7 +69,7 @@ static const char *const verbs[CTL_VERB_COUNT] = {
 	[CTL_KEYGEN] = "keygen",   [CTL_CHECK] = "check",   [CTL_STATUS] = "status", [CTL_DEVICES] = "devices",
 	[CTL_JOBS] = "jobs",	   [CTL_ERRORS] = "errors", [CTL_CACHE] = "cache",   [CTL_LINKS] = "links",
 	[CTL_LIMIT] = "limit",	   [CTL_TRACKS] = "tracks", [CTL_PROOF] = "proof",
-	[CTL_METRICS] = "metrics",
+	[CTL_METRICS] = "metrics", [CTL_REPORT] = "report", [CTL_LOG_LEVEL] = "log-level",
 };
 
 /* For "return": false, after writing why. */
@@ -162,6 +167,58 @@ static bool take_tracks(struct ctl_options *options, int count, char *const word
 	return refuse(why, "'%.80s': expected tracks DEVICE list, mark, clear, import or export", words[1]);
 }
 
+static bool take_number(uint64_t *number, const char *word, char *why)
+{
+	size_t digits = strspn(word, "0123456789");
+
+	*number = strtoull(word, NULL, 10);
+	if (digits == 0 || digits > 10 || word[digits] != '\0' || *number == 0)
+		return refuse(why, "'%.80s' is no number of a report: expected one that report list shows", word);
+	return true;
+}
+
+static bool take_report(struct ctl_options *options, int count, char *const words[], char *why)
+{
+	static const struct {
+		const char *name, *form;
+		int words_min, words_max;
+	} actions[] = {
+		[CTL_REPORT_LIST] = { "list", "report list [DEVICE]", 0, 1 },
+		[CTL_REPORT_SHOW] = { "show", "report show DEVICE [NUMBER]", 1, 2 },
+		[CTL_REPORT_DIFF] = { "diff", "report diff DEVICE [OLD [NEW]]", 1, 3 },
+	};
+	unsigned action = 0;
+
+	while (count > 0 && action < 3 && strcmp(words[0], actions[action].name) != 0)
+		action++;
+	if (count == 0 || action == 3)
+		return refuse(why, "expected: report list [DEVICE], report show DEVICE [NUMBER] or report diff DEVICE "
+			"[OLD [NEW]]");
+	count--;
+	words++;
+	if (count < actions[action].words_min || count > actions[action].words_max)
+		return refuse(why, "expected: %s", actions[action].form);
+	options->report = (enum ctl_report)action;
+	if (count > 0 && !take_name(options, "device", words[0], why))
+		return false;
+	for (int i = 1; i < count; i++)
+		if (!take_number(&options->reports[i - 1], words[i], why))
+			return false;
+	return true;
+}
+
+static bool take_log_level(struct ctl_options *options, int count, char *const words[], char *why)
+{
+	if (count > 1)
+		return refuse(why, "log-level takes one level at most");
+	for (unsigned level = 0; count == 1 && level < LOG_LEVEL_COUNT; level++)
+		if (strcmp(words[0], log_level_name((enum log_level)level)) == 0)
+			options->log_level = level + 1;
+	if (count == 1 && options->log_level == 0)
+		return refuse(why, "'%.80s' is no log level: expected error, warning, info or debug", words[0]);
+	return true;
+}
+
 static bool take_verb(struct ctl_options *options, int count, char *const words[], char *why)
 {
 	if (count == 0)
@@ -202,6 +259,10 @@ static bool take_verb(struct ctl_options *options, int count, char *const words[
 		return count == 0 || refuse(why, "metrics takes no argument");
 	case CTL_TRACKS:
 		return take_tracks(options, count, words, why);
+	case CTL_REPORT:
+		return take_report(options, count, words, why);
+	case CTL_LOG_LEVEL:
+		return take_log_level(options, count, words, why);
 	default:
 		return count == 0 || refuse(why, "%s takes no argument", verbs[options->verb]);
 	}

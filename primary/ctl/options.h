@@ -25,10 +25,14 @@ enum ctl_verb {
 	CTL_TRACKS,
 	CTL_PROOF,
 	CTL_METRICS,
+	CTL_REPORT,
+	CTL_LOG_LEVEL,
 	CTL_VERB_COUNT
 };
 
 enum ctl_tracks { CTL_TRACKS_LIST, CTL_TRACKS_MARK, CTL_TRACKS_CLEAR, CTL_TRACKS_IMPORT, CTL_TRACKS_EXPORT };
+
+enum ctl_report { CTL_REPORT_LIST, CTL_REPORT_SHOW, CTL_REPORT_DIFF };
 
 enum ctl_exit {
 	CTL_GOOD = 0,
@@ -50,6 +54,9 @@ struct ctl_options {
 	uint64_t bytes_per_s, reads_per_s; /* 0: none */
 	enum ctl_tracks tracks;
 	const char *tracks_text; /* mark, clear: ranges; import: a file */
+	enum ctl_report report;
+	uint64_t reports[2];     /* show: one; diff: the older and the newer; 0: not given */
+	uint32_t log_level;      /* 1 more than enum log_level; 0: show it */
 };
 
 enum ctl_result { CTL_RUN, CTL_HELP, CTL_VERSION, CTL_BAD };

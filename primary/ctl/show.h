@@ -16,5 +16,6 @@ void ctl_show_cache(const json_t *answer, FILE *out);
 void ctl_show_links(const json_t *answer, FILE *out);
 void ctl_show_limit(const json_t *answer, FILE *out);
 void ctl_show_proof(const json_t *answer, FILE *out);
+void ctl_show_log_level(const json_t *answer, FILE *out);
 
 #endif

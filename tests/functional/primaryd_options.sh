@@ -67,7 +67,7 @@ done
 expect 1 --config "$T/a.conf" # a second one
 says 'a\.sock'
 kill -HUP "${daemon[a]}"
-until_true grep -q SIGHUP a.log
+until_true grep -q 'read again: 1 device, 1 peer' a.log
 kill -USR2 "${daemon[a]}"
 until_true grep -q 'local device v' a.log
 stop a KILL

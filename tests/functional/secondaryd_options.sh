@@ -85,7 +85,7 @@ expect 1 --config "$T/second.conf"
 says 'b\.sock.*in use'
 answers b || die "the first one does not answer any more"
 kill -HUP "${daemon[b]}"
-until_true grep -q SIGHUP b.log
+until_true grep -q 'read again: [0-9]* devices*, [0-9]* peers*' b.log
 kill -USR2 "${daemon[b]}"
 until_true grep -q 'info: cache: slots' b.log
 answers b || die "it has ended"

@@ -49,6 +49,12 @@ struct target {
 	struct host *host; /* NULL when gone */
 };
 
+static const struct primary_device *find_device(void *arg, const char *name)
+{
+	const struct primary_device *device = arg;
+	return strcmp(name, device->name) == 0 ? device : NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static int op_open(void *arg, struct volume_info *info)
@@ -339,8 +345,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		.base = target->base,
 		.clock = target->clock,
 		.throttle = target->throttle,
-		.devices = &device,
-		.device_count = 1,
+		.find_device = find_device,
+		.find_arg = &device,
 	};
 	target->host = host_new(&config, fds[0], &ops, target);
 	int memory_fd = make_memory(data[0] % 8);

@@ -17,6 +17,7 @@
 
 #include "local/shm.h"
 #include "primary/keep.h"
+#include "primary/service_parts.h"
 #include "tests/support/fake_secondary.h"
 #include "wire/conn.h"
 
@@ -205,14 +206,20 @@ void host_end_open(struct host_end *end)
 
 /* ---- The daemon's end ---- */
 
+static const struct primary_device *find_device(void *arg, const char *name)
+{
+	const struct host_end *end = arg;
+	return strcmp(name, end->device->name) == 0 ? end->device : NULL;
+}
+
 static struct host_config config_of(const struct host_end *end)
 {
 	return (struct host_config){
 		.base = end->world->base,
 		.clock = end->world->clock,
 		.throttle = end->world->throttle,
-		.devices = end->device,
-		.device_count = 1,
+		.find_device = find_device,
+		.find_arg = (void *)end,
 		.payloads = end->payloads,
 	};
 }
@@ -287,7 +294,7 @@ int host_end_set_up(void **state)
 	world_add_local(end->world, HOST_SIZE_BYTES);
 	world_add_link(end->world, 8);
 	end->secondary = end->world->secondary;
-	end->device = calloc(1, sizeof(*end->device));
+	end->device = calloc(1, sizeof(struct service_device));
 	end->device->name = "volume";
 	end->device->local = end->world->local;
 	end->device->remote = end->world->remote;

@@ -24,7 +24,7 @@
 struct host_end {
 	struct world *world;
 	struct fake_secondary *secondary; /* of the world */
-	struct primary_device *device;    /* the first of those that hosts may open; one for all ends */
+	struct primary_device *device;    /* that hosts may open, in a struct service_device; one for all ends */
 	struct host *host;                /* NULL when gone */
 	unsigned gone;
 	bool gone_clean;

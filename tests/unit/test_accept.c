@@ -194,11 +194,11 @@ static void a_crowd_is_a_few_lines(void **state)
 	bed_pass(bed);
 	log_level_max = LOG_LEVEL_WARNING;
 	capture_start();
-	for (unsigned i = 0; i < 3 * LOG_QUOTA_LINES; i++)
+	for (unsigned i = 0; i < 3 * LOG_STRANGER_LINES; i++)
 		stranger_comes(STRANGERS_MAX + i);
 	log_level_max = LOG_LEVEL_ERROR;
 	text = capture_end();
-	assert_int_equal(line_count(text), LOG_QUOTA_LINES);
+	assert_int_equal(line_count(text), LOG_STRANGER_LINES);
 	assert_non_null(strstr(text, "stranger 0: dropped"));
 	free(text);
 }
@@ -208,7 +208,7 @@ static void strangers_that_fail_are_a_few_lines(void **state)
 	char *text;
 
 	(void)state;
-	for (unsigned i = 0; i < 3 * LOG_QUOTA_LINES; i++) {
+	for (unsigned i = 0; i < 3 * LOG_STRANGER_LINES; i++) {
 		stranger_comes(i);
 		assert_int_equal(write(strangers[i], "GET / HTTP/1.0\r\n\r\n", 18), 18);
 	}
@@ -219,7 +219,7 @@ static void strangers_that_fail_are_a_few_lines(void **state)
 	log_level_max = LOG_LEVEL_ERROR;
 	text = capture_end();
 	assert_int_equal(count().connections, 0);
-	assert_int_equal(line_count(text), LOG_QUOTA_LINES);
+	assert_int_equal(line_count(text), LOG_STRANGER_LINES);
 	assert_non_null(strstr(text, "stranger 0: "));
 	free(text);
 }

@@ -107,7 +107,7 @@ static int primary_frame(struct end *end, const struct message *message)
 	if (message->type != MESSAGE_HOST_HELLO)
 		return 0;
 	int fd = conn_take_fd(end->conn);
-	int error = shm_accept(fd, message->host_hello.slot_count, message->host_hello.slot_bytes, NULL,
+	int error = shm_accept(fd, message->host_hello.slot_count, message->host_hello.slot_bytes,
 		&the_fixture->received);
 	close(fd);
 	return error;

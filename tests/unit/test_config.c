@@ -456,6 +456,42 @@ static char *printed(const struct config *shown)
 	return config_bed_read(path);
 }
 
+static void values_are_compared_not_their_words(void **state)
+{
+	static const struct {
+		const char *one, *other, *key;
+		bool is_same;
+	} pairs[] = {
+		{ "size = 64K", "size = 65536", "size", true },
+		{ "", "size = 64K", "size", true }, /* its default */
+		{ "size = 32K", "", "size", false },
+		{ "way = fast", "way = slow", "way", false },
+		{ "file = /a", "", "file", true },
+		{ "file = /b", "file = /a", "file", false },
+		{ "group = x", "", "group", false },
+		{ "listen = 1.2.3.4:5, 6.7.8.9:5", "listen = 1.2.3.4:5\n\t6.7.8.9:5", "listen", true },
+		{ "listen = 1.2.3.4:5 6.7.8.9:5", "listen = 1.2.3.4:5", "listen", false },
+		{ "listen = 1.2.3.4:5", "listen = 1.2.3.4:5 6.7.8.9:5", "listen", false },
+		{ "listen = 1.2.3.4:5 6.7.8.9:5", "listen = 6.7.8.9:5 1.2.3.4:5", "listen", false },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		char *one = xasprintf("[main]\n%s\n", pairs[i].one), *other = xasprintf("[main]\n%s\n", pairs[i].other);
+		struct config *before;
+
+		assert_good(one);
+		before = config;
+		config = NULL;
+		assert_good(other);
+		if (config_is_same(before, config, "main", NULL, pairs[i].key) != pairs[i].is_same)
+			fail_msg("%s and %s", pairs[i].one, pairs[i].other);
+		config_free(before);
+		free(one);
+		free(other);
+	}
+}
+
 static void a_dump_has_every_value_and_can_be_loaded(void **state)
 {
 	char *first, *second;
@@ -558,6 +594,7 @@ int main(void)
 		TEST(conf_d_must_be_a_folder),
 		TEST(too_many_sections_are_refused),
 		TEST(a_dump_has_every_value_and_can_be_loaded),
+		TEST(values_are_compared_not_their_words),
 		TEST(another_default_is_in_force_and_shown_as_one),
 		TEST(a_sample_has_every_key_and_loads_without_its_hashes),
 		TEST(the_parsers_for_command_lines_take_units),

@@ -111,22 +111,18 @@ static void writing_to_a_closed_pipe_is_an_error_and_no_signal(void **state)
 	close(ends[1]);
 }
 
-static void a_service_may_use_all_descriptors_and_survives_a_hangup(void **state)
+static void a_service_may_use_all_descriptors(void **state)
 {
 	struct rlimit limit, now;
-	struct timer timer;
 
+	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_true(limit.rlim_max > 100);
 	limit.rlim_cur = 100;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	daemon_prepare_service(*state);
+	daemon_raise_descriptors();
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
 	assert_int_equal(now.rlim_cur, limit.rlim_max);
-	raise(SIGHUP);
-	timer_init(&timer, daemon_clock(*state), stop_with_3, *state);
-	timer_set(&timer, 1);
-	assert_int_equal(daemon_run(*state), 3);
 }
 
 int main(void)
@@ -138,7 +134,7 @@ int main(void)
 		DAEMON_TEST(the_first_stop_decides_the_code),
 		DAEMON_TEST(a_run_after_a_stop_waits_for_the_next_stop),
 		DAEMON_TEST(each_arrival_of_a_signal_calls_its_handler),
-		DAEMON_TEST(a_service_may_use_all_descriptors_and_survives_a_hangup),
+		DAEMON_TEST(a_service_may_use_all_descriptors),
 		DAEMON_TEST(writing_to_a_closed_pipe_is_an_error_and_no_signal),
 	};
 

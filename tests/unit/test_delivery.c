@@ -723,7 +723,7 @@ static void read_that_takes_the_place_of_another_does_not_take_more_than_the_sha
 	start(&config);
 	d1 = primary_attach(primary, "d1");
 	link1 = primary_link(primary, d1);
-	device_array_set_limit(bed->ra->devices, d1, &slow);
+	rate_set(device_array_rate(bed->ra->devices, d1), &slow);
 	primary_read(primary, 1, link1, d1, 0, 1, DELIVERY_HOLD);
 	primary_wait(primary, 1);
 	hang(0);
@@ -736,7 +736,7 @@ static void read_that_takes_the_place_of_another_does_not_take_more_than_the_sha
 	cache_drop_device(bed->ra->cache, device);
 	hang(0);
 	hang(1);
-	device_array_set_limit(bed->ra->devices, d1, &none);
+	rate_set(device_array_rate(bed->ra->devices, d1), &none);
 	bed_advance(bed, 1);
 	BED_UNTIL(bed, primary->answers[3].is_disconnected);
 	assert_int_equal(fetches(), 1);

@@ -120,13 +120,13 @@ static void a_limited_line_comes_so_often_a_minute_and_counts_the_others(void **
 
 	(void)state;
 	capture_start(&capture);
-	for (unsigned i = 0; i < 3 * LOG_QUOTA_LINES; i++)
+	for (unsigned i = 0; i < 3 * LOG_STRANGER_LINES; i++)
 		log_limited(&quota, LOG_LEVEL_INFO, "line %u", i);
 	quota.minute_s -= 60;
 	log_limited(&quota, LOG_LEVEL_INFO, "a minute later");
 	log_limited(&quota, LOG_LEVEL_INFO, "and again");
 	capture_stop(&capture);
-	for (unsigned i = 0; i < LOG_QUOTA_LINES; i++)
+	for (unsigned i = 0; i < LOG_STRANGER_LINES; i++)
 		capture_next(&capture, line, sizeof(line));
 	assert_string_equal(line, "ra-test: info: line 19\n");
 	capture_next(&capture, line, sizeof(line));

@@ -4,6 +4,7 @@
  */
 #include "base/notify.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -167,6 +169,25 @@ static void end_is_told_and_no_status_after_it(void **state)
 	assert_string_equal(heard(), "");
 }
 
+static void reloading_is_told_with_its_moment_and_ended_by_ready(void **state)
+{
+	const char *text;
+	int64_t usec;
+	struct timespec now;
+
+	(void)state;
+	start();
+	notify_ready(notify);
+	heard();
+	notify_reloading(notify);
+	text = heard();
+	assert_int_equal(sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%" SCNd64, &usec), 1);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_true(usec > 0 && usec / 1000000 <= now.tv_sec && usec / 1000000 >= now.tv_sec - 60);
+	notify_ready(notify);
+	assert_non_null(strstr(heard(), "READY=1"));
+}
+
 static void without_a_manager_nothing_happens(void **state)
 {
 	static const char *const names[] = { NULL, "relative", "@", "/nonexistent/socket" };
@@ -218,6 +239,7 @@ int main(void)
 		TEST(watchdog_is_fed_twice_in_its_time),
 		TEST(watchdog_of_another_process_or_without_a_number_is_not_fed),
 		TEST(end_is_told_and_no_status_after_it),
+		TEST(reloading_is_told_with_its_moment_and_ended_by_ready),
 		TEST(without_a_manager_nothing_happens),
 		TEST(variables_are_taken_out_of_the_environment),
 		TEST(a_manager_that_went_away_harms_nothing),

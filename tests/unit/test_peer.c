@@ -143,10 +143,62 @@ static void list_without_throttle_has_no_rates(void **state)
 	peer_list_free(NULL);
 }
 
+static void change_takes_the_place_of_all_but_the_name(void **state)
+{
+	static const char *const keys[] = { KEY_B, NULL }, *const devices[] = { "web1", "mail", "db", NULL };
+	const struct peer_config more = { .name = "a", .keys = keys, .devices = devices, .links_max = 9, .jobs_max = 7,
+		.limit = { .bytes_per_s = 77 } };
+	const struct peer_config none = { .name = "b", .links_max = 1, .jobs_max = 1, .is_digest_only = true };
+	struct rate *rate = a->rate;
+
+	(void)state;
+	assert_false(peer_list_change(list, b, &none));
+	assert_false(peer_list_change(list, a, &more));
+	assert_ptr_equal(peer_list_admit(list, KEY_B, &no_name), a);
+	assert_null(peer_list_admit(list, KEY_A, &no_name));
+	assert_true(peer_may_read(a, "db"));
+	assert_int_equal(a->links_max, 9);
+	assert_int_equal(a->jobs_max, 7);
+	assert_ptr_equal(a->rate, rate);
+	assert_int_equal(rate_limit(a->rate).bytes_per_s, 77);
+}
+
+static void change_tells_whether_a_peer_may_do_less(void **state)
+{
+	static const char *const devices[] = { "web1", "mail", NULL }, *const fewer[] = { "mail", "db", NULL };
+	struct peer_config config = { .name = "a", .devices = devices, .links_max = 1, .jobs_max = 1 };
+
+	(void)state;
+	assert_false(peer_list_change(list, a, &config));
+	config.is_digest_only = true;
+	assert_true(peer_list_change(list, a, &config));
+	assert_false(peer_list_change(list, a, &config)); /* it was so before */
+	config.devices = fewer;
+	assert_true(peer_list_change(list, a, &config));
+	config.is_digest_only = false;
+	assert_false(peer_list_change(list, a, &config));
+}
+
+static void peer_that_is_removed_is_nobody(void **state)
+{
+	static const char *const keys[] = { KEY_A, NULL };
+	const struct peer_config config = { .name = "c", .keys = keys, .links_max = 1, .jobs_max = 1 };
+	uint32_t number = b->number;
+
+	(void)state;
+	peer_list_remove(list, a);
+	assert_null(peer_list_admit(list, KEY_A, &no_name));
+	assert_null(peer_list_find(list, "a"));
+	assert_ptr_equal(peer_list_first(list), b);
+	assert_true(peer_list_add(list, &config)->number > number); /* nobody had it */
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { T(peers_stand_in_order_with_what_was_configured),
+		T(change_takes_the_place_of_all_but_the_name),
+		T(change_tells_whether_a_peer_may_do_less), T(peer_that_is_removed_is_nobody),
 		T(peer_is_known_by_each_of_its_keys), T(unknown_key_is_nobodys), T(peer_is_known_by_each_proven_name),
 		T(key_goes_before_name), T(peer_reads_only_the_devices_of_its_list), T(list_without_throttle_has_no_rates) };
 

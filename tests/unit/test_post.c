@@ -167,13 +167,13 @@ static void a_long_text_is_cut(void **state)
 
 static void a_flood_is_counted_and_not_logged(void **state)
 {
-	for (unsigned i = 0; i < 3 * LOG_QUOTA_LINES; i++)
+	for (unsigned i = 0; i < 3 * LOG_STRANGER_LINES; i++)
 		post_error(*state, STATUS_TIMEOUT, &nowhere, "slow");
-	for (unsigned i = 0; i < LOG_QUOTA_LINES; i++)
+	for (unsigned i = 0; i < LOG_STRANGER_LINES; i++)
 		assert_next_line("ra-test: warning: TIMEOUT: slow\n");
 	assert_next_line("ra-test: warning: TIMEOUT: more of these are only counted for a minute\n");
 	assert_next_line("");
-	assert_int_equal(post_count(*state, STATUS_TIMEOUT), 3 * LOG_QUOTA_LINES);
+	assert_int_equal(post_count(*state, STATUS_TIMEOUT), 3 * LOG_STRANGER_LINES);
 	post_error(*state, STATUS_QUEUE_FULL, &nowhere, "full"); /* each status has its own share */
 	assert_next_line("ra-test: warning: QUEUE_FULL: full\n");
 }

@@ -25,6 +25,7 @@
 #include "local/client.h"
 #include "local/control_client.h"
 #include "local/shm.h"
+#include "local/program.h"
 #include "primary/settings.h"
 #include "wire/conn.h"
 #include "wire/tls.h"
@@ -56,6 +57,7 @@ static void on_lost(void *arg, const char *words)
 /* In a child, until a signal ends it. */
 static _Noreturn void be_the_daemon(const char *config, int log_fd)
 {
+	const struct program program = { .name = "ra-primaryd", .section = "primary" };
 	char why[CONFIG_WHY_BYTES];
 	struct primary_settings *settings;
 
@@ -64,7 +66,7 @@ static _Noreturn void be_the_daemon(const char *config, int log_fd)
 	if (primary_settings_load(config, &settings, why) != 0)
 		log_abort("%s", why);
 	alarm(120);
-	_exit(service_run(settings));
+	_exit(service_run(&program, settings));
 }
 
 static int setup(void **state)
@@ -183,7 +185,7 @@ static void hosts_that_fail_are_a_few_lines(void **state)
 	char why[256], line[512];
 	unsigned lines = 0;
 
-	for (unsigned i = 0; i < 2 * LOG_QUOTA_LINES; i++) {
+	for (unsigned i = 0; i < 2 * LOG_STRANGER_LINES; i++) {
 		int fd = control_connect(path, NULL, why, sizeof(why));
 
 		assert_int_equal(conn_write_one(fd, &hello), 0);
@@ -193,7 +195,7 @@ static void hosts_that_fail_are_a_few_lines(void **state)
 	assert_int_equal(fcntl(fileno(*state), F_SETFL, O_NONBLOCK), 0);
 	while (fgets(line, sizeof(line), *state) != NULL)
 		lines += strstr(line, "shared memory refused: no descriptor") != NULL;
-	assert_int_equal(lines, LOG_QUOTA_LINES);
+	assert_int_equal(lines, LOG_STRANGER_LINES);
 }
 
 int main(void)

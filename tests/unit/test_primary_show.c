@@ -88,8 +88,8 @@ struct fixture {
 	struct primary_peer_settings peer;
 	struct device_settings device;
 	unsigned device_peer;
-	struct service_peer service_peer;
-	struct limit_pair device_limit;
+	struct service_peer service_peer, *peers[1];
+	struct service_device *devices[1];
 	struct service_host host;
 	struct control_request request;
 	char state[32];
@@ -127,18 +127,24 @@ static int set_up(void **state)
 	};
 	f->service_peer = (struct service_peer){ .magic = SERVICE_PEER_MAGIC, .settings = &f->peer, .remote = world->remote,
 		.limit = new_limit(f, 3000, false) };
-	f->device_limit = new_limit(f, 2000, true);
+	f->peers[0] = &f->service_peer;
+	f->devices[0] = (struct service_device *)f->end->device;
+	f->devices[0]->made_with = &f->device;
+	f->devices[0]->limit = new_limit(f, 2000, true);
+	f->devices[0]->peer = &f->service_peer;
+	f->devices[0]->prev = f->devices[0];
 	f->host = (struct service_host){ .magic = SERVICE_HOST_MAGIC, .service = &f->service, .host = f->end->host };
 	f->host.prev = &f->host;
 	f->service = (struct service){
 		.magic = SERVICE_MAGIC,
 		.core = { .base = world->base, .clock = world->clock, .da = world->da, .post = world->post,
 			.throttle = world->throttle },
+		.started_with = &f->settings,
 		.settings = &f->settings,
 		.limit = new_limit(f, 1000, true),
-		.peers = &f->service_peer,
-		.devices = f->end->device,
-		.device_limits = &f->device_limit,
+		.peers = f->peers,
+		.devices = f->devices,
+		.made = f->devices[0],
 		.hosts = &f->host,
 	};
 	snprintf(f->service.key, sizeof(f->service.key), "sha256:test");
@@ -166,7 +172,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 	json_decref(f->request.json);
 	free_limit(&f->service_peer.limit);
-	free_limit(&f->device_limit);
+	free_limit(&f->devices[0]->limit);
 	free_limit(&f->service.limit);
 	invalid_table_end(f->table);
 	host_end_tear_down((void **)&f->end);
@@ -443,9 +449,9 @@ static void limit_is_set_on_both_sides(void **state)
 	assert_int_equal(rate_limit(f->service.limit.remote).bytes_per_s, 77);
 	assert_int_equal(rate_limit(f->service.limit.local).reads_per_s, 0);
 	set_limit(f, SCOPE_DEVICE, "volume", false, true); /* the other half stays */
-	assert_int_equal(rate_limit(f->device_limit.local).reads_per_s, 5);
-	assert_int_equal(rate_limit(f->device_limit.remote).reads_per_s, 5);
-	assert_int_equal(rate_limit(f->device_limit.local).bytes_per_s, 2000);
+	assert_int_equal(rate_limit(f->devices[0]->limit.local).reads_per_s, 5);
+	assert_int_equal(rate_limit(f->devices[0]->limit.remote).reads_per_s, 5);
+	assert_int_equal(rate_limit(f->devices[0]->limit.local).bytes_per_s, 2000);
 	set_limit(f, SCOPE_PEER, "b", true, true);
 	assert_int_equal(rate_limit(f->service_peer.limit.remote).bytes_per_s, 77);
 	assert_int_equal(rate_limit(f->service_peer.limit.remote).reads_per_s, 5);
@@ -458,7 +464,7 @@ static void limit_of_what_is_not_there_changes_nothing(void **state)
 	assert_string_equal(f->request.detail, "there is no device 'b'");
 	assert_null(set_limit(f, SCOPE_PEER, "volume", true, true));
 	assert_string_equal(f->request.detail, "there is no peer 'volume'");
-	assert_int_equal(rate_limit(f->device_limit.local).bytes_per_s, 2000);
+	assert_int_equal(rate_limit(f->devices[0]->limit.local).bytes_per_s, 2000);
 	assert_int_equal(rate_limit(f->service_peer.limit.remote).bytes_per_s, 3000);
 }
 

@@ -407,7 +407,7 @@ static void expect_held_by(const struct rate *rate)
 static void the_limit_of_the_device_holds_it(void **state)
 {
 	(void)state;
-	device_array_set_limit(bed->ra->devices, 0, &mib_a_second);
+	rate_set(device_array_rate(bed->ra->devices, 0), &mib_a_second);
 	expect_held_by(device_array_rate(bed->ra->devices, 0));
 }
 
@@ -442,7 +442,7 @@ static void a_limit_that_lets_nothing_through_is_told(void **state)
 static void what_was_a_hole_is_given_back(void **state)
 {
 	(void)state;
-	device_array_set_limit(bed->ra->devices, 0, &mib_a_second);
+	rate_set(device_array_rate(bed->ra->devices, 0), &mib_a_second);
 	faulty_volume_set_hole(bed->volumes[0], 0, VOLUME_BYTES);
 	start(0);
 	for (unsigned i = 0; i < 20 && times_told == 0; i++) {
@@ -459,7 +459,7 @@ static void a_cancelled_probe_waits_for_no_limit(void **state)
 	struct probe *probe;
 
 	(void)state;
-	device_array_set_limit(bed->ra->devices, 0, &mib_a_second);
+	rate_set(device_array_rate(bed->ra->devices, 0), &mib_a_second);
 	probe = start(0);
 	BED_UNTIL(bed, faulty_volume_count(bed->volumes[0]).reads >= 1);
 	probe_cancel(probe);
@@ -477,7 +477,7 @@ static void cancel_while_reads_hang(unsigned let_through, unsigned running)
 	struct rate_waiter waiter = { 0 };
 	struct probe *probe;
 
-	device_array_set_limit(bed->ra->devices, 0, &limit);
+	rate_set(device_array_rate(bed->ra->devices, 0), &limit);
 	faulty_volume_hang_reads(bed->volumes[0], true);
 	probe = start(0);
 	wait_stuck(0, running);

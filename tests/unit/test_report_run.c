@@ -149,7 +149,7 @@ static json_t *json_of(const struct fixture *f)
 	FILE *out = open_memstream(&text, &bytes);
 	json_t *json;
 
-	report_print_json(f->report, NULL, 1, out);
+	report_print_json(f->report, NULL, 1, SIZE_MAX, out);
 	fclose(out);
 	json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);

@@ -102,8 +102,8 @@ static int setup(void **state)
 		.daemon = { .path = "/etc/ra/secondary.conf", .socket = path, .socket_mode = 0600, .socket_group = "",
 			.admin_group = "", .device_count = BED_DEVICES },
 		.peer_count = 1 };
-	service = (struct service){ .settings = &settings, .key = "sha256:ab", .post = bed->post, .ra = bed->ra,
-		.peers = bed->peers, .accept = accept_new(bed->ra, bed->base, NULL) };
+	service = (struct service){ .started_with = &settings, .settings = &settings, .key = "sha256:ab",
+		.post = bed->post, .ra = bed->ra, .peers = bed->peers, .accept = accept_new(bed->ra, bed->base, NULL) };
 	control = control_new(&service, bed->base, why, sizeof(why));
 	assert_non_null(control);
 	fd = control_connect(path, NULL, why, sizeof(why));
@@ -384,12 +384,12 @@ static void a_probe_tells_the_limit_that_binds(void **state)
 	json_t *json;
 
 	(void)state;
-	device_array_set_limit(bed->ra->devices, 1, &mib_a_second);
+	rate_set(device_array_rate(bed->ra->devices, 1), &mib_a_second);
 	ask((struct msg_control){ .tag = 1, .verb = VERB_PROBE, .name = "d1" });
 	json = probe_answer(1);
 	assert_text(json, "binds", "the limit of the device");
 	assert_int_equal(number_at(json, "bytes_per_second", NULL), MIB); /* though 3 MiB were read in 2 s */
-	device_array_set_limit(bed->ra->devices, 1, &none);
+	rate_set(device_array_rate(bed->ra->devices, 1), &none);
 	rate_set(bed->ra->total_rate, &mib_a_second);
 	ask((struct msg_control){ .tag = 2, .verb = VERB_PROBE, .name = "d1" });
 	assert_text(probe_answer(2), "binds", "the limit of this daemon (total)");

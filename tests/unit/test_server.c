@@ -563,7 +563,7 @@ static void crowds_that_come_and_go_are_a_few_lines(void **state)
 	char *log;
 
 	capture_start();
-	for (unsigned crowd = 0; crowd < 2 * LOG_QUOTA_LINES; crowd++) {
+	for (unsigned crowd = 0; crowd < 2 * LOG_STRANGER_LINES; crowd++) {
 		for (unsigned i = 0; i < 65; i++)
 			fds[i] = connect_to(fixture);
 		settle(fixture);
@@ -572,7 +572,7 @@ static void crowds_that_come_and_go_are_a_few_lines(void **state)
 		settle(fixture);
 	}
 	log = capture_end();
-	assert_int_equal(line_count(log), LOG_QUOTA_LINES);
+	assert_int_equal(line_count(log), LOG_STRANGER_LINES);
 	free(log);
 }
 
@@ -752,7 +752,7 @@ static void hundred_that_are_turned_away_are_a_few_lines(void **state)
 		close(connect_and_ask(fixture, some_user()));
 	settle(fixture);
 	log = capture_end();
-	assert_int_equal(line_count(log), LOG_QUOTA_LINES);
+	assert_int_equal(line_count(log), LOG_STRANGER_LINES);
 	assert_non_null(strstr(log, "is turned away: too many programs are connected to this daemon: 256"));
 	free(log);
 }
@@ -780,14 +780,14 @@ static void clients_that_fail_are_a_few_lines(void **state)
 	int fd;
 
 	capture_start();
-	for (unsigned i = 0; i < 2 * LOG_QUOTA_LINES; i++) {
+	for (unsigned i = 0; i < 2 * LOG_STRANGER_LINES; i++) {
 		fd = i % 2 == 0 ? connect_and_ask(fixture, some_user()) : connect_to(fixture);
 		assert_int_equal(write(fd, "this is no frame", 16), 16);
 		settle(fixture);
 		close(fd);
 	}
 	log = capture_end();
-	assert_int_equal(line_count(log), LOG_QUOTA_LINES);
+	assert_int_equal(line_count(log), LOG_STRANGER_LINES);
 	free(log);
 }
 

@@ -40,7 +40,7 @@ static void assert_refused(int fd, const char *words)
 {
 	struct shm *shm = NULL;
 	capture_start();
-	int error = shm_accept(fd, SLOTS, SLOT_BYTES, NULL, &shm);
+	int error = shm_accept(fd, SLOTS, SLOT_BYTES, &shm);
 	char *log = capture_end();
 	assert_int_equal(error, -EPROTO);
 	assert_null(shm);
@@ -57,7 +57,7 @@ static void both_ends_see_the_same_bytes(void **state)
 	struct shm *host, *primary;
 	int fd;
 	assert_int_equal(shm_create(SLOTS, SLOT_BYTES, &host, &fd), 0);
-	assert_int_equal(shm_accept(fd, SLOTS, SLOT_BYTES, NULL, &primary), 0);
+	assert_int_equal(shm_accept(fd, SLOTS, SLOT_BYTES, &primary), 0);
 	close(fd);
 	assert_int_equal(shm_slot_count(primary), SLOTS);
 	assert_int_equal(shm_slot_bytes(primary), SLOT_BYTES);

@@ -58,7 +58,7 @@ static void limit_device(uint64_t tracks_per_s)
 {
 	const struct rate_limit limit = { .bytes_per_s = tracks_per_s * BED_TRACK_BYTES };
 
-	device_array_set_limit(bed->ra->devices, device, &limit);
+	rate_set(device_array_rate(bed->ra->devices, device), &limit);
 }
 
 static void settle(void)
@@ -136,7 +136,7 @@ static void limit_of_another_device_is_not_felt(void **state)
 	const struct rate_limit slow = { .bytes_per_s = 1 };
 
 	(void)state;
-	device_array_set_limit(bed->ra->devices, 1, &slow);
+	rate_set(device_array_rate(bed->ra->devices, 1), &slow);
 	for (uint32_t i = 0; i < 10; i++) {
 		primary_read(primary, 1, first, device, i, 1, DELIVERY_HOLD);
 		assert_int_equal(primary_wait(primary, 1)->throttled_ms, 0);
@@ -240,7 +240,7 @@ static void throttled_time_counts_in_no_time_out(void **state)
 	const struct rate_limit slow = { .bytes_per_s = BED_TRACK_BYTES / 100 };
 
 	(void)state;
-	device_array_set_limit(bed->ra->devices, device, &slow);
+	rate_set(device_array_rate(bed->ra->devices, device), &slow);
 	primary_read(primary, 1, first, device, 0, 1, DELIVERY_DISCONNECT);
 	primary_wait(primary, 1);
 	faulty_volume_hang_reads(bed->volumes[0], true);
@@ -400,7 +400,7 @@ static void limit_is_changed_while_reads_wait_for_it(void **state)
 	settle();
 	bed_advance(bed, 10);
 	assert_int_equal(primary->answers[2].replies, 0);
-	device_array_set_limit(bed->ra->devices, device, &none);
+	rate_set(device_array_rate(bed->ra->devices, device), &none);
 	bed_advance(bed, 0);
 	assert_int_equal(primary_wait(primary, 2)->throttled_ms, 10);
 }

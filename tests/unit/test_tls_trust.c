@@ -233,6 +233,64 @@ static void without_a_ca_no_name_is_proven(void **state)
 	expect_refused(fixture, &fixture->server, "", NOT_KNOWN);
 }
 
+/* ---- Other rules for a session that is up ---- */
+
+/* What a context of now says of the peer of this side. */
+static void *admit_again(struct party *party, enum tls_role role, const char *ca_path)
+{
+	struct tls_context *context = tls_context_new(party->identity, role, admit, party);
+	char why[DETAIL_MAX + 1];
+	void *peer;
+
+	if (ca_path != NULL)
+		assert_int_equal(tls_context_trust(context, ca_path, why), 0);
+	peer = tls_admit_again(party->tls, context);
+	tls_context_free(context);
+	return peer;
+}
+
+static void peers_are_asked_again_by_the_ca_of_now(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tls_identity *strange = authority_root();
+
+	authority_write(fixture->path, strange, false);
+	expect_up(fixture);
+	assert_ptr_equal(admit_again(&fixture->server, TLS_SERVER, fixture->ca_path), &fixture->server);
+	assert_ptr_equal(admit_again(&fixture->client, TLS_CLIENT, fixture->ca_path), &fixture->client);
+	assert_null(admit_again(&fixture->server, TLS_SERVER, fixture->path));
+	assert_null(admit_again(&fixture->client, TLS_CLIENT, fixture->path));
+	assert_null(admit_again(&fixture->server, TLS_SERVER, NULL));
+	fixture->server.admitted_key = fixture->client.key;
+	assert_ptr_equal(admit_again(&fixture->server, TLS_SERVER, NULL), &fixture->server);
+	fixture->client.admitted_name = "c.example";
+	assert_null(admit_again(&fixture->client, TLS_CLIENT, fixture->ca_path));
+	tls_identity_free(strange);
+}
+
+static void a_certificate_for_another_use_is_refused_again(void **state)
+{
+	struct fixture *fixture = *state;
+
+	take_identity(&fixture->client, authority_make(&(struct authority_wish){ .issuer = fixture->root,
+		.names = "DNS:a.example", .use = "serverAuth" }));
+	fixture->server.admitted_key = fixture->client.key;
+	expect_up(fixture);
+	fixture->server.admitted_key = NULL;
+	assert_null(admit_again(&fixture->server, TLS_SERVER, fixture->ca_path));
+}
+
+static void a_peer_whose_handshake_is_not_over_is_nobody(void **state)
+{
+	struct fixture *fixture = *state;
+
+	start(fixture, &fixture->client, TLS_CLIENT);
+	start(fixture, &fixture->server, TLS_SERVER);
+	assert_null(admit_again(&fixture->client, TLS_CLIENT, fixture->ca_path));
+	assert_int_equal(tls_handshake(fixture->client.tls), -EAGAIN);
+	assert_null(admit_again(&fixture->client, TLS_CLIENT, fixture->ca_path));
+}
+
 /* ---- Certificates that prove nothing ---- */
 
 static void expired_certificate_is_refused(void **state)
@@ -555,6 +613,9 @@ int main(void)
 		TEST(unknown_key_is_refused_by_the_server_alone),
 		TEST(intermediate_that_the_peer_sends_is_used),
 		TEST(intermediate_that_is_missing_is_told),
+		TEST(peers_are_asked_again_by_the_ca_of_now),
+		TEST(a_certificate_for_another_use_is_refused_again),
+		TEST(a_peer_whose_handshake_is_not_over_is_nobody),
 		TEST(intermediate_may_be_trusted_without_its_root),
 		TEST(root_is_not_trusted_when_only_its_intermediate_is),
 		TEST(two_cas_in_the_file_are_both_trusted),

@@ -1,0 +1,210 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# SIGHUP at both daemons: a bad configuration changes nothing; keys change on both sides under a run that goes on; who is
+# not let in any more is cut; devices, addresses and limits come, change and go; what holds until the next start is named.
+. tests/functional/hosts.sh
+. tests/functional/lib.sh
+
+# reload NAME: it has read its configuration again, and taken it.
+reload()
+{
+	local before
+	before=$(grep -c 'read again:' "$1.log")
+	kill -HUP "${daemon[$1]}"
+	until_true has_read "$1" "$before"
+}
+has_read() { [ "$(grep -c 'read again:' "$1.log")" -gt "$2" ]; }
+# reload_refused NAME WORDS: it has not, and says why.
+reload_refused()
+{
+	local before
+	before=$(grep -c 'stays as it was' "$1.log")
+	kill -HUP "${daemon[$1]}"
+	until_true has_refused "$1" "$before"
+	tail -n 3 "$1.log" | grep -qE -- "$2" || { tail "$1.log"; die "$1 does not say $2"; }
+}
+has_refused() { [ "$(grep -c 'stays as it was' "$1.log")" -gt "$2" ]; }
+relinks() { ctl_json a '.links[0].relinks' links; }
+link_is_down() { ! link_is_up; }
+link_has_key() { [ "$(ctl_json a '.links[0] | .state + .key' links)" = "up$1" ]; }
+seen_by_b() { [ "$(ctl_json b '.links[0] | .state + .key' links)" = "up$1" ]; }
+# run_in_background DEVICE: slow enough to last as long as it takes; its number is in $run.
+run_in_background()
+{
+	"$RA" --socket "$T/a.sock" --state none --limit 1M --json "$1" >"$1.json" 2>"$1.err" &
+	run=$!
+	until_true has_begun "$1"
+}
+has_begun() { [ "$(ctl_json a "[.runs[] | select(.device == \"$1\" and .done_tracks > 0)] | length" status)" = 1 ]; }
+# ended CODE DEVICE
+ended()
+{
+	wait "$run"
+	local code=$?
+	[ "$code" = "$1" ] || { cat "$2.err"; die "the run of $2 ended with $code"; }
+}
+
+for name in v w x; do
+	noise "$name.a" 8000000
+	cp "$name.a" "$name.b"
+done
+two_hosts v w
+start_both
+first_link=$(grep -c 'is admitted' b.log)
+
+# ---- What is wrong with it is said, and nothing changes.
+cp a.conf a.conf.good
+cp b.conf b.conf.good
+echo 'max-lag = soon' >>a.conf
+reload_refused a "a\.conf:$(wc -l <a.conf): max-lag = soon: "
+sed 's/^peer = b/peer = c/' a.conf.good >a.conf
+reload_refused a 'there is no \[peer c\]'
+cp a.conf.good a.conf
+printf '[peer z]\naddress = 127.0.0.1:1\n' >>a.conf # neither key nor name
+reload_refused a 'needs key'
+cp a.conf.good a.conf
+echo 'cache = 1M' >>b.conf
+reload_refused b "b\.conf:$(wc -l <b.conf): "
+cp b.conf.good b.conf
+for name in a b; do
+	chmod 640 $name.pem
+	reload_refused $name "$name\.pem: others can read it"
+	chmod 600 $name.pem
+	mv $name.conf away
+	reload_refused $name "$name\.conf"
+	mv away $name.conf
+	reload $name # nothing new in it
+done
+compare 0 v
+[ "$(relinks)" = 0 ] || die "the link was made anew"
+[ "$(grep -c 'is admitted' b.log)" = "$first_link" ] || die "b has admitted another link"
+
+# ---- New keys, first of b, then of a, under a run.
+run_in_background v
+declare -A old=([a]=${key[a]} [b]=${key[b]})
+mv a.pem a.old.pem
+mv b.pem b.old.pem
+keygen a
+keygen b
+mv a.pem a.new.pem
+mv a.old.pem a.pem
+sed -i "s/^key = .*/key = ${old[b]} ${key[b]}/" a.conf
+reload a
+reload b # shows the new one to those who come
+link_has_key "${old[b]}" || die "the link has not gone on"
+[ "$(relinks)" = 0 ] || die "the link was made anew before the old key went"
+sed -i "s/^key = .*/key = ${key[b]}/" a.conf
+reload a
+until_true link_has_key "${key[b]}"
+[ "$(relinks)" = 1 ] || die "the link was made anew $(relinks) times"
+sed -i "s/^key = .*/key = ${old[a]} ${key[a]}/" b.conf
+reload b
+mv a.new.pem a.pem
+reload a
+[ "$(ctl_json a .key status)" = "${key[a]}" ] || die "a does not tell its new key"
+seen_by_b "${old[a]}" || die "the link has not gone on"
+sed -i "s/^key = .*/key = ${key[a]}/" b.conf
+reload b
+until_true seen_by_b "${key[a]}"
+[ "$(relinks)" = 2 ] || die "the link was made anew $(relinks) times"
+kill -0 "$run" || { cat v.err; die "the run has ended"; }
+"$BUILD/ra-ctl" --socket "$T/a.sock" limit total none >/dev/null || die "no limit can be set"
+ended 0 v
+jq -e '.result == "identical" and .link.relinks == 2' v.json >/dev/null || { cat v.json; die "another verdict"; }
+
+# ---- A peer that is not there any more, on either side.
+sed "s/^\[peer a\]/[peer c]/; s/^key = .*/key = ${old[a]}/" b.conf >b.conf.new
+mv b.conf b.conf.good
+cp b.conf.new b.conf
+reload b
+until_true link_is_down
+grep -q "a: the link from .* ends: its peer is not configured any more" b.log || die "b does not say whom it cut"
+compare 4 --link-timeout 1s v
+cp b.conf.good b.conf
+reload b
+until_true link_is_up
+compare 0 v
+cp a.conf a.conf.good
+printf '[peer c]\naddress = 127.0.0.1:%s\nkey = %s\n' "$port" "${key[b]}" | sed "s/${key[b]}/${old[b]}/" >>a.conf
+reload a
+[ "$(ctl_json a '[.links[].peer] | sort | join(" ")' links)" = 'b c' ] || die "the new peer has no link"
+cp a.conf.good a.conf
+reload a
+[ "$(ctl_json a '[.links[].peer] | join(" ")' links)" = b ] || die "the peer that went has a link"
+compare 0 v
+
+# ---- Another address.
+count=$(relinks)
+sed -i "s/^address = .*/address = localhost:$port/" a.conf
+reload a
+until_true link_is_up
+[ "$(relinks)" = $((count + 1)) ] || die "the link of the other address was not made"
+cp a.conf.good a.conf
+reload a
+until_true link_is_up
+
+# ---- Devices.
+compare 2 x
+cp a.conf a.conf.good
+cp b.conf b.conf.good
+printf '[device x]\nvolume = %s\npeer = b\n' "$T/x.a" >>a.conf
+printf '[device x]\nvolume = %s\n' "$T/x.b" >>b.conf
+sed -i 's/^devices = .*/& x/' b.conf
+reload b
+reload a
+link_is_up || die "more rights cut the link"
+compare 0 x
+[ "$(ctl_json a '[.devices[].name] | join(" ")' devices)" = 'v w x' ] || die "a does not list x"
+run_in_background x # while its device goes
+removed=$run
+run_in_background w
+kept=$run
+cp a.conf.good a.conf
+reload a
+run=$removed
+ended 4 x
+kill -0 "$kept" || { cat w.err; die "the run of w has ended with x"; }
+compare 2 x
+says "has no device x"
+cp b.conf.good b.conf # the link is cut, because its peer may read less, and comes back for w
+count=$(relinks)
+reload b
+until_true link_is_up
+[ "$(relinks)" = $((count + 1)) ] || die "the link of less rights was not cut"
+[ "$(ctl_json b '[.devices[].name] | join(" ")' devices)" = 'v w' ] || die "b lists x"
+[ "$(ctl_json b '.devices | keys | join(" ")' limit)" = 'v w' ] || die "b has a limit of x"
+wait "$kept" || { cat w.err; die "the run of w has not gone on"; }
+printf '[device x]\nvolume = %s\npeer = b\noffset = 512\n' "$T/x.a" >>a.conf # back, with what cannot change
+printf '[device x]\nvolume = %s\n' "$T/x.b" >>b.conf
+sed -i 's/^devices = .*/& x/' b.conf
+reload b
+reload a
+grep -qE "a\.conf:[0-9]+: offset of \[device x\] holds from the next start" a.log || die "a does not name the offset"
+until_true link_is_up
+compare 0 x
+
+# ---- Limits, the level of the log, and what holds until the next start.
+sed -i 's/^\[device v\]/&\nlimit = 3M\nmax-lag = 2s/; s/^\[primary\]/&\nlimit = 5M\nlog-level = debug\ntrack-size = 128K/' a.conf
+sed -i 's/^\[peer a\]/&\nlimit = 4M/; s/^\[secondary\]/&\nlog-level = debug\njobs = 512\nlisten = 127.0.0.1:1/' b.conf
+sed -i '/^listen = .*:'"$port"'/d' b.conf
+reload a
+reload b
+[ "$(ctl_json a '[.total.bytes_per_second, .devices.v.bytes_per_second] | join(" ")' limit)" = '5242880 3145728' ] ||
+	die "a has other limits"
+[ "$(ctl_json b '.peers.a.bytes_per_second' limit)" = 4194304 ] || die "b has another limit of its peer"
+for words in 'track-size of \[primary\]'; do
+	grep -qE "a\.conf:[0-9]+: $words holds from the next start" a.log || die "a does not name $words"
+done
+for words in 'jobs of \[secondary\]' 'listen of \[secondary\]'; do
+	grep -qE "b\.conf:[0-9]+: $words holds from the next start" b.log || die "b does not name $words"
+done
+compare 0 v
+for name in a b; do
+	grep -q '^ra-[a-z]*: debug: ' $name.log || die "$name does not log at the level debug"
+done
+all_is_idle
+stop a
+[ "$ended" = 0 ] || { tail a.log; die "a ended with $ended"; }
+stop b
+[ "$ended" = 0 ] || { tail b.log; die "b ended with $ended"; }
