@@ -5,7 +5,6 @@
 #include "local/expiry.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"

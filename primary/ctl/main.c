@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ra-ctl: looks into a daemon of this host. Each verb is one question, whose answer is printed as it came (--json) or
- * as a table; keygen asks nobody; check, metrics, report and tracks have their own files. One thread.
+ * as a table; keygen asks nobody; check, metrics, tracks and report have their own files. One thread.
  */
 #include <errno.h>
 #include <stdio.h>

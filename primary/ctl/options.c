@@ -69,8 +69,7 @@ static const char *const verbs[CTL_VERB_COUNT] = {
 	[CTL_KEYGEN] = "keygen",   [CTL_CHECK] = "check",   [CTL_STATUS] = "status", [CTL_DEVICES] = "devices",
 	[CTL_JOBS] = "jobs",	   [CTL_ERRORS] = "errors", [CTL_CACHE] = "cache",   [CTL_LINKS] = "links",
 	[CTL_LIMIT] = "limit",	   [CTL_TRACKS] = "tracks", [CTL_PROOF] = "proof",
-	[CTL_REPORT] = "report",   [CTL_LOG_LEVEL] = "log-level",
-	[CTL_METRICS] = "metrics",
+	[CTL_METRICS] = "metrics", [CTL_REPORT] = "report", [CTL_LOG_LEVEL] = "log-level",
 };
 
 /* For "return": false, after writing why. */

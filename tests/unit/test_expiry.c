@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -56,6 +57,23 @@ static void end_that_is_far_is_not_spoken_of(void **state)
 	assert_int_equal(lines_of(3, 300), 0);
 }
 
+static void end_is_told_of_a_certificate_of_a_ca_only(void **state)
+{
+	struct clock *wall = clock_new_virtual();
+	struct tls_identity *root = authority_root();
+	int64_t from = (int64_t)time(NULL) + 7 * AUTHORITY_DAY_S;
+	struct expiry *expiry = expiry_new(wall, authority_make(&(struct authority_wish){ .issuer = root,
+		.begin_s = -AUTHORITY_DAY_S, .end_s = 7 * AUTHORITY_DAY_S }), "x");
+
+	(void)state;
+	assert_in_range(expiry_ends_s(expiry), from - 1, (int64_t)time(NULL) + 7 * AUTHORITY_DAY_S);
+	expiry_free(expiry);
+	expiry = expiry_new(wall, root, "x"); /* signed itself */
+	assert_int_equal(expiry_ends_s(expiry), 0);
+	expiry_free(expiry);
+	clock_free(wall);
+}
+
 static void nothing_is_freed_without_harm(void **state)
 {
 	(void)state;
@@ -67,6 +85,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(end_that_is_near_is_warned_of_each_day),
 		cmocka_unit_test(end_that_is_far_is_not_spoken_of),
+		cmocka_unit_test(end_is_told_of_a_certificate_of_a_ca_only),
 		cmocka_unit_test(nothing_is_freed_without_harm),
 	};
 

@@ -415,6 +415,83 @@ static void eight_runs_with_differences_are_known_and_clean_ones_take_no_place(v
 	ledger_free(ledger);
 }
 
+/* Of groups of so many tracks; bytes of tracks 5 to 7 are one range. */
+static void a_run_that_differs(struct ledger *ledger)
+{
+	ledger_begin_run(ledger, "", 1000);
+	ledger_identical(ledger, 0, 5, 1000);
+	differs(ledger, 5, 1024, TRACK_BYTES - 1024);
+	differs(ledger, 6, 0, TRACK_BYTES);
+	differs(ledger, 7, 0, 512);
+	ledger_identical(ledger, 8, ledger_total_tracks(ledger) - 8, 1000);
+}
+
+static void tracks_that_differ_are_counted_until_they_are_found_identical(void **state)
+{
+	struct ledger *ledger = new_ledger(100);
+
+	(void)state;
+	assert_int_equal(ledger_different_tracks(ledger), 0);
+	assert_false(ledger_last_differed(ledger));
+	a_run_that_differs(ledger);
+	assert_int_equal(ledger_different_tracks(ledger), 3);
+	assert_false(ledger_last_differed(ledger)); /* it has not ended */
+	ledger = interrupted(ledger);
+	ledger_end_run(ledger, 2000);
+	ledger = interrupted(ledger);
+	assert_true(ledger_last_differed(ledger));
+	assert_int_equal(ledger_different_tracks(ledger), 3);
+
+	ledger_begin_run(ledger, "", 3000);
+	ledger_identical(ledger, 6, 1, 3000);
+	differs(ledger, 7, 0, 512);
+	differs(ledger, 90, 0, 512);
+	ledger = interrupted(ledger);
+	assert_int_equal(ledger_different_tracks(ledger), 3); /* 5 of before, 7 and 90 */
+	assert_true(ledger_last_differed(ledger));
+	ledger_begin_run(ledger, "", 4000);
+	ledger_identical(ledger, 0, 100, 4000);
+	assert_int_equal(ledger_different_tracks(ledger), 0);
+	ledger_end_run(ledger, 5000);
+	ledger = interrupted(ledger);
+	assert_false(ledger_last_differed(ledger));
+	assert_int_equal(ledger_different_tracks(ledger), 0);
+	ledger_free(ledger);
+}
+
+static void difference_without_a_range_makes_a_run_differ(void **state)
+{
+	struct ledger *ledger = new_ledger(100);
+
+	(void)state;
+	ledger_begin_run(ledger, "", 1000);
+	ledger_different(ledger, 9, NULL, 0);
+	ledger_end_run(ledger, 2000);
+	ledger = interrupted(ledger);
+	assert_true(ledger_last_differed(ledger));
+	assert_int_equal(ledger_different_tracks(ledger), 0); /* which one is not remembered */
+	ledger_free(ledger);
+}
+
+/* Two groups: the range ends in the second, which is proven anew. */
+static void of_a_group_that_was_proven_since_nothing_differs(void **state)
+{
+	struct ledger *ledger = new_ledger(LARGE_TRACKS);
+
+	(void)state;
+	ledger_begin_run(ledger, "", 1000);
+	for (uint64_t track = GROUP_TRACKS - 2; track < GROUP_TRACKS + 2; track++)
+		differs(ledger, track, 0, TRACK_BYTES);
+	ledger_end_run(ledger, 2000);
+	assert_int_equal(ledger_different_tracks(ledger), 4);
+	ledger_begin_run(ledger, "", 3000);
+	ledger_identical(ledger, GROUP_TRACKS, GROUP_TRACKS, 3000);
+	ledger_begin_run(ledger, "", 4000);
+	ledger = interrupted(ledger);
+	assert_int_equal(ledger_different_tracks(ledger), 2);
+	ledger_free(ledger);
+}
+
 static void of_an_earlier_run_the_first_ranges_are_known(void **state)
 {
 	struct ledger *ledger = new_ledger(4 * LEDGER_HISTORY_RANGES);
@@ -450,6 +527,9 @@ int main(void)
 		cmocka_unit_test(differences_beyond_the_bound_are_not_remembered),
 		cmocka_unit_test(a_difference_of_an_earlier_run_is_known),
 		cmocka_unit_test(eight_runs_with_differences_are_known_and_clean_ones_take_no_place),
+		cmocka_unit_test(tracks_that_differ_are_counted_until_they_are_found_identical),
+		cmocka_unit_test(difference_without_a_range_makes_a_run_differ),
+		cmocka_unit_test(of_a_group_that_was_proven_since_nothing_differs),
 		cmocka_unit_test(of_an_earlier_run_the_first_ranges_are_known),
 	};
 

@@ -278,17 +278,24 @@ static void links_and_peers_are_shown(void **state)
 	assert_int_equal(integer(link, "fetches"), 1);
 	assert_string_equal(words(at(json, "links", 1), "state"), "hello");
 	peer = at(json, "peers", 0);
-	assert_keys(peer, "name links links_max jobs jobs_max links_refused limit");
+	assert_keys(peer, "name links links_max jobs jobs_max links_refused wire_bytes limit");
 	assert_string_equal(words(peer, "name"), "bed");
 	assert_int_equal(integer(peer, "links"), 2);
 	assert_int_equal(integer(peer, "links_max"), 64);
 	assert_int_equal(integer(peer, "jobs"), 2);
 	assert_int_equal(integer(peer, "jobs_max"), 256);
 	assert_int_equal(integer(peer, "links_refused"), 3);
+	bytes = integer(peer, "wire_bytes");
+	assert_true(bytes > integer(link, "wire_bytes")); /* of both links */
+	json_decref(json);
+	primary_drop(silent);
+	bed_run(bed);
+	json = secondary_show_links(bed->ra, bed->peers);
+	assert_int_equal(json_array_size(json_object_get(json, "links")), 1);
+	assert_true(integer(at(json, "peers", 0), "wire_bytes") >= bytes); /* also of the one that has gone */
 	json_decref(json);
 	faulty_volume_hang_reads(bed->volumes[1], false);
 	primary_wait(primary, 1);
-	primary_drop(silent);
 }
 
 static void link_whose_peer_is_not_known_yet_has_no_name(void **state)
