@@ -95,6 +95,7 @@ $(BUILD)/tests/test_state_file: LDFLAGS += -Wl,--wrap=write,--wrap=fsync,--wrap=
 $(BUILD)/tests/test_log $(BUILD)/tests/test_daemon: LDFLAGS += -Wl,--wrap=clock_gettime
 # And these let state files hang.
 $(BUILD)/tests/test_keep: LDFLAGS += -Wl,--wrap=state_read,--wrap=state_write
+$(BUILD)/tests/test_reports: LDFLAGS += -Wl,--wrap=state_write
 $(BUILD)/tests/test_record $(BUILD)/tests/test_proof: LDFLAGS += -Wl,--wrap=state_read
 $(BUILD)/tests/test_record $(BUILD)/tests/test_local_layout: LDFLAGS += -Wl,--wrap=layout_probe
 # This one holds reads and writes of a state file, or lets them fail.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The reports of the last runs of one device: STATE/DEVICE/reports/NUMBER.json, each the document that ra-compare sent
- * when its run ended. Numbers begin with 1 and only grow. All that touches the disk happens on DA threads, saves one
+ * when its run ended. Each has a number above those that are there, from 1 on. All that touches the disk happens on DA threads, saves one
  * after the other. Loop thread only; callbacks come from the loop.
  */
 #ifndef RA_PRIMARY_REPORTS_H
