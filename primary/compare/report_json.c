@@ -136,7 +136,8 @@ static void set_omitted(json_t *json, const struct report *report, size_t count)
 
 	if (omitted == 0)
 		return;
-	if (count < figures->range_count && (figures->ranges_omitted == 0 || report_range(report, count)->offset_bytes < from))
+	if (count < figures->range_count &&
+		(figures->ranges_omitted == 0 || report_range(report, count)->offset_bytes < from))
 		from = report_range(report, count)->offset_bytes;
 	json_object_set_new(json, "ranges_omitted", json_count(omitted));
 	json_object_set_new(json, "ranges_omitted_from", json_count(from));

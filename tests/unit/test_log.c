@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The lines of base/log as they arrive on standard error, and what ends the program: log_abort, and base/alloc where
- * there is no memory. Standard error is one end of a packet socket meanwhile, so that each write(2) is seen by itself. The clock is
- * moved by the tests.
+ * there is no memory. Standard error is one end of a packet socket meanwhile, so that each write(2) is seen by itself.
+ * The clock is moved by the tests.
+ * check-style: long because one capture serves all that is logged.
  */
 #include "base/log.h"
 

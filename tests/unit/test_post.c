@@ -184,8 +184,10 @@ static void the_same_event_is_one_line_and_a_count(void **state)
 	assert_next_line("ra-test: warning: TIMEOUT: device web1, track 0, link id 0x0000000000000001, peer b: slow\n");
 	assert_next_line("ra-test: warning: TIMEOUT: device web1, track 5, link id 0x0000000000000005, peer c: slow\n");
 	assert_next_line("ra-test: warning: TIMEOUT: device web2, track 5, link id 0x0000000000000005, peer c: slow\n");
-	assert_next_line("ra-test: warning: TIMEOUT: device web2, track 5, link id 0x0000000000000005, peer c: very slow\n");
-	assert_next_line("ra-test: warning: QUEUE_FULL: device web2, track 5, link id 0x0000000000000005, peer c: slow\n");
+	assert_next_line("ra-test: warning: TIMEOUT: device web2, track 5, link id 0x0000000000000005, peer c: "
+		"very slow\n");
+	assert_next_line("ra-test: warning: QUEUE_FULL: device web2, track 5, link id 0x0000000000000005, peer c: "
+		"slow\n");
 	assert_next_line("ra-test: warning: TIMEOUT: device web1, track 0, link id 0x0000000000000001, peer b: slow "
 		"(and 4 more like it in 0 s)\n");
 	assert_next_line("");
