@@ -169,6 +169,7 @@ static void a_long_text_is_cut(void **state)
 static void the_same_event_is_one_line_and_a_count(void **state)
 {
 	struct post_where where = { .device = "web1", .peer = "b", .track_count = 1 };
+	char line[1024];
 
 	for (; where.first_track < 5; where.first_track++) {
 		where.link_id++;
@@ -188,8 +189,9 @@ static void the_same_event_is_one_line_and_a_count(void **state)
 		"very slow\n");
 	assert_next_line("ra-test: warning: QUEUE_FULL: device web2, track 5, link id 0x0000000000000005, peer c: "
 		"slow\n");
-	assert_next_line("ra-test: warning: TIMEOUT: device web1, track 0, link id 0x0000000000000001, peer b: slow "
-		"(and 4 more like it in 0 s)\n");
+	next_line(line, sizeof(line));
+	assert_memory_equal(line, "ra-test: warning: TIMEOUT: device web1, track 0, link id 0x0000000000000001, "
+		"peer b: slow (and 4 more like it in ", 113);
 	assert_next_line("");
 	assert_int_equal(post_count(*state, STATUS_TIMEOUT), 8);
 }
