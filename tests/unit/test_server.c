@@ -895,6 +895,12 @@ static void everybody_may_read_and_only_some_may_change(void **state)
 	assert_int_equal(outcome.status, STATUS_NOT_PERMITTED);
 	assert_string_equal(outcome.words, "only root may change a limit");
 	assert_int_equal(fixture->request_count, 1);
+	asked.request = (struct msg_control){ .verb = VERB_LOG_LEVEL, .log_level = 4 };
+	ask_as(fixture, &asked, &outcome);
+	assert_int_equal(outcome.status, STATUS_NOT_PERMITTED);
+	assert_string_equal(outcome.words, "only root may change the log level");
+	assert_int_equal(fixture->request_count, 1);
+	asked.request = limit;
 	asked.uid = getuid();
 	ask_as(fixture, &asked, &outcome);
 	assert_int_equal(outcome.status, STATUS_OK);
