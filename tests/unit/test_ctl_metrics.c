@@ -74,8 +74,8 @@ static void assert_nowhere(const char *part)
 }
 
 #define PRIMARY "{'daemon':'ra-primaryd','version':'0.1.0','uptime_seconds':2.5,'errors':{'TIMEOUT':3}," \
-	"'da':{'queued':4,'running':5,'abandoned':6,'read_times':{'buckets':[{'seconds':0.00025,'reads':2},{'seconds':8,'reads':0}," \
-	"{'reads':3}],'seconds':30.5}}}"
+	"'da':{'queued':4,'running':5,'abandoned':6,'read_times':{'buckets':[{'seconds':0.00025,'reads':2}," \
+	"{'seconds':8,'reads':0},{'reads':3}],'seconds':30.5}}}"
 #define NO_DEVICES "{'devices':[]}"
 #define NO_LINKS "{'links':[]}"
 
