@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# --help of each program and its manual page have the same options, verbs and version; troff takes every page.
+# --help of each program and its manual page have the same options, verbs and version; what the pages about several
+# programs name is there, their configurations are good, everything has a page, and troff takes each.
 top=$PWD
 . tests/functional/lib.sh
 
@@ -100,6 +101,13 @@ for reference in $(sort -u references); do
 	name=${reference%\(*}
 	[ -f "$pages/man${section%)}/$name.${section%)}" ] || die "there is no $reference"
 done
+
+# The tests that SECURITY.md names for its promises are there.
+grep -oE '`(unit|functional|fuzz)/[a-z_0-9.]*`' "$top/SECURITY.md" | tr -d '`' | sort -u >tests
+[ "$(wc -l <tests)" -gt 20 ] || die "SECURITY.md names no tests"
+while read -r test; do
+	[ -e "$top/tests/$test" ] || die "SECURITY.md speaks of tests/$test"
+done <tests
 
 command -v groff >/dev/null || exit 0
 for page in "$top"/conf/*.[57] "$top"/primary/*.8 "$top"/primary/*/*.[18] "$top"/secondary/*.8; do
