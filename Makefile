@@ -150,12 +150,18 @@ check: tests
 
 # Units name the programs where they are. All programs go to bin: `ssh HOST ra-secondaryd` finds no sbin for most users.
 DOC := $(DESTDIR)$(PREFIX)/share/doc/ra
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DOC)/examples $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 5 7 8) \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		$(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
+		$(COMPLETIONS) $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
 	install $(addprefix $(BUILD)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; done
+	for page in $(addsuffix .8,$(notdir $(UNITS) $(EXAMPLE_UNITS))); do \
+		echo .so man7/ra-units.7 | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man8/$$page || exit 1; done
+	for page in primary.conf secondary.conf; do \
+		echo .so man5/ra.conf.5 | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man5/$$page.5 || exit 1; done
+	install -m 644 conf/completion/ra $(COMPLETIONS)/ra-ctl
+	for program in $(filter-out ra-ctl,$(PROGRAMS)); do ln -sf ra-ctl $(COMPLETIONS)/$$program || exit 1; done
 	for unit in $(UNITS); do \
 		sed 's,/usr/bin/ra-,$(PREFIX)/bin/ra-,' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} && \
 		chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
