@@ -24,6 +24,9 @@ LDLIBS := $(shell pkg-config --libs $(LIBRARIES)) -lpthread
 
 PREFIX ?= /usr/local
 MANUALS := $(wildcard conf/*.[0-9] secondary/*.[0-9] primary/*.[0-9] primary/*/*.[0-9])
+EXAMPLE_UNITS := conf/systemd/ra-alert@.service
+UNITS := $(filter-out $(EXAMPLE_UNITS),$(wildcard conf/systemd/*.service conf/systemd/*.timer conf/systemd/*.socket))
+EXAMPLES := $(wildcard conf/*.conf conf/systemd/*.conf conf/prometheus/*.yml conf/*.json) $(EXAMPLE_UNITS)
 PROGRAMS := ra-primaryd ra-secondaryd ra-compare ra-ctl
 MAINS := primary/main.c secondary/main.c primary/compare/main.c primary/ctl/main.c
 COMMON := $(wildcard common/*/*.c)
@@ -142,12 +145,21 @@ check-unit: $(UNIT)
 check: tests
 	@BUILD=$(BUILD) SAN=$(SAN) CC="$(CC)" tests/run static unit corpus functional
 
-# All programs go to bin: `ssh HOST ra-secondaryd` finds no sbin for most users.
+# Units name the programs where they are. All programs go to bin: `ssh HOST ra-secondaryd` finds no sbin for most users.
+DOC := $(DESTDIR)$(PREFIX)/share/doc/ra
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/ra $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 5 8)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DOC)/examples $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 5 7 8) \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
 	install $(addprefix $(BUILD)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; done
-	install -m 644 $(wildcard conf/*.conf) README.md $(DESTDIR)$(PREFIX)/share/doc/ra
+	for unit in $(UNITS); do \
+		sed 's,/usr/bin/ra-,$(PREFIX)/bin/ra-,' $$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} && \
+		chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	install -m 644 conf/systemd/ra.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/ra.conf
+	install -m 644 conf/systemd/ra.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/ra.conf
+	install -m 644 $(EXAMPLES) $(DOC)/examples
+	install -m 644 README.md $(DOC)
 
 clean:
 	rm -rf build build-*

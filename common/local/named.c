@@ -5,7 +5,11 @@
 #include "local/named.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "local/admin.h"
@@ -15,12 +19,42 @@ static void log_refusal(const struct config *config, const char *section, const 
 	log_error("%s: %s: %s", config_where(config, section, NULL, key), key, why);
 }
 
+/* The file of this name in a folder of the environment; NULL: there is none. The caller frees it. */
+static char *find_in(const char *variable, const char *path)
+{
+	const char *folder = getenv(variable);
+	char *found;
+
+	if (folder == NULL || folder[0] != '/')
+		return NULL;
+	found = xasprintf("%s%s", folder, strrchr(path, '/'));
+	if (access(found, F_OK) == 0)
+		return found;
+	free(found);
+	return NULL;
+}
+
+/* As a service this user cannot read the file itself: it gets it as a credential at the start, and for a reload in its
+ * runtime folder. */
+static int read_identity(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1])
+{
+	char *credential = find_in("CREDENTIALS_DIRECTORY", path);
+	char *reloaded = credential != NULL ? find_in("RUNTIME_DIRECTORY", path) : NULL;
+	int rc = reloaded != NULL ? tls_identity_from_file(reloaded, out, why) :
+		credential != NULL ? tls_identity_from_credential(credential, out, why) :
+		tls_identity_from_file(path, out, why);
+
+	free(reloaded);
+	free(credential);
+	return rc;
+}
+
 struct tls_identity *named_identity(const struct config *config, const char *section)
 {
 	struct tls_identity *identity;
 	char why[DETAIL_MAX + 1];
 
-	if (tls_identity_from_file(config_text(config, section, NULL, "identity"), &identity, why) == 0)
+	if (read_identity(config_text(config, section, NULL, "identity"), &identity, why) == 0)
 		return identity;
 	log_refusal(config, section, "identity", why);
 	return NULL;

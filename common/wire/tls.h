@@ -28,6 +28,8 @@ int tls_identity_from_pem(const char *pem, struct tls_identity **out);
 /* The same from a file. -EACCES when anybody but its owner may read or change it, -ELOOP for a symbolic link; why has
  * words that name the file. A certificate of a CA that is out of date, or will be in 30 days, is warned of (logged). */
 int tls_identity_from_file(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1]);
+/* The same from a file of systemd's credentials, whose access list gives it to this user. */
+int tls_identity_from_credential(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1]);
 /* Warns (logged) when its certificate, of a CA, ended or will in 30 days, or is not valid yet. */
 void tls_identity_warn_of_dates(const struct tls_identity *identity, const char *path);
 /* A new file of mode 0600; -EEXIST when there is one. When it cannot be written whole it is removed. */

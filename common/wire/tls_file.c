@@ -37,16 +37,17 @@ static int refuse_open(const char *path, bool is_secret, int number, char why[DE
 	return refuse(why, -number, "%s: %s", path, strerror(number));
 }
 
-static int check(const char *path, const struct stat *stat, bool is_secret, char why[DETAIL_MAX + 1])
+static int check(const char *path, const struct stat *stat, enum tls_file_kind kind, char why[DETAIL_MAX + 1])
 {
-	unsigned mode = stat->st_mode & 07777;
+	unsigned mode = stat->st_mode & 07777, others = kind == TLS_FILE_CREDENTIAL ? 037 : 077;
+	bool is_secret = kind != TLS_FILE_PUBLIC;
 
 	if (!S_ISREG(stat->st_mode))
 		return refuse(why, -EINVAL, "%s: this is no regular file", path);
 	if (is_secret && stat->st_uid != 0 && stat->st_uid != geteuid())
 		return refuse(why, -EACCES, "%s: it belongs to uid %u; only root%s may own it", path, stat->st_uid,
 			geteuid() == 0 ? "" : " and the user of this program");
-	if (is_secret && (mode & 077) != 0)
+	if (is_secret && (mode & others) != 0)
 		return refuse(why, -EACCES, "%s: others can %s it (mode %04o); chmod 600 it", path,
 			mode & 044 ? "read" : mode & 022 ? "change" : "use", mode);
 	if (mode & 002)
@@ -69,8 +70,9 @@ static ssize_t read_whole(int fd, char *text, size_t bytes_max)
 	return taken < 0 ? -errno : (ssize_t)bytes;
 }
 
-int tls_file_read(const char *path, bool is_secret, char **text, char why[DETAIL_MAX + 1])
+int tls_file_read(const char *path, enum tls_file_kind kind, char **text, char why[DETAIL_MAX + 1])
 {
+	bool is_secret = kind != TLS_FILE_PUBLIC;
 	/* Non-blocking: a pipe in its place must not stop the program. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (is_secret ? O_NOFOLLOW : 0)), rc;
 	struct stat stat;
@@ -78,7 +80,7 @@ int tls_file_read(const char *path, bool is_secret, char **text, char why[DETAIL
 
 	if (fd < 0)
 		return refuse_open(path, is_secret, errno, why);
-	rc = fstat(fd, &stat) == 0 ? check(path, &stat, is_secret, why) : refuse_open(path, is_secret, errno, why);
+	rc = fstat(fd, &stat) == 0 ? check(path, &stat, kind, why) : refuse_open(path, is_secret, errno, why);
 	if (rc != 0)
 		goto out;
 	*text = xcalloc(FILE_BYTES_MAX + 1, 1);
@@ -125,10 +127,11 @@ void tls_identity_warn_of_dates(const struct tls_identity *identity, const char 
 		log_warning("%s: its certificate ends on %s, in %d days", path, text, days);
 }
 
-int tls_identity_from_file(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1])
+static int read_identity(const char *path, enum tls_file_kind kind, struct tls_identity **out,
+	char why[DETAIL_MAX + 1])
 {
 	char reason[DETAIL_MAX + 1], *text;
-	int rc = tls_file_read(path, true, &text, why);
+	int rc = tls_file_read(path, kind, &text, why);
 
 	if (rc != 0)
 		return rc;
@@ -140,6 +143,16 @@ int tls_identity_from_file(const char *path, struct tls_identity **out, char why
 	explicit_bzero(text, FILE_BYTES_MAX);
 	free(text);
 	return rc;
+}
+
+int tls_identity_from_file(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1])
+{
+	return read_identity(path, TLS_FILE_SECRET, out, why);
+}
+
+int tls_identity_from_credential(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1])
+{
+	return read_identity(path, TLS_FILE_CREDENTIAL, out, why);
 }
 
 static int write_whole(int fd, const char *text)

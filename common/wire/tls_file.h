@@ -9,8 +9,13 @@
 
 #include "base/limits.h"
 
-/* 0 and the text, to be freed; or -errno with words in why that name the file. A secret is of root or this
- * user, for nobody else, and no symbolic link; what is not secret must not be everybody's to write. */
-int tls_file_read(const char *path, bool is_secret, char **text, char why[DETAIL_MAX + 1]);
+enum tls_file_kind {
+	TLS_FILE_PUBLIC,     /* must not be everybody's to write */
+	TLS_FILE_SECRET,     /* of root or this user, for nobody else, and no symbolic link */
+	TLS_FILE_CREDENTIAL, /* the same, but the access list that gives it to this user shows as its group's */
+};
+
+/* 0 and the text, to be freed; or -errno with words in why that name the file. */
+int tls_file_read(const char *path, enum tls_file_kind kind, char **text, char why[DETAIL_MAX + 1]);
 
 #endif

@@ -74,7 +74,7 @@ static int add_certificates(X509_STORE *store, const char *path, const char *tex
 int tls_trust_load(const char *path, X509_STORE **out, char why[DETAIL_MAX + 1])
 {
 	char *text;
-	int rc = tls_file_read(path, false, &text, why);
+	int rc = tls_file_read(path, TLS_FILE_PUBLIC, &text, why);
 
 	if (rc != 0)
 		return rc;
