@@ -94,8 +94,11 @@ $(BUILD)/tests/test_link_cut: LDFLAGS += -Wl,--wrap=output_push,--wrap=reader_to
 $(BUILD)/tests/test_stream $(BUILD)/tests/test_engine_digest: LDFLAGS += -Wl,--wrap=shm_fill
 # This one lets each step of a write fail, or be the last.
 $(BUILD)/tests/test_state_file: LDFLAGS += -Wl,--wrap=write,--wrap=fsync,--wrap=rename
+# These move the clock that counts of the log go by.
+$(BUILD)/tests/test_log $(BUILD)/tests/test_daemon: LDFLAGS += -Wl,--wrap=clock_gettime
 # And these let state files hang.
 $(BUILD)/tests/test_keep: LDFLAGS += -Wl,--wrap=state_read,--wrap=state_write
+$(BUILD)/tests/test_reports: LDFLAGS += -Wl,--wrap=state_write
 $(BUILD)/tests/test_record $(BUILD)/tests/test_proof: LDFLAGS += -Wl,--wrap=state_read
 $(BUILD)/tests/test_record $(BUILD)/tests/test_local_layout: LDFLAGS += -Wl,--wrap=layout_probe
 # This one holds reads and writes of a state file, or lets them fail.

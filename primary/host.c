@@ -28,10 +28,16 @@ static struct host *host_of(void *arg)
 	return host;
 }
 
+/* For lines of the log. */
+static const char *host_name(const struct host *host)
+{
+	return host->owner[0] ? host->owner : "a host";
+}
+
 void host_set_state(struct host *host, enum host_state state, const char *reason)
 {
 	static const char *const names[] = { "HELLO", "READY", "OPENING", "OPEN", "GONE" };
-	log_debug("host: %s -> %s: %s", names[host->state], names[state], reason);
+	log_debug("%s: %s -> %s: %s", host_name(host), names[host->state], names[state], reason);
 	host->state = state;
 }
 
@@ -45,7 +51,7 @@ void host_send(struct host *host)
 static int on_hello(struct host *host, const struct msg_host_hello *hello)
 {
 	if (host->state != HOST_HELLO) {
-		log_warning("a second HostHello from the host");
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "a second HostHello from %s", host_name(host));
 		return -EPROTO;
 	}
 	bool is_spoken = hello->protocol_min <= RA_PROTOCOL_VERSION && RA_PROTOCOL_VERSION <= hello->protocol_max;
@@ -142,7 +148,7 @@ static void on_release(struct host *host, const struct msg_host_release *release
 static int on_progress(struct host *host, const struct msg_host_progress *progress)
 {
 	if (host->state != HOST_OPEN) {
-		log_warning("HostProgress from a host that has no device open");
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "HostProgress from a host that has no device open");
 		return -EPROTO;
 	}
 	host->progress = *progress;
@@ -157,7 +163,8 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 	struct host *host = host_of(arg);
 	(void)payload_bytes; /* of HostSave alone, in host->record */
 	if (host->state == HOST_HELLO && message->type != MESSAGE_HOST_HELLO) {
-		log_warning("%s from the host before HostHello", message_name(message->type));
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "%s from a host before HostHello",
+			message_name(message->type));
 		return -EPROTO;
 	}
 	switch (message->type) {
@@ -184,7 +191,8 @@ static int on_frame(void *arg, const struct message *message, uint32_t payload_b
 		record_on_save(host, &message->host_save);
 		return 0;
 	default:
-		log_warning("a host does not send %s", message_name(message->type));
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "%s sends %s, which a host does not", host_name(host),
+			message_name(message->type));
 		return -EPROTO;
 	}
 }

@@ -146,8 +146,8 @@ static bool is_kept(struct host *host, uint32_t tag, const void *kept)
 void *record_payload(struct host *host, const struct message *message, uint32_t payload_bytes)
 {
 	if (message->type != MESSAGE_HOST_SAVE || host->state != HOST_OPEN) {
-		log_warning("%s with payload from the host, which has %s", message_name(message->type),
-			host->state == HOST_OPEN ? "none to send with it" : "no device open");
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "%s with payload from a host, which has %s",
+			message_name(message->type), host->state == HOST_OPEN ? "none to send with it" : "no device open");
 		return NULL;
 	}
 	host->record.announced = payload_bytes;

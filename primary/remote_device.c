@@ -21,7 +21,8 @@
 void remote_device_set_state(struct remote_device *device, enum device_state state, const char *reason)
 {
 	static const char *const names[] = { "IDLE", "ASKING", "RESERVING", "READY", "FAILED" };
-	log_debug("remote device %s: %s -> %s: %s", device->name, names[device->state], names[state], reason);
+	log_debug("device %s, peer %s: %s -> %s: %s", device->name, device->remote->peer, names[device->state],
+		names[state], reason);
 	device->state = state;
 }
 

@@ -114,7 +114,8 @@ static int on_done(struct remote *remote, const struct message *message)
 	if (!request || request->kind == REQUEST_CREATE || request->kind == REQUEST_READ)
 		return refuse_answer(remote, message, message->done.tag);
 	if (message->done.status != STATUS_OK)
-		log_warning("the secondary answered %s with %s", names[request->kind], status_name(message->done.status));
+		log_limited(1, remote->peer, LOG_LEVEL_WARNING, "%s: the secondary answered %s with %s", remote->peer,
+			names[request->kind], status_name(message->done.status));
 	if (request->kind == REQUEST_RELEASE)
 		remote_on_released(request->job);
 	else

@@ -27,8 +27,9 @@ static struct remote *remote_of(const struct remote_job *job)
 
 static void set_state(struct remote_job *job, enum job_state state, const char *reason)
 {
-	log_debug("link job 0x%016llx: %s -> %s: %s", (unsigned long long)job->link_id, state_names[job->state],
-		state_names[state], reason);
+	log_debug("device %s, link id 0x%016llx, peer %s: link job %s -> %s: %s", job->device->name,
+		(unsigned long long)job->link_id, job->device->remote->peer, state_names[job->state], state_names[state],
+		reason);
 	job->state = state;
 }
 
@@ -90,8 +91,8 @@ static bool waits_for_link_job(struct remote_device *device, enum status status)
 		return false;
 	if (device->is_crowded)
 		return true;
-	log_info("remote device %s: %s right after a loss of the link: a link job is asked for again", device->name,
-		status_name(status));
+	log_info("device %s, peer %s: %s right after a loss of the link: a link job is asked for again", device->name,
+		remote->peer, status_name(status));
 	device->is_crowded = true;
 	timer_set(&device->again, REMOTE_AGAIN_MS);
 	return true;

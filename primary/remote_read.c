@@ -27,8 +27,9 @@ static void set_state(struct remote_job *job, enum read_state state, const char 
 	static const char *const names[] = {
 		"NONE", "THROTTLED", "WAITING", "REQUESTED", "DISCONNECTED", "RECEIVING", "ENDING"
 	};
-	log_debug("read of tracks %llu+%u on link job 0x%016llx: %s -> %s: %s", (unsigned long long)job->spec.first_track,
-		job->spec.track_count, (unsigned long long)job->link_id, names[job->read_state], names[state], reason);
+	log_debug("device %s, tracks %llu+%u, link id 0x%016llx, peer %s: read %s -> %s: %s", job->device->name,
+		(unsigned long long)job->spec.first_track, job->spec.track_count, (unsigned long long)job->link_id,
+		job->device->remote->peer, names[job->read_state], names[state], reason);
 	job->read_state = state;
 }
 

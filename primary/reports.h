@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The reports of the last runs of one device: STATE/DEVICE/reports/NUMBER.json, each the document that ra-compare sent
- * when its run ended. Numbers begin with 1 and only grow. All that touches the disk happens on DA threads, saves one
- * after the other. Loop thread only; callbacks come from the loop.
+ * when its run ended. A new one has a number above all that are there, from 1 on. All that touches the disk happens on
+ * DA threads, saves one after the other. Loop thread only; callbacks come from the loop.
  */
 #ifndef RA_PRIMARY_REPORTS_H
 #define RA_PRIMARY_REPORTS_H
@@ -32,14 +32,14 @@ typedef void reports_fn(void *arg, enum status status, const char *detail);
 struct reports *reports_new(const struct reports_config *config);
 /* Calls that are under way are left to the DA, those that wait are dropped. NULL is fine. */
 void reports_free(struct reports *reports);
-/* Other numbers from the next save on. */
+/* So many from the next save on. */
 void reports_keep(struct reports *reports, unsigned keep);
 
-/* OK: fn comes later. BUSY, with words: too many wait. Takes bytes over in any case. What is no report of this device is
- * BAD_REQUEST for fn. */
+/* OK: fn comes later. BUSY, with words: too many wait; BAD_REQUEST: too long. Takes bytes over in any case. What is no
+ * report of this device is BAD_REQUEST for fn. */
 enum status reports_save(struct reports *reports, uint8_t *bytes, size_t count, reports_fn *fn, void *arg,
 	char detail[DETAIL_MAX + 1]);
-/* arg has gone: fn comes no more. What was begun is written. Harmless when it waits for nothing. */
+/* arg has gone: fn comes no more. What it sent is written all the same. Harmless when it waits for nothing. */
 void reports_leave(struct reports *reports, const void *arg);
 
 /* REPORTS and REPORT of ra-ctl: answered later, or refused. */

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <utlist.h>
@@ -14,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/post.h"
+#include "secondary/link_id.h"
 #include "secondary/ra.h"
 #include "secondary/session.h"
 
@@ -73,7 +75,12 @@ const char *job_state_name(enum job_state state)
 
 void job_enter(struct job *job, enum job_state state, const char *reason)
 {
-	log_debug("device %s: %s job %" PRIu32 ": %s -> %s (%s)", job->constants.name,
+	char link[64] = "";
+
+	if (job->specific.kind == JOB_LINK && log_has(LOG_LEVEL_DEBUG))
+		snprintf(link, sizeof(link), ", link id 0x%016" PRIx64,
+			link_id_of(job->shared->ra->config.secondary_id, job));
+	log_debug("device %s%s: %s job %" PRIu32 ": %s -> %s (%s)", job->constants.name, link,
 		job_kind_name(job->specific.kind), job->index, job_state_name(job->specific.state), job_state_name(state),
 		reason);
 	job->specific.state = state;

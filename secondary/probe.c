@@ -188,7 +188,8 @@ static void end(struct probe *probe, enum status status, const char *detail)
 	snprintf(result.detail, sizeof(result.detail), "%s", detail);
 	if (result.is_open)
 		result.elapsed_ms = clock_now_ms(probe->ra->clock) - probe->begun_ms;
-	log_debug("probe: %s after %lld ms: %s", status_name(status), (long long)result.elapsed_ms, detail);
+	log_debug("device %s: probe: %s after %lld ms: %s", probe->device->constants.name, status_name(status),
+		(long long)result.elapsed_ms, detail);
 	probe_free(probe, status == STATUS_TIMEOUT);
 	done(arg, &result);
 }

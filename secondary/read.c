@@ -45,9 +45,10 @@ void read_enter(struct read *read, enum read_state state, const char *reason)
 {
 	int64_t now_ms = clock_now_ms(read->ra->clock);
 
-	log_debug("device %s: read of %" PRIu32 " tracks from %" PRIu64 ": %s -> %s (%s)",
-		read->job != NULL ? read->job->constants.name : "?", read->parameters.track_count,
-		read->parameters.first_track, read_state_name(read->state), read_state_name(state), reason);
+	log_debug("device %s, tracks %" PRIu64 "+%" PRIu32 ", link id 0x%016" PRIx64 ", peer %s: read %s -> %s (%s)",
+		read->job != NULL ? read->job->constants.name : "?", read->parameters.first_track,
+		read->parameters.track_count, read->parameters.link_id, session_peer(read->session),
+		read_state_name(read->state), read_state_name(state), reason);
 	if (read->state == READ_WAITING_DISK || read->state == READ_WAITING_ELEMENT)
 		read->disk_ms += now_ms - read->entered_ms;
 	read->entered_ms = now_ms;

@@ -55,8 +55,8 @@ struct tls_context *secondary_service_tls(struct service *service, const struct 
 void secondary_service_take_device(struct service *service, const struct secondary_settings *settings,
 	unsigned index);
 
-/* Runs until SIGTERM or SIGINT; both outlive it. The exit code: 0; 1: it could not be started; 2: what the settings name
- * is not usable. The reason is logged. */
+/* Runs until SIGTERM or SIGINT; both outlive it. The exit code: 0; 1: it could not be started; 2: what the settings
+ * name is not usable. The reason is logged. */
 int secondary_service_run(const struct program *program, const struct secondary_settings *settings);
 
 #endif

@@ -32,7 +32,8 @@ extern const char *const config_level_words[]; /* in the order of enum log_level
 	{ section, "socket-mode", CONFIG_MODE, 0, 0, NULL, "0660", \
 		"Permissions of the socket: who may connect.", NULL }, \
 	{ section, "admin-group", CONFIG_NAME, 0, 0, NULL, "", \
-		"Group that may change limits and invalid tracks by ra-ctl, as root may; unset: nobody else.", NULL }, \
+		"Group that may change limits, invalid tracks and the log level by ra-ctl, as root may; unset: nobody else.", \
+		NULL }, \
 	{ section, "state", CONFIG_PATH, 0, 0, NULL, state_path, \
 		"Folder of what must outlast the daemon.", NULL }, \
 	{ section, "track-size", CONFIG_SIZE, TRACK_BYTES_MIN, TRACK_BYTES_MAX, NULL, "64K", \

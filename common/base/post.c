@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Posted errors: a warning line for what is new, a counter per status, and a ring of the newest ones. Loop thread only. The
- * wall clock is read for people only; nothing is decided by it.
+ * Posted errors: a warning line for what is new, a counter per status, and a ring of the newest ones. Loop thread only.
+ * The wall clock is read for people only; nothing is decided by it.
  */
 #include "base/post.h"
 
@@ -19,6 +19,7 @@
 
 /* ", device NAME, tracks A-B, link id 0x…, peer NAME" with all of them at their longest. */
 #define WHERE_CHARS_MAX 320u
+#define EVENT_CHARS_MAX (32u + DEVICE_NAME_MAX + 96u + DETAIL_MAX)
 
 struct post {
 	uint64_t total;
@@ -49,12 +50,25 @@ static void append(char *text, const char *format, ...)
 	assert(added >= 0 && used + (size_t)added <= WHERE_CHARS_MAX);
 }
 
-/* One line a minute of the same event on the same device and link. format tells events of a status apart. A device that
+/* The same event: the same status and words, whatever the numbers in them, of the same device and peer. A device that
  * does not exist has the name that a peer has thought of: it is no other event. */
-static void log_posted(const struct posted_error *error, const char *format)
+static void name_event(const struct posted_error *error, char event[EVENT_CHARS_MAX + 1])
 {
-	char where[WHERE_CHARS_MAX + 1] = "", about[WHERE_CHARS_MAX + 1];
 	bool is_known = error->status != STATUS_NO_SUCH_DEVICE;
+	int used = snprintf(event, EVENT_CHARS_MAX + 1, "%d %s/%s ", (int)error->status, is_known ? error->device : "",
+		error->peer);
+	char *at = event + used;
+
+	for (const char *text = error->text; *text; text++)
+		if (*text < '0' || *text > '9')
+			*at++ = *text;
+	*at = '\0';
+}
+
+/* Of an event one line a minute. */
+static void log_posted(const struct posted_error *error)
+{
+	char where[WHERE_CHARS_MAX + 1] = "", event[EVENT_CHARS_MAX + 1];
 
 	if (error->device[0])
 		append(where, ", device %s", error->device);
@@ -67,10 +81,9 @@ static void log_posted(const struct posted_error *error, const char *format)
 		append(where, ", link id 0x%016" PRIx64, error->link_id);
 	if (error->peer[0])
 		append(where, ", peer %s", error->peer);
-	snprintf(about, sizeof(about), "%p %d %s/%s", (const void *)format, (int)error->status,
-		is_known ? error->device : "", error->peer);
+	name_event(error, event);
 	/* Behind the status stands ": " once, also when nothing is known of the place. */
-	log_limited(1, about, LOG_LEVEL_WARNING, "%s%s%s: %s", status_name(error->status), where[0] ? ": " : "",
+	log_limited(1, event, LOG_LEVEL_WARNING, "%s%s%s: %s", status_name(error->status), where[0] ? ": " : "",
 		where[0] ? where + 2 : "", error->text);
 }
 
@@ -101,7 +114,7 @@ void post_error(struct post *post, enum status status, const struct post_where *
 	int length = vsnprintf(error->text, sizeof(error->text), format, arguments);
 	va_end(arguments);
 	assert(length >= 0);
-	log_posted(error, format);
+	log_posted(error);
 }
 
 uint64_t post_count(const struct post *post, enum status status)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Posted errors: an error is recorded once, where its cause is known, in the places where people look: the log, a
- * counter per status and the last 256 errors. (The reply is the fourth place; the caller sends it.) The same event on the
- * same device and peer is one line a minute, and a count of the others. Loop thread only.
+ * counter per status and the last 256 errors. (The reply is the fourth place; the caller sends it.) The same event on
+ * the same device and peer is one line a minute, and a count of the others. Loop thread only.
  */
 #ifndef RA_BASE_POST_H
 #define RA_BASE_POST_H

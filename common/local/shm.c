@@ -95,7 +95,8 @@ int shm_fill(struct shm *shm, uint32_t slot, uint32_t bytes)
 	return error;
 }
 
-#define refuse(...) (log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "shared memory refused: " __VA_ARGS__), -EPROTO)
+#define refuse(...) \
+	(log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_WARNING, "shared memory refused: " __VA_ARGS__), -EPROTO)
 
 int shm_accept(int fd, uint32_t slot_count, uint32_t slot_bytes, struct shm **out)
 {

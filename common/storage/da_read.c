@@ -148,8 +148,10 @@ static void log_once(struct run *run, uint64_t track, int error)
 	if (error == -EIO || run->has_logged)
 		return;
 	run->has_logged = true;
-	log_warning("a volume cannot be read at byte %llu: %s", (unsigned long long)(track * run->spec->track_bytes),
-		strerror(-error));
+	const char *path = volume_path(run->spec->volume) ? volume_path(run->spec->volume) : "a volume";
+
+	log_limited(1, path, LOG_LEVEL_WARNING, "%s cannot be read at byte %llu: %s", path,
+		(unsigned long long)(track * run->spec->track_bytes), strerror(-error));
 }
 
 /* States of count tracks of the batch from index on, of which the volume gave bytes. */

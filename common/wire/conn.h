@@ -50,8 +50,8 @@ void conn_free(struct conn *conn);
  * why; every other end is logged here, in one line. */
 void conn_finish(struct conn *conn, const char *reason);
 
-/* From somebody who may come as often as he likes: failures are logged within LOG_STRANGER_LINES, and a clean end not at
- * all. Until conn_accept, or false. */
+/* From somebody who may come as often as he likes: failures are logged within LOG_STRANGER_LINES, and a clean end not
+ * at all. Until conn_accept, or false. */
 void conn_set_stranger(struct conn *conn, bool is_stranger);
 /* Its owner tells a failure, where it is news: until conn_accept none is logged here but for those who debug. */
 void conn_set_quiet(struct conn *conn);

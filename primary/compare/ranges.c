@@ -101,6 +101,15 @@ static bool join_ranges(struct ranges *ranges, size_t index)
 	return true;
 }
 
+static void note_omitted(struct ranges *ranges, uint64_t offset, uint64_t count)
+{
+	struct report_figures *figures = ranges->figures;
+
+	if (figures->ranges_omitted == 0 || offset < figures->omitted_from_bytes)
+		figures->omitted_from_bytes = offset;
+	figures->ranges_omitted += count;
+}
+
 static enum report_seen seen_before(const struct ranges *ranges, uint64_t offset, uint64_t length)
 {
 	const struct ledger *history = ranges->figures->setup.history;
@@ -129,7 +138,7 @@ void ranges_add(struct ranges *ranges, const struct report_range *range)
 	is_joined = join_ranges(ranges, index) || is_joined;
 	if (!is_joined && ranges->figures->range_count > REPORT_RANGES_MAX) {
 		remove_range(ranges, index);
-		ranges->figures->ranges_omitted++;
+		note_omitted(ranges, range->offset_bytes, 1);
 	}
 }
 
@@ -160,7 +169,8 @@ void ranges_add_exact(struct ranges *ranges, const struct report_range *model, c
 	kept = figures->range_count < REPORT_RANGES_MAX ? REPORT_RANGES_MAX - figures->range_count : 0;
 	if (kept > found)
 		kept = found;
-	figures->ranges_omitted += found - kept;
+	if (kept < found)
+		note_omitted(ranges, offset, found - kept);
 	open_gap(ranges, index, kept);
 	at = 0;
 	for (i = 0; i < found; i++) {

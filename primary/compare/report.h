@@ -146,6 +146,7 @@ struct report_figures {
 	bool is_only_tail; /* every difference lies beyond the end of the smaller volume */
 	size_t range_count;
 	uint64_t ranges_omitted;
+	uint64_t omitted_from_bytes; /* with that: the least offset of one of them */
 };
 
 struct post;

@@ -128,7 +128,22 @@ static json_t *json_reserved(const struct report_figures *figures)
 	return json_string(figures->setup.reserve == RESERVE_RA ? "ra" : "exclusive");
 }
 
-static json_t *json_figures(const struct report *report, uint64_t passes, uint64_t ranges_omitted)
+/* Of the ranges so many are printed. */
+static void set_omitted(json_t *json, const struct report *report, size_t count)
+{
+	const struct report_figures *figures = report_figures(report);
+	uint64_t omitted = figures->ranges_omitted + figures->range_count - count, from = figures->omitted_from_bytes;
+
+	if (omitted == 0)
+		return;
+	if (count < figures->range_count &&
+		(figures->ranges_omitted == 0 || report_range(report, count)->offset_bytes < from))
+		from = report_range(report, count)->offset_bytes;
+	json_object_set_new(json, "ranges_omitted", json_count(omitted));
+	json_object_set_new(json, "ranges_omitted_from", json_count(from));
+}
+
+static json_t *json_figures(const struct report *report, uint64_t passes)
 {
 	const struct report_figures *figures = report_figures(report);
 	const struct report_setup *setup = &figures->setup;
@@ -164,8 +179,6 @@ static json_t *json_figures(const struct report *report, uint64_t passes, uint64
 	json_object_set_new(json, "reserved", json_reserved(figures));
 	json_object_set_new(json, "link", json_link(figures));
 	json_object_set_new(json, "errors", json_errors(report_post(report)));
-	if (ranges_omitted > 0)
-		json_object_set_new(json, "ranges_omitted", json_count(ranges_omitted));
 	return json;
 }
 
@@ -205,9 +218,10 @@ void report_print_json(const struct report *report, const struct where *where, u
 {
 	const struct report_figures *figures = report_figures(report);
 	size_t count = figures->range_count < ranges_max ? figures->range_count : ranges_max;
-	json_t *json = json_figures(report, passes, figures->ranges_omitted + figures->range_count - count);
+	json_t *json = json_figures(report, passes);
 	char *text;
 
+	set_omitted(json, report, count);
 	json_object_set_new(json, "next", where ? where_commands(where) : json_array());
 	/* JSON_EMBED leaves out the braces, but not the line feeds inside them: the ranges follow on the last line. */
 	text = json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12) | JSON_EMBED);

@@ -52,7 +52,9 @@ const char ctl_help[] =
 	"\n"
 	"Exit status: 0 good, 1 check found something wrong, 2 usage, or not permitted, 4 no daemon or no link, 6 busy.\n";
 
-enum option_code { OPTION_SOCKET = 256, OPTION_JSON, OPTION_OUT, OPTION_WRITE, OPTION_READS, OPTION_HELP, OPTION_VERSION };
+enum option_code {
+	OPTION_SOCKET = 256, OPTION_JSON, OPTION_OUT, OPTION_WRITE, OPTION_READS, OPTION_HELP, OPTION_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPTION_SOCKET },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Sets of tracks of both reports, and what is left when one is taken from the other. What a report does not list,
- * because it had room for its first ranges only, is left out of all of them. One thread.
+ * because it had no room for all ranges, is left out of all of them. One thread.
  */
 #include "primary/ctl/report_diff.h"
 
@@ -69,18 +69,15 @@ static void add_end(const struct sides *sides, const json_t *report, uint64_t tr
 static uint64_t take_sides(const json_t *report, uint64_t track_bytes, struct sides *sides)
 {
 	const json_t *range;
-	uint64_t end = 0;
 	size_t index;
 
 	*sides = (struct sides){ track_set_new(), track_set_new() };
-	json_array_foreach(json_object_get(report, "ranges"), index, range) {
+	json_array_foreach(json_object_get(report, "ranges"), index, range)
 		add_range(sides, range, track_bytes);
-		end = (ctl_integer_of(range, "offset") + ctl_integer_of(range, "length")) / track_bytes;
-	}
 	add_end(sides, report, track_bytes);
 	/* A track that differs in part does differ. */
 	track_set_remove_all(sides->unknown, sides->different);
-	return ctl_integer_of(report, "ranges_omitted") > 0 ? end : TRACKS_END;
+	return ctl_has(report, "ranges_omitted") ? ctl_integer_of(report, "ranges_omitted_from") / track_bytes : TRACKS_END;
 }
 
 static void free_sides(struct sides *sides)
@@ -210,7 +207,7 @@ void ctl_show_report_diff(const json_t *diff, FILE *out)
 	if (tracks == 0)
 		fputs("no differences in either\n", out);
 	if (ctl_has(diff, "end_track"))
-		fprintf(out, "note: one of them lists its first ranges only: nothing is said from track %" PRIu64 " on\n",
+		fprintf(out, "note: one of them does not list all its ranges: nothing is said from track %" PRIu64 " on\n",
 			ctl_integer_of(diff, "end_track"));
 	fprintf(out, "tracks of %s, counted from 0\n", ctl_bytes(ctl_number_of(diff, "track_bytes")));
 }

@@ -17,6 +17,7 @@
 
 #include "local/shm.h"
 #include "primary/keep.h"
+#include "primary/reports.h"
 #include "primary/service_parts.h"
 #include "tests/support/fake_secondary.h"
 #include "wire/conn.h"
@@ -317,6 +318,7 @@ int host_end_tear_down(void **state)
 	struct primary_device *device = end->device;
 	host_end_free(end);
 	keep_free(device->keep);
+	reports_free(device->reports);
 	world_free(world);
 	free(device);
 	return 0;

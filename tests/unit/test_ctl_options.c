@@ -208,6 +208,54 @@ static void tracks_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(PARSE("tracks", "web1", "list", "--reads", "5"), CTL_BAD);
 }
 
+static void report_takes_an_action_a_device_and_numbers(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("report", "list"), CTL_RUN);
+	assert_int_equal(options.verb, CTL_REPORT);
+	assert_int_equal(options.report, CTL_REPORT_LIST);
+	assert_string_equal(options.name, "");
+	assert_int_equal(PARSE("report", "list", "web1"), CTL_RUN);
+	assert_string_equal(options.name, "web1");
+	assert_int_equal(PARSE("report", "show", "web1"), CTL_RUN);
+	assert_int_equal(options.report, CTL_REPORT_SHOW);
+	assert_int_equal(options.reports[0], 0);
+	assert_int_equal(PARSE("report", "show", "web1", "42"), CTL_RUN);
+	assert_int_equal(options.reports[0], 42);
+	assert_int_equal(PARSE("report", "diff", "web1", "7", "0000000009"), CTL_RUN);
+	assert_int_equal(options.report, CTL_REPORT_DIFF);
+	assert_int_equal(options.reports[0], 7);
+	assert_int_equal(options.reports[1], 9);
+	assert_int_equal(PARSE("report"), CTL_BAD);
+	assert_int_equal(PARSE("report", "lists"), CTL_BAD);
+	assert_string_equal(why, "expected: report list [DEVICE], report show DEVICE [NUMBER] or report diff DEVICE "
+		"[OLD [NEW]]");
+	assert_int_equal(PARSE("report", "show"), CTL_BAD);
+	assert_string_equal(why, "expected: report show DEVICE [NUMBER]");
+	assert_int_equal(PARSE("report", "list", "web1", "1"), CTL_BAD);
+	assert_int_equal(PARSE("report", "diff", "web1", "1", "2", "3"), CTL_BAD);
+	assert_int_equal(PARSE("report", "show", "a b"), CTL_BAD);
+	assert_int_equal(PARSE("report", "show", "web1", "0"), CTL_BAD);
+	assert_int_equal(PARSE("report", "show", "web1", "12345678901"), CTL_BAD);
+	assert_int_equal(PARSE("report", "show", "web1", "4x"), CTL_BAD);
+	assert_string_equal(why, "'4x' is no number of a report: expected one that report list shows");
+}
+
+static void log_level_takes_a_level_or_none(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("log-level"), CTL_RUN);
+	assert_int_equal(options.verb, CTL_LOG_LEVEL);
+	assert_int_equal(options.log_level, 0);
+	assert_int_equal(PARSE("log-level", "error"), CTL_RUN);
+	assert_int_equal(options.log_level, 1);
+	assert_int_equal(PARSE("log-level", "debug"), CTL_RUN);
+	assert_int_equal(options.log_level, 4);
+	assert_int_equal(PARSE("log-level", "Debug"), CTL_BAD);
+	assert_string_equal(why, "'Debug' is no log level: expected error, warning, info or debug");
+	assert_int_equal(PARSE("log-level", "info", "info"), CTL_BAD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +264,8 @@ int main(void)
 		cmocka_unit_test(a_device_has_a_name),
 		cmocka_unit_test(keygen_needs_a_file_and_a_name),
 		cmocka_unit_test(proof_is_of_one_device),
+		cmocka_unit_test(report_takes_an_action_a_device_and_numbers),
+		cmocka_unit_test(log_level_takes_a_level_or_none),
 		cmocka_unit_test(a_limit_is_of_the_total_a_device_or_a_peer),
 		cmocka_unit_test(a_limit_that_is_none_is_refused),
 		cmocka_unit_test(tracks_of_a_device_are_listed_or_changed),

@@ -10,12 +10,30 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <event2/event.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+
+/* The clock, by which counts are told, may be ahead. */
+static int64_t ahead_s;
+
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+	int rc = __real_clock_gettime(id, now);
+
+	now->tv_sec += ahead_s;
+	return rc;
+}
 
 static int setup(void **state)
 {
@@ -125,6 +143,47 @@ static void a_service_may_use_all_descriptors(void **state)
 	assert_int_equal(now.rlim_cur, limit.rlim_max);
 }
 
+static void on_line(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	daemon_stop(arg, 0);
+}
+
+/* Also when nothing else is logged; and at the end of the run at once. */
+static void counts_of_the_log_are_told_in_time(void **state)
+{
+	int ends[2], saved_stderr = dup(STDERR_FILENO);
+	char line[3][128] = { "" };
+	struct event *reader;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	log_start("ra-test", LOG_LEVEL_WARNING);
+	dup2(ends[1], STDERR_FILENO);
+	for (int i = 0; i < 3; i++)
+		log_limited(1, "", LOG_LEVEL_WARNING, "slow");
+	recv(ends[0], line[0], sizeof(line[0]) - 1, 0);
+	ahead_s = 60;
+	reader = event_new(daemon_base(*state), ends[0], EV_READ, on_line, *state);
+	event_add(reader, NULL);
+	daemon_run(*state);
+	recv(ends[0], line[1], sizeof(line[1]) - 1, MSG_DONTWAIT);
+	log_limited(1, "", LOG_LEVEL_WARNING, "at the end");
+	recv(ends[0], line[2], sizeof(line[2]) - 1, MSG_DONTWAIT);
+	log_limited(1, "", LOG_LEVEL_WARNING, "at the end");
+	memset(line[2], 0, sizeof(line[2]));
+	daemon_stop(*state, 0);
+	daemon_run(*state);
+	recv(ends[0], line[2], sizeof(line[2]) - 1, MSG_DONTWAIT);
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	event_free(reader);
+	close(ends[0]);
+	close(ends[1]);
+	assert_string_equal(line[0], "ra-test: warning: slow\n");
+	assert_memory_equal(line[1], "ra-test: warning: slow (and 2 more like it in 6", 46);
+	assert_memory_equal(line[2], "ra-test: warning: at the end (and 1 more like it in ", 51);
+}
+
 int main(void)
 {
 #define DAEMON_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -135,6 +194,8 @@ int main(void)
 		DAEMON_TEST(a_run_after_a_stop_waits_for_the_next_stop),
 		DAEMON_TEST(each_arrival_of_a_signal_calls_its_handler),
 		DAEMON_TEST(a_service_may_use_all_descriptors),
+		DAEMON_TEST(a_service_may_use_all_descriptors),
+		DAEMON_TEST(counts_of_the_log_are_told_in_time),
 		DAEMON_TEST(writing_to_a_closed_pipe_is_an_error_and_no_signal),
 	};
 

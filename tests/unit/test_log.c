@@ -2,6 +2,8 @@
  *
  * The lines of base/log as they arrive on standard error, and what ends the program: log_abort, and base/alloc where
  * there is no memory. Standard error is one end of a packet socket meanwhile, so that each write(2) is seen by itself.
+ * The clock is moved by the tests.
+ * check-style: long because one capture serves all that is logged.
  */
 #include "base/log.h"
 
@@ -13,16 +15,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/repeats.h"
+
+static int64_t now_s = 1000;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+	(void)id;
+	*now = (struct timespec){ .tv_sec = now_s };
+	return 0;
+}
 
 struct capture {
 	int saved_stderr;
@@ -112,29 +128,205 @@ static void a_level_that_is_off_is_not_evaluated(void **state)
 	close(capture.reader);
 }
 
-static void a_limited_line_comes_so_often_a_minute_and_counts_the_others(void **state)
+/* The next line is this one. */
+static void assert_next(struct capture *capture, const char *expected)
 {
-	struct log_quota quota = { 0 };
+	char line[512];
+
+	capture_next(capture, line, sizeof(line));
+	assert_string_equal(line, expected);
+}
+
+static void lines_of_one_kind_come_so_often_a_minute_and_the_others_are_counted(void **state)
+{
 	struct capture capture;
-	char line[128];
+	char expected[64];
 
 	(void)state;
 	capture_start(&capture);
 	for (unsigned i = 0; i < 3 * LOG_STRANGER_LINES; i++)
-		log_limited(&quota, LOG_LEVEL_INFO, "line %u", i);
-	quota.minute_s -= 60;
-	log_limited(&quota, LOG_LEVEL_INFO, "a minute later");
-	log_limited(&quota, LOG_LEVEL_INFO, "and again");
+		log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_INFO, "line %u", i);
+	now_s += 60;
+	log_info("another one");
+	now_s += 60;
+	log_limited(LOG_STRANGER_LINES, "", LOG_LEVEL_INFO, "a kind of its own");
 	capture_stop(&capture);
-	for (unsigned i = 0; i < LOG_STRANGER_LINES; i++)
-		capture_next(&capture, line, sizeof(line));
-	assert_string_equal(line, "ra-test: info: line 19\n");
-	capture_next(&capture, line, sizeof(line));
-	assert_string_equal(line, "ra-test: info: a minute later (and 40 more like it before)\n");
-	capture_next(&capture, line, sizeof(line));
-	assert_string_equal(line, "ra-test: info: and again\n");
-	assert_int_equal(capture_next(&capture, line, sizeof(line)), 0);
+	for (unsigned i = 0; i < LOG_STRANGER_LINES; i++) {
+		snprintf(expected, sizeof(expected), "ra-test: info: line %u\n", i);
+		assert_next(&capture, expected);
+	}
+	assert_next(&capture, "ra-test: info: line 19 (and 40 more like it in 60 s)\n");
+	assert_next(&capture, "ra-test: info: another one\n");
+	assert_next(&capture, "ra-test: info: a kind of its own\n");
+	assert_next(&capture, "");
 	close(capture.reader);
+}
+
+static void what_it_is_about_makes_another_kind(void **state)
+{
+	struct capture capture;
+
+	(void)state;
+	capture_start(&capture);
+	for (unsigned i = 0; i < 4; i++)
+		log_limited(1, i % 2 == 0 ? "web1" : "web2", LOG_LEVEL_INFO, "line %u", i);
+	log_tell_counts(true);
+	capture_stop(&capture);
+	assert_next(&capture, "ra-test: info: line 0\n");
+	assert_next(&capture, "ra-test: info: line 1\n");
+	assert_next(&capture, "ra-test: info: line 1 (and 1 more like it in 0 s)\n");
+	assert_next(&capture, "ra-test: info: line 0 (and 1 more like it in 0 s)\n");
+	assert_next(&capture, "");
+	close(capture.reader);
+}
+
+static void again_and_again(void)
+{
+	log_limited(1, "", LOG_LEVEL_WARNING, "again");
+}
+
+static void a_flood_that_goes_on_is_one_line_a_minute(void **state)
+{
+	struct capture capture;
+
+	(void)state;
+	capture_start(&capture);
+	for (unsigned second = 0; second < 150; second++) {
+		again_and_again();
+		now_s++;
+	}
+	now_s += 60;
+	log_tell_counts(false);
+	now_s += 60;
+	log_tell_counts(false); /* nothing came in this minute: it is forgotten */
+	again_and_again();
+	capture_stop(&capture);
+	assert_next(&capture, "ra-test: warning: again\n");
+	assert_next(&capture, "ra-test: warning: again (and 59 more like it in 60 s)\n");
+	assert_next(&capture, "ra-test: warning: again (and 60 more like it in 60 s)\n");
+	assert_next(&capture, "ra-test: warning: again (and 30 more like it in 90 s)\n");
+	assert_next(&capture, "ra-test: warning: again\n");
+	assert_next(&capture, "");
+	close(capture.reader);
+}
+
+static void what_comes_again_much_later_is_news(void **state)
+{
+	struct capture capture;
+
+	(void)state;
+	capture_start(&capture);
+	again_and_again();
+	again_and_again();
+	now_s += 3600; /* and nobody told the count */
+	again_and_again();
+	capture_stop(&capture);
+	assert_next(&capture, "ra-test: warning: again\n");
+	assert_next(&capture, "ra-test: warning: again (and 1 more like it in 3600 s)\n");
+	assert_next(&capture, "ra-test: warning: again\n");
+	assert_next(&capture, "");
+	close(capture.reader);
+}
+
+static void kinds_beyond_all_places_are_counted_together(void **state)
+{
+	struct capture capture;
+	char about[16], line[128];
+	unsigned lines = 0;
+
+	(void)state;
+	capture_start(&capture);
+	for (unsigned i = 0; i < REPEATS_KINDS + 7; i++) {
+		snprintf(about, sizeof(about), "%u", i);
+		log_limited(1, about, LOG_LEVEL_WARNING, "line");
+		lines += capture_next(&capture, line, sizeof(line)) > 0;
+	}
+	now_s += 60;
+	log_tell_counts(false);
+	log_limited(1, about, LOG_LEVEL_WARNING, "there is room again");
+	capture_stop(&capture);
+	assert_int_equal(lines, REPEATS_KINDS);
+	capture_next(&capture, line, sizeof(line));
+	assert_non_null(strstr(line, "warning: and 7 more lines of too many kinds in "));
+	assert_next(&capture, "ra-test: warning: there is room again\n");
+	assert_next(&capture, "");
+	close(capture.reader);
+}
+
+static void a_level_that_is_off_is_not_counted_either(void **state)
+{
+	struct capture capture;
+
+	(void)state;
+	capture_start(&capture);
+	log_set_level(LOG_LEVEL_ERROR);
+	again_and_again();
+	again_and_again();
+	log_set_level(LOG_LEVEL_WARNING);
+	again_and_again();
+	again_and_again();
+	log_set_level(LOG_LEVEL_ERROR);
+	log_tell_counts(true);
+	capture_stop(&capture);
+	assert_int_equal(log_level(), LOG_LEVEL_ERROR);
+	assert_next(&capture, "ra-test: warning: again\n");
+	assert_next(&capture, "");
+	close(capture.reader);
+}
+
+static void a_long_line_is_cut_where_it_is_counted(void **state)
+{
+	struct capture capture;
+	char line[2 * PIPE_BUF];
+
+	(void)state;
+	capture_start(&capture);
+	for (int i = 0; i < 2; i++)
+		log_limited(1, "", LOG_LEVEL_INFO, "%0600d", 0);
+	log_tell_counts(true);
+	capture_stop(&capture);
+	assert_int_equal(capture_next(&capture, line, sizeof(line)), strlen("ra-test: info: ") + 600 + 1);
+	capture_next(&capture, line, sizeof(line));
+	assert_non_null(strstr(line, "000... (and 1 more like it in 0 s)\n"));
+	close(capture.reader);
+}
+
+/* Standard error is the stream that $JOURNAL_STREAM names. */
+static void the_journal_gets_priorities(void **state)
+{
+	static const char *const expected[] = { "<3>ra-test: error: a\n", "<4>ra-test: warning: b\n",
+		"<6>ra-test: info: c\n", "<7>ra-test: debug: d\n", "ra-test: error: nobody's journal\n" };
+	struct capture capture;
+	struct stat own;
+	char stream[64];
+
+	(void)state;
+	capture_start(&capture);
+	fstat(STDERR_FILENO, &own);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)own.st_dev, (uintmax_t)own.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_start("ra-test", LOG_LEVEL_DEBUG);
+	log_error("a");
+	log_warning("b");
+	log_info("c");
+	log_debug("d");
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)own.st_dev, (uintmax_t)own.st_ino + 1);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_start("ra-test", LOG_LEVEL_DEBUG);
+	log_error("nobody's journal");
+	unsetenv("JOURNAL_STREAM");
+	log_start("ra-test", LOG_LEVEL_DEBUG);
+	capture_stop(&capture);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+		assert_next(&capture, expected[i]);
+	close(capture.reader);
+}
+
+static void a_level_has_a_name(void **state)
+{
+	(void)state;
+	assert_string_equal(log_level_name(LOG_LEVEL_ERROR), "error");
+	assert_string_equal(log_level_name(LOG_LEVEL_DEBUG), "debug");
 }
 
 static void control_bytes_cannot_forge_a_line(void **state)
@@ -202,6 +394,8 @@ static void logging_keeps_errno(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	errno = ENOTTY;
 	log_info("nobody reads this");
+	log_limited(1, "", LOG_LEVEL_INFO, "nor this");
+	log_tell_counts(true);
 	after = errno;
 	capture_stop(&capture);
 	assert_int_equal(after, ENOTTY);
@@ -293,7 +487,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(each_level_has_its_word, setup),
 		cmocka_unit_test_setup(a_level_that_is_off_is_not_evaluated, setup),
-		cmocka_unit_test_setup(a_limited_line_comes_so_often_a_minute_and_counts_the_others, setup),
+		cmocka_unit_test_setup(lines_of_one_kind_come_so_often_a_minute_and_the_others_are_counted, setup),
+		cmocka_unit_test_setup(what_it_is_about_makes_another_kind, setup),
+		cmocka_unit_test_setup(a_flood_that_goes_on_is_one_line_a_minute, setup),
+		cmocka_unit_test_setup(what_comes_again_much_later_is_news, setup),
+		cmocka_unit_test_setup(kinds_beyond_all_places_are_counted_together, setup),
+		cmocka_unit_test_setup(a_level_that_is_off_is_not_counted_either, setup),
+		cmocka_unit_test_setup(a_long_line_is_cut_where_it_is_counted, setup),
+		cmocka_unit_test_setup(the_journal_gets_priorities, setup),
+		cmocka_unit_test_setup(a_level_has_a_name, setup),
 		cmocka_unit_test_setup(control_bytes_cannot_forge_a_line, setup),
 		cmocka_unit_test_setup(a_long_line_is_cut_and_marked, setup),
 		cmocka_unit_test_setup(a_line_that_just_fits_is_whole, setup),

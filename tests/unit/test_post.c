@@ -165,24 +165,56 @@ static void a_long_text_is_cut(void **state)
 	assert_int_equal(strlen(post_recent(*state, 0)->text), DETAIL_MAX);
 }
 
-static void a_flood_is_counted_and_not_logged(void **state)
+/* By device and peer, and by what happened; tracks and link ids are no other event. */
+static void the_same_event_is_one_line_and_a_count(void **state)
 {
-	for (unsigned i = 0; i < 3 * LOG_STRANGER_LINES; i++)
-		post_error(*state, STATUS_TIMEOUT, &nowhere, "slow");
-	for (unsigned i = 0; i < LOG_STRANGER_LINES; i++)
-		assert_next_line("ra-test: warning: TIMEOUT: slow\n");
-	assert_next_line("ra-test: warning: TIMEOUT: more of these are only counted for a minute\n");
+	struct post_where where = { .device = "web1", .peer = "b", .track_count = 1 };
+	char line[1024];
+
+	for (; where.first_track < 5; where.first_track++) {
+		where.link_id++;
+		post_error(*state, STATUS_TIMEOUT, &where, "slow");
+	}
+	where.peer = "c";
+	post_error(*state, STATUS_TIMEOUT, &where, "slow");
+	where.device = "web2";
+	post_error(*state, STATUS_TIMEOUT, &where, "slow");
+	post_error(*state, STATUS_TIMEOUT, &where, "very slow");
+	post_error(*state, STATUS_QUEUE_FULL, &where, "slow");
+	log_tell_counts(true);
+	assert_next_line("ra-test: warning: TIMEOUT: device web1, track 0, link id 0x0000000000000001, peer b: slow\n");
+	assert_next_line("ra-test: warning: TIMEOUT: device web1, track 5, link id 0x0000000000000005, peer c: slow\n");
+	assert_next_line("ra-test: warning: TIMEOUT: device web2, track 5, link id 0x0000000000000005, peer c: slow\n");
+	assert_next_line("ra-test: warning: TIMEOUT: device web2, track 5, link id 0x0000000000000005, peer c: "
+		"very slow\n");
+	assert_next_line("ra-test: warning: QUEUE_FULL: device web2, track 5, link id 0x0000000000000005, peer c: "
+		"slow\n");
+	next_line(line, sizeof(line));
+	assert_memory_equal(line, "ra-test: warning: TIMEOUT: device web1, track 0, link id 0x0000000000000001, "
+		"peer b: slow (and 4 more like it in ", 113);
 	assert_next_line("");
-	assert_int_equal(post_count(*state, STATUS_TIMEOUT), 3 * LOG_STRANGER_LINES);
-	post_error(*state, STATUS_QUEUE_FULL, &nowhere, "full"); /* each status has its own share */
-	assert_next_line("ra-test: warning: QUEUE_FULL: full\n");
+	assert_int_equal(post_count(*state, STATUS_TIMEOUT), 8);
+}
+
+/* Its name is what a peer made of it. */
+static void a_device_that_does_not_exist_is_no_other_event(void **state)
+{
+	const struct post_where one = { .device = "x", .peer = "b" }, other = { .device = "y", .peer = "b" };
+	const struct post_where *const asked[] = { &one, &other };
+
+	for (int i = 0; i < 2; i++)
+		post_error(*state, STATUS_NO_SUCH_DEVICE, asked[i], "none");
+	assert_next_line("ra-test: warning: NO_SUCH_DEVICE: device x, peer b: none\n");
+	assert_next_line("");
+	assert_string_equal(post_recent(*state, 0)->device, "y");
 }
 
 int main(void)
 {
 #define POST_TEST(name) cmocka_unit_test_setup_teardown(name, capture_setup, capture_teardown)
 	const struct CMUnitTest tests[] = {
-		POST_TEST(a_flood_is_counted_and_not_logged),
+		POST_TEST(the_same_event_is_one_line_and_a_count),
+		POST_TEST(a_device_that_does_not_exist_is_no_other_event),
 		POST_TEST(the_line_names_device_tracks_link_id_and_peer),
 		POST_TEST(what_is_not_known_is_not_in_the_line),
 		POST_TEST(the_longest_place_fits_the_line),

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "primary/keep.h"
+#include "primary/reports.h"
 #include "storage/layout.h"
 #include "storage/ledger.h"
 #include "tests/support/fake_secondary.h"
@@ -86,6 +87,8 @@ static void add_keep(struct host_end *end)
 		.folder = folder, .device = "volume" };
 
 	end->device->keep = keep_new(&config);
+	end->device->reports = reports_new(&(struct reports_config){ .da = end->world->da, .post = end->world->post,
+		.folder = folder, .device = "volume", .keep = 2 });
 	end->device->max_lag_ms = 1234;
 }
 
@@ -245,6 +248,47 @@ static void the_open_tells_the_lag_and_the_time_that_this_process_took(void **st
 	assert_int_equal(reply->max_lag_ms, 1234);
 }
 
+/* ---- Reports ---- */
+
+static const char a_report[] = "{\"format\":\"ra-compare/1\",\"result\":\"identical\",\"complete\":true,"
+	"\"started\":\"2026-11-24T12:00:00Z\",\"ended\":\"2026-11-24T12:00:09Z\",\"device\":\"volume\","
+	"\"verdict\":\"IDENTICAL: x\",\"track_size\":65536,\"seconds\":9.5,"
+	"\"local\":{\"path\":\"/a\",\"size_bytes\":131072},\"remote\":{\"path\":\"/b\",\"size_bytes\":131072},"
+	"\"tracks\":{\"total\":2,\"identical\":2,\"different\":0,\"unsettled\":0,\"invalid\":0,\"unreadable\":0,"
+	"\"not_compared\":0},\"ranges\":[]}";
+
+static void a_report_is_kept_with_or_without_the_ledger(void **state)
+{
+	struct host_end *f = *state;
+	char path[96];
+
+	send_save(f, 8, RECORD_REPORT, a_report, strlen(a_report));
+	expect(f, 8, STATUS_OK, "");
+	snprintf(path, sizeof(path), "%s/volume/reports/0000000001.json", folder);
+	assert_int_equal(access(path, F_OK), 0);
+	send_save(f, 9, RECORD_REPORT, "{}", 2);
+	expect(f, 9, STATUS_BAD_REQUEST,
+		"this is no report of volume: its format is missing, or not what it should be");
+	send_save(f, 10, RECORD_REPORT, NULL, 0);
+	assert_int_equal(host_end_reply(f, MESSAGE_HOST_RECORD_REPLY)->host_record_reply.status, STATUS_BAD_REQUEST);
+	send_load(f, 11, RECORD_REPORT);
+	expect(f, 11, STATUS_BAD_REQUEST, "this record is not known here");
+	send_save(f, 12, RECORD_LAYOUT, "[]", 2);
+	expect(f, 12, STATUS_BAD_REQUEST, "this record is not known here");
+	assert_int_equal(f->gone, 0);
+}
+
+static void a_host_that_goes_is_not_told_of_its_report(void **state)
+{
+	struct host_end *f = *state;
+	char path[96];
+
+	send_save(f, 8, RECORD_REPORT, a_report, strlen(a_report));
+	host_end_hang_up(f);
+	snprintf(path, sizeof(path), "%s/volume/reports/0000000001.json", folder);
+	assert_true(WORLD_UNTIL(f->world, access(path, F_OK) == 0));
+}
+
 /* ---- Who may not ask ---- */
 
 static void without_a_device_nothing_is_kept(void **state)
@@ -284,7 +328,11 @@ static void a_private_pair_keeps_nothing(void **state)
 	struct host_end *f = *state;
 
 	keep_free(f->device->keep);
+	reports_free(f->device->reports);
 	f->device->keep = NULL;
+	f->device->reports = NULL;
+	send_save(f, 6, RECORD_REPORT, a_report, strlen(a_report));
+	expect(f, 6, STATUS_BAD_REQUEST, "a private pair keeps nothing");
 	send_load(f, 7, RECORD_LEDGER);
 	expect(f, 7, STATUS_BAD_REQUEST, "a private pair keeps nothing");
 	send_save(f, 8, RECORD_LEDGER, "bytes", 5);
@@ -415,6 +463,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_ledger_goes_there_and_back),
 		TEST(what_is_no_ledger_is_refused_however_long),
+		TEST(a_report_is_kept_with_or_without_the_ledger),
+		TEST(a_host_that_goes_is_not_told_of_its_report),
 		TEST(what_is_on_the_volume_is_found_also_for_a_private_pair),
 		TEST(a_layout_is_not_looked_for_while_the_volume_hangs),
 		TEST(the_open_tells_the_lag_and_the_time_that_this_process_took),

@@ -525,6 +525,7 @@ static void ranges_past_the_limit_are_counted(void **state)
 	assert_int_equal(report_figures(report)->ranges_omitted, 10);
 	assert_int_equal(report_figures(report)->tracks[REPORT_DIFFERENT], tracks / 2);
 	assert_int_equal(report_figures(report)->different_bytes, tracks / 2 * TRACK);
+	assert_int_equal(report_figures(report)->omitted_from_bytes, 2 * REPORT_RANGES_MAX * TRACK);
 	assert_says(report, "and 262054 more");
 	report_free(report);
 }
@@ -571,9 +572,14 @@ static void text_shows_the_first_hundred_ranges(void **state)
 	report_free(report);
 }
 
+static void print_json(const struct report *report, const struct where *where, uint64_t passes, FILE *out)
+{
+	report_print_json(report, where, passes, SIZE_MAX, out);
+}
+
 static json_t *load(const struct report *report, uint64_t passes)
 {
-	char *text = print(report, passes, report_print_json);
+	char *text = print(report, passes, print_json);
 	json_error_t error;
 	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
 
@@ -581,6 +587,42 @@ static json_t *load(const struct report *report, uint64_t passes)
 		fail_msg("%s at line %d of: %s", error.text, error.line, text);
 	free(text);
 	return json;
+}
+
+/* What is kept of a run: fewer ranges, and where the others begin. */
+static void a_document_of_few_bytes_has_the_first_ranges(void **state)
+{
+	const uint64_t tracks = 2000;
+	struct report_setup setup = setup_of(tracks * TRACK, tracks * TRACK);
+	struct report *report = report_new(&setup);
+	size_t bytes, listed;
+	char *text;
+	json_t *json;
+
+	(void)state;
+	for (uint64_t i = 0; i < tracks; i += 2) {
+		DIFFER(report, i, 0);
+		identical(report, i + 1, 1);
+	}
+	finish(report);
+	text = report_dump_json(report, NULL, 1, 50000, &bytes);
+	assert_non_null(text);
+	assert_in_range(bytes, 10000, 50000);
+	json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL);
+	listed = json_array_size(json_object_get(json, "ranges"));
+	assert_in_range(listed, 100, 900);
+	assert_int_equal(json_integer_value(json_object_get(json, "ranges_omitted")), 1000 - listed);
+	assert_int_equal(json_integer_value(json_object_get(json, "ranges_omitted_from")), 2 * listed * TRACK);
+	json_decref(json);
+	free(text);
+	text = report_dump_json(report, NULL, 1, 1 << 20, &bytes);
+	json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL);
+	assert_int_equal(json_array_size(json_object_get(json, "ranges")), 1000);
+	assert_null(json_object_get(json, "ranges_omitted"));
+	json_decref(json);
+	free(text);
+	assert_null(report_dump_json(report, NULL, 1, 100, &bytes));
+	report_free(report);
 }
 
 static json_int_t number(const json_t *json, const char *object, const char *key)
@@ -834,6 +876,7 @@ int main(void)
 		cmocka_unit_test(a_volume_that_grew_is_not_proven_and_named),
 		cmocka_unit_test(unknown_sizes_at_the_end_are_not_proven),
 		cmocka_unit_test(ranges_past_the_limit_are_counted),
+		cmocka_unit_test(a_document_of_few_bytes_has_the_first_ranges),
 		cmocka_unit_test(exact_ranges_of_one_track_stop_at_the_limit),
 		cmocka_unit_test(text_shows_the_first_hundred_ranges),
 		cmocka_unit_test(json_has_every_field),

@@ -331,6 +331,34 @@ static void a_change_is_logged_once_it_was_made(void **state)
 	free(log);
 }
 
+static void the_log_level_is_told_and_changed(void **state)
+{
+	char *log, expected[80];
+
+	(void)state;
+	log_start("ra", LOG_LEVEL_WARNING);
+	assert_string_equal(json_string_value(at(answer((struct msg_control){ .verb = VERB_LOG_LEVEL }), "log_level", NULL)),
+		"warning");
+	capture_start();
+	json_t *json = answer((struct msg_control){ .verb = VERB_LOG_LEVEL, .log_level = LOG_LEVEL_ERROR + 1 });
+	log = capture_end();
+	assert_string_equal(json_string_value(at(json, "log_level", NULL)), "error");
+	assert_int_equal(log_level(), LOG_LEVEL_ERROR);
+	log_set_level(LOG_LEVEL_WARNING);
+	snprintf(expected, sizeof(expected), "info: uid %u sets the log level to error\n", getuid());
+	assert_non_null(strstr(log, expected));
+	free(log);
+}
+
+static void a_secondary_has_no_reports(void **state)
+{
+	(void)state;
+	assert_refused((struct msg_control){ .verb = VERB_REPORTS, .name = "d1" }, STATUS_BAD_REQUEST,
+		"ra-secondaryd keeps no reports: ask ra-primaryd");
+	assert_refused((struct msg_control){ .verb = VERB_REPORT, .name = "d1" }, STATUS_BAD_REQUEST,
+		"ra-secondaryd keeps no reports: ask ra-primaryd");
+}
+
 static void a_limit_frees_a_read_that_waits_for_it(void **state)
 {
 	struct primary *primary = primary_new(bed);
@@ -521,6 +549,8 @@ int main(void)
 		TEST(names_that_are_not_known_are_refused),
 		TEST(a_limit_is_changed_one_value_at_a_time),
 		TEST(a_change_is_logged_once_it_was_made),
+		TEST(the_log_level_is_told_and_changed),
+		TEST(a_secondary_has_no_reports),
 		TEST(a_limit_frees_a_read_that_waits_for_it),
 		TEST(a_probe_tells_the_volume_and_its_speed),
 		TEST(a_probe_tells_the_limit_that_binds),
