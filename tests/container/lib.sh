@@ -19,7 +19,7 @@ undo()
 	while read -r device; do losetup -d "$device"; done < <(cat "$T/loops" 2>/dev/null)
 	for hierarchy in $hierarchies; do
 		for _ in {1..50}; do
-			find "$hierarchy" -maxdepth 1 -name "ra-test-$$-*" -exec find {} -depth -type d -exec rmdir {} + \; 2>/dev/null
+			find "$hierarchy" -depth -type d -path "$hierarchy/ra-test-$$-*" -exec rmdir {} \; 2>/dev/null
 			compgen -G "$hierarchy/ra-test-$$-*" >/dev/null || break
 			sleep 0.1 # who is being killed leaves its cgroup when it has ended
 		done
