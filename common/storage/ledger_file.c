@@ -385,9 +385,9 @@ static void take_content(struct in *in, struct ledger **out)
 	(*out)->last_differed = (past_runs & DIFFERED_BIT) != 0;
 	past_runs &= ~(size_t)DIFFERED_BIT;
 	must(in, past_runs <= LEDGER_HISTORY_RUNS, "the number of earlier runs is out of bounds");
-	must(in, !(*out)->last_differed || (*out)->last_ended_wall_s > 0, "a run that differed has no end");
 	for (size_t i = 0; i < past_runs && is_well(in); i++)
 		take_past(in, *out);
+	must(in, !(*out)->last_differed || (*out)->last_ended_wall_s > 0, "a run that differed has no end");
 	if (take_most(in, 1, 1, "a flag") == 1)
 		take_run(in, *out);
 	must(in, in->left == 0, "there is more in it than it says");

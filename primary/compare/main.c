@@ -35,7 +35,7 @@
 #define EXIT_LOST 4
 /* A signal to the whole process group ends the daemons too; it must be seen here before the loss that follows. */
 #define LOST_DELAY_MS 100
-#define KEEP_TIMEOUT_MS 15000 /* for what the primary does with the report, and for LAYOUT before */
+#define KEEP_TIMEOUT_MS 15000 /* for what the primary does with the report, and for LAYOUT before; told as 15 s */
 
 struct compare {
 	uint32_t magic;
@@ -143,13 +143,19 @@ static void on_pass(void *arg, const struct report *report, uint64_t pass)
 	}
 }
 
+/* why: the report is not kept, unless something better comes; of two volumes nobody keeps any. */
+static void set_kept_why(struct compare *compare, const char *why)
+{
+	if (compare->options.form == FORM_DEVICE)
+		snprintf(compare->kept_why, sizeof(compare->kept_why), "%s", why);
+}
+
 static void on_kept(void *arg, const struct msg_host_record_reply *reply, const uint8_t *record, uint32_t bytes)
 {
 	struct compare *compare = compare_of(arg);
 
 	(void)record, (void)bytes;
-	snprintf(compare->kept_why, sizeof(compare->kept_why), "%s", reply->status == STATUS_OK ? "" :
-		status_words(reply->status, reply->detail));
+	set_kept_why(compare, reply->status == STATUS_OK ? "" : status_words(reply->status, reply->detail));
 	daemon_stop(compare->daemon, 0);
 }
 
@@ -157,8 +163,7 @@ static void on_keep_timer(void *arg)
 {
 	struct compare *compare = compare_of(arg);
 
-	snprintf(compare->kept_why, sizeof(compare->kept_why), "the primary does not answer within %d s",
-		KEEP_TIMEOUT_MS / 1000);
+	set_kept_why(compare, "the primary does not answer within 15 s");
 	daemon_stop(compare->daemon, 0);
 }
 
@@ -169,12 +174,12 @@ static void keep_report(struct compare *compare)
 	char *text = report_dump_json(engine_report(compare->engine), compare->where, engine_passes(compare->engine),
 		REPORT_BYTES_MAX, &bytes);
 
-	snprintf(compare->kept_why, sizeof(compare->kept_why), "%s", text ? "the connection to ra-primaryd has ended" :
-		"it is too long");
-	if (text)
+	if (text) {
 		client_save(compare->client, RECORD_REPORT, (const uint8_t *)text, (uint32_t)bytes, on_kept, compare);
-	else
+	} else {
+		set_kept_why(compare, "it is too long");
 		daemon_stop(compare->daemon, 0);
+	}
 	free(text);
 }
 
@@ -221,6 +226,7 @@ static void on_done(void *arg)
 		return;
 	}
 	compare->is_ending = true;
+	set_kept_why(compare, "the connection to ra-primaryd has ended");
 	if (is_device)
 		timer_set(&compare->keep_timer, KEEP_TIMEOUT_MS);
 	if (report_figures(report)->tracks[REPORT_DIFFERENT] > 0 && (is_device || !compare->options.quiet))
@@ -236,6 +242,7 @@ static void on_end_signal(int signal_number, void *arg)
 	struct compare *compare = compare_of(arg);
 
 	if (compare->is_ending) {
+		set_kept_why(compare, "a signal came before");
 		daemon_stop(compare->daemon, 0);
 		return;
 	}

@@ -31,6 +31,16 @@ grep -q 'the place of this run cannot be kept: .*/ledger: the disk does not answ
 compare 2 v
 says 'v/ledger: an earlier request to the disk hangs; --state none goes without a ledger'
 compare 0 --state none v
+says '^ra-compare: warning: this report is not kept .*the primary does not answer within 15 s'
+says '^IDENTICAL: '
+"$RA" --socket "$T/a.sock" --state none v >run.out 2>run.err &
+run=$!
+is_told() { ctl a --json status | jq -e '.runs[0].phase == "finishing"' >/dev/null; }
+until_true is_told
+kill -INT $run
+wait $run || die "a signal at the end: exit $?"
+grep -q '^IDENTICAL: ' run.out || die "no verdict after a signal at the end: $(cat run.out)"
+grep -q 'this report is not kept .*a signal came before' run.err || die "no warning: $(cat run.err)"
 ! ctl a tracks v mark 3 >out 2>err || die "it was marked"
 says 'v/invalid: the disk does not answer within 8 s; whether it was written is not known'
 

@@ -57,6 +57,24 @@ static void verbs_that_only_show_take_nothing(void **state)
 	assert_string_equal(why, "a verb is missing");
 }
 
+static void metrics_may_go_to_a_file(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("metrics"), CTL_RUN);
+	assert_int_equal(options.verb, CTL_METRICS);
+	assert_null(options.write);
+	assert_int_equal(PARSE("metrics", "--write", "x.prom"), CTL_RUN);
+	assert_string_equal(options.write, "x.prom");
+	assert_int_equal(PARSE("metrics", "x"), CTL_BAD);
+	assert_string_equal(why, "metrics takes no argument");
+	assert_int_equal(PARSE("metrics", "--write="), CTL_BAD);
+	assert_string_equal(why, "--write: the name of a file is missing");
+	assert_int_equal(PARSE("metrics", "--json"), CTL_BAD);
+	assert_string_equal(why, "metrics is text for Prometheus: --json is not for it");
+	assert_int_equal(PARSE("status", "--write", "x"), CTL_BAD);
+	assert_string_equal(why, "--write is for metrics");
+}
+
 static void options_may_stand_anywhere(void **state)
 {
 	(void)state;
@@ -260,6 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verbs_that_only_show_take_nothing),
+		cmocka_unit_test(metrics_may_go_to_a_file),
 		cmocka_unit_test(options_may_stand_anywhere),
 		cmocka_unit_test(a_device_has_a_name),
 		cmocka_unit_test(keygen_needs_a_file_and_a_name),

@@ -117,9 +117,10 @@ static void assert_counts(const json_t *diff, uint64_t come, uint64_t found, uin
 
 static void each_track_is_in_one_class(void **state)
 {
-	json_t *old = kept(1, 4096, 40960, "'ranges':[" RANGE("different", 0, 12288) "," RANGE("unreadable", 16384, 4096) "]");
-	json_t *new = kept(2, 4096, 40960, "'ranges':[" RANGE("different", 4096, 4096) "," RANGE("unsettled", 8192, 4096) ","
-		RANGE("different", 16384, 8192) "]");
+	json_t *old = kept(1, 4096, 40960, "'ranges':[" RANGE("different", 0, 12288) ","
+		RANGE("unreadable", 16384, 4096) "]");
+	json_t *new = kept(2, 4096, 40960, "'ranges':[" RANGE("different", 4096, 4096) ","
+		RANGE("unsettled", 8192, 4096) "," RANGE("different", 16384, 8192) "]");
 	json_t *diff = diff_of(old, new);
 
 	(void)state;
@@ -143,7 +144,8 @@ static void each_track_is_in_one_class(void **state)
 static void equal_reports_without_differences_say_so(void **state)
 {
 	(void)state;
-	assert_shown(ctl_show_report_diff, diff_of(kept(1, 65536, 65536, "'ranges':[]"), kept(2, 65536, 65536, "'ranges':[]")),
+	assert_shown(ctl_show_report_diff,
+		diff_of(kept(1, 65536, 65536, "'ranges':[]"), kept(2, 65536, 65536, "'ranges':[]")),
 		"old: report 1, ended 2026-11-24T12:00:01Z, different\n"
 		"new: report 2, ended 2026-11-24T12:00:02Z, different\n"
 		"no differences in either\n"

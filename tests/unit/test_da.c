@@ -18,6 +18,18 @@
 #include "tests/support/cache_bed.h"
 #include "tests/support/da_bed.h"
 
+/* The reads of the histogram. */
+static uint64_t reads_timed(void)
+{
+	struct da_counts counts = da_bed_count();
+	uint64_t reads = 0;
+
+	for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++)
+		reads += counts.read_times.counts[i];
+	assert_true((reads > 0) == (counts.read_times.sum_ns > 0));
+	return reads;
+}
+
 /* ---- The life of a request ---- */
 
 static void open_size_and_close_reach_the_volume(void **state)
@@ -36,6 +48,7 @@ static void open_size_and_close_reach_the_volume(void **state)
 	assert_int_equal(order.result.info.size_bytes, 3 * DA_BED_TRACK);
 	da_bed_submit(&order, DA_CLOSE, 0);
 	da_bed_run_until(&order.done, 3);
+	assert_int_equal(reads_timed(), 0);
 	assert_int_equal(faulty_volume_count(da_bed.faulty[0]).closes, 1);
 	assert_int_equal(da_bed_count().elements_used, 0);
 }
@@ -87,6 +100,7 @@ static void a_read_is_done_when_all_is_published(void **state)
 	assert_int_equal(track_sink_count(order->sink).begun, 1);
 	assert_int_equal(track_sink_count(order->sink).published, 40);
 	assert_int_equal(da_bed_count().reads_started, 1);
+	assert_int_equal(reads_timed(), 1);
 	da_bed_finish_read(order);
 }
 
@@ -201,6 +215,7 @@ static void a_request_without_a_slot_goes_on_after_a_kick(void **state)
 	assert_int_equal(track_sink_count(starved->sink).begun, 2);
 	assert_int_equal(track_sink_outcome(starved->sink, 0).sequence, 101);
 	assert_int_equal(da_bed_count().reads_started, 2);
+	assert_int_equal(reads_timed(), 2); /* each once */
 	da_bed_finish_read(starved);
 }
 

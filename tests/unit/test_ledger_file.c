@@ -245,6 +245,7 @@ static void each_value_out_of_its_bounds_is_named(void **state)
 		{ PROOF, 4, 101, "the groups of a time of proof are out of bounds" },
 		{ PROOF + 4, 8, 1001, "the groups of a time of proof are out of bounds" }, /* as the next: one stretch */
 		{ PROOF + 4, 8, UINT64_MAX, "a time of proof is out of bounds" },
+		{ PAST_RUNS, 1, 0x80 + LEDGER_HISTORY_RUNS + 1, "the number of earlier runs is out of bounds" },
 		{ PAST_RUNS, 1, LEDGER_HISTORY_RUNS + 1, "the number of earlier runs is out of bounds" },
 		{ PAST, 4, 0, "an earlier run has no ranges, or no end" },
 		{ PAST, 4, LEDGER_HISTORY_RANGES + 1, "the number of ranges of an earlier run is out of bounds" },

@@ -20,6 +20,7 @@
 #include <jansson.h>
 
 #include "base/alloc.h"
+#include "base/metrics.h"
 #include "base/post.h"
 #include "base/rate.h"
 #include "local/server.h"
@@ -238,6 +239,8 @@ static void status_has_the_counts_of_now(void **state)
 	assert_count(at(json, "limit"), "bytes_per_second", 1000);
 	assert_count(at(json, "da"), "threads", 4);
 	assert_count(at(json, "da"), "running", 0);
+	assert_int_equal(json_array_size(at(at(at(json, "da"), "read_times"), "buckets")), HISTOGRAM_BUCKETS + 1);
+	assert_null(json_object_get(json, "certificate_ends"));
 	assert_count(at(json, "errors"), "TIMEOUT", 1);
 	assert_count(json, "errors_total", 1);
 }

@@ -125,6 +125,8 @@ static void tracks_are_counted_by_the_age_of_their_proof(void **state)
 	assert_int_equal(integer_of(json, "oldest_proof_seconds"), 400 * DAY);
 	assert_string_equal(text_of(json, "oldest_proof"), "2032-04-13T03:33:20Z");
 	assert_string_equal(text_of(json, "last_run_ended"), "2033-05-18T03:33:10Z");
+	assert_string_equal(text_of(json, "last_run_result"), "unproven");
+	assert_int_equal(integer_of(json, "different_tracks"), 0);
 	assert_string_equal(text_of(json, "device"), "web1");
 	assert_string_equal(text_of(json, "local"), "file 1:2:3");
 	assert_string_equal(text_of(json, "remote"), "dm x");
@@ -132,6 +134,32 @@ static void tracks_are_counted_by_the_age_of_their_proof(void **state)
 	assert_int_equal(integer_of(json, "tracks"), 2 * 65536);
 	assert_int_equal(integer_of(json, "track_bytes"), 4096);
 	assert_null(json_object_get(json, "unfinished_run"));
+	json_decref(json);
+	ledger_free(ledger);
+}
+
+static void the_last_run_that_ended_has_a_result(void **state)
+{
+	struct ledger_range range = { .offset_bytes = 4096, .length_bytes = 512 };
+	struct ledger *ledger = a_ledger();
+	json_t *json;
+
+	(void)state;
+	ledger_begin_run(ledger, "x", NOW - 100);
+	ledger_identical(ledger, 0, 2 * 65536, NOW - 90);
+	ledger_end_run(ledger, NOW - 80);
+	json = proof_describe("web1", ledger, NOW);
+	assert_string_equal(text_of(json, "last_run_result"), "identical");
+	json_decref(json);
+	ledger_begin_run(ledger, "x", NOW - 70);
+	ledger_different(ledger, 1, &range, 1);
+	json = proof_describe("web1", ledger, NOW);
+	assert_int_equal(integer_of(json, "different_tracks"), 1);
+	json_decref(json);
+	ledger_end_run(ledger, NOW - 60);
+	json = proof_describe("web1", ledger, NOW);
+	assert_string_equal(text_of(json, "last_run_result"), "different");
+	assert_int_equal(integer_of(json, "different_tracks"), 1);
 	json_decref(json);
 	ledger_free(ledger);
 }
@@ -144,6 +172,7 @@ static void nothing_proven_has_no_oldest_proof(void **state)
 	(void)state;
 	assert_null(json_object_get(json, "oldest_proof"));
 	assert_null(json_object_get(json, "last_run_ended"));
+	assert_null(json_object_get(json, "last_run_result"));
 	assert_int_equal(integer_of(json, "never_proven_tracks"), 2 * 65536);
 	json_decref(json);
 	json = proof_describe("web1", NULL, NOW);
@@ -359,6 +388,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tracks_are_counted_by_the_age_of_their_proof),
+		cmocka_unit_test(the_last_run_that_ended_has_a_result),
 		cmocka_unit_test(nothing_proven_has_no_oldest_proof),
 		cmocka_unit_test(of_a_common_part_the_smaller_volume_counts),
 		cmocka_unit_test(a_run_that_was_not_finished_is_told),

@@ -337,10 +337,10 @@ static void the_log_level_is_told_and_changed(void **state)
 
 	(void)state;
 	log_start("ra", LOG_LEVEL_WARNING);
-	assert_string_equal(json_string_value(at(answer((struct msg_control){ .verb = VERB_LOG_LEVEL }), "log_level", NULL)),
-		"warning");
+	json_t *json = answer((struct msg_control){ .verb = VERB_LOG_LEVEL });
+	assert_string_equal(json_string_value(at(json, "log_level", NULL)), "warning");
 	capture_start();
-	json_t *json = answer((struct msg_control){ .verb = VERB_LOG_LEVEL, .log_level = LOG_LEVEL_ERROR + 1 });
+	json = answer((struct msg_control){ .verb = VERB_LOG_LEVEL, .log_level = LOG_LEVEL_ERROR + 1 });
 	log = capture_end();
 	assert_string_equal(json_string_value(at(json, "log_level", NULL)), "error");
 	assert_int_equal(log_level(), LOG_LEVEL_ERROR);

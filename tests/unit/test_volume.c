@@ -339,9 +339,11 @@ static void an_error_after_a_short_read_is_an_error(void **state)
 	faulty_volume_set_error(faulty, PAGE, PAGE + 1, EIO);
 	assert_int_equal(volume_open(volume, &info), 0);
 	assert_int_equal(read_at(volume, 4 * PAGE, 0), -EIO);
+	assert_int_equal(volume_read_bytes(volume), 0);
 	assert_int_equal(volume_reads_ended(volume), 1); /* whatever came of it, and in however many calls */
 	assert_int_equal(volume_read(volume, &iov, 1, 0), PAGE);
 	assert_int_equal(volume_reads_ended(volume), 2);
+	assert_int_equal(volume_read_bytes(volume), PAGE);
 	assert_false(volume_is_direct(volume));
 	close_and_free(volume);
 	faulty_volume_free(faulty);
