@@ -56,6 +56,12 @@ die()
 	exit 1
 }
 
+skip()
+{
+	echo "$*"
+	exit 77
+}
+
 # Waits until a command succeeds, at most 60 s.
 until_true()
 {
@@ -124,12 +130,12 @@ has_booted()
 lose_power()
 {
 	echo 1 >"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/$RA_GROUP-$1/cgroup.kill"
-	wait "${nspawn[$1]}"
+	{ wait "${nspawn[$1]}"; } 2>/dev/null
 	unset "nspawn[$1]" "leader[$1]"
 }
 
-# pair: both are booted; $a_nspawn and $b_nspawn are further arguments, by words.
-pair()
+# hosts: the file systems and networks of both. pair: and both are booted.
+hosts()
 {
 	mount -t tmpfs tmpfs /run # what the tools keep there ends with the test
 	ip netns add a
@@ -137,10 +143,32 @@ pair()
 	ip link add va netns a type veth peer name vb netns b
 	prepare_host a 10.77.0.1
 	prepare_host b 10.77.0.2
-	# shellcheck disable=SC2086
-	boot a ${a_nspawn-}
-	# shellcheck disable=SC2086
-	boot b ${b_nspawn-}
+}
+pair()
+{
+	hosts
+	boot a
+	boot b
+}
+
+# attach NAME FILE: a loop device of it, as $T/.NAME/node, which the group disk may read.
+attach()
+{
+	local device
+
+	device=$(losetup -f --show --direct-io=on "$2" 2>/dev/null || losetup -f --show "$2") || skip "no loop device"
+	echo "$device" >>"$T/loops"
+	mknod "$T/.$1/node" b "$(stat -c '0x%t' "$device")" "$(stat -c '0x%T' "$device")"
+	chgrp 6 "$T/.$1/node"
+	chmod 640 "$T/.$1/node"
+}
+# allow_devices NAME UNIT [SED]: the documented drop-in, changed by SED.
+allow_devices()
+{
+	mkdir -p "$T/$1/etc/systemd/system/$2.d"
+	sed "${3-}" "$T/$1/usr/share/doc/ra/examples/block-devices.conf" >"$T/$1/etc/systemd/system/$2.d/block-devices.conf"
+	on "$1" systemctl daemon-reload
+	on "$1" systemctl restart "$2" || die "$2 of $1 does not start"
 }
 
 # install_on NAME FILE: by dpkg, in the container.
@@ -175,7 +203,7 @@ configure()
 # keygen NAME [FILE]: its key, which is in ${key[NAME]}.
 keygen()
 {
-	key[$1]=$(on "$1" ra-ctl keygen --out "${2:-/etc/ra/identity.pem}" "$1" | sed -n 's/^key = //p')
+	key[$1]=$(on "$1" ra-ctl keygen --out "${2:-/etc/ra/identity.pem}" "$1" 2>/dev/null | sed -n 's/^key = //p')
 	[ -n "${key[$1]}" ] || die "keygen on $1 printed no key"
 }
 # volume DEVICE MIB: the same on both sides, incompressible; nowhere before the containers are there.
