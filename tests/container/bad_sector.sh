@@ -29,8 +29,11 @@ allow_devices b ra-secondary.service
 start_both
 
 compare 5 web1
-cat out
+says "^unreadable: .*offset $((100 * 65536)), 65536 bytes"
 on a systemctl start ra-compare@web1.service
 finish 5 web1
 [ "$(property a ra-compare@web1.service NRestarts)" = 0 ] || die "a volume that cannot be read was tried again"
-ctl a . report show web1
+[ "$(ctl a '.tracks | "\(.identical) \(.unreadable) \(.total)"' report show web1)" = '255 1 256' ] ||
+	die "other tracks are unreadable"
+[ "$(ctl a '.errors[0] | "\(.status) \(.first_track) \(.track_count)"' report show web1)" = 'VOLUME_ERROR 100 1' ] ||
+	die "the error is another one"

@@ -29,14 +29,14 @@ allow_devices a ra-primary.service
 start_both # as shipped, b has no devices at all
 check_says '/dev/web1 cannot be opened: No such file'
 compare 5 web1
-says '/dev/web1'
+says 'remote volume of web1: No such file'
 
 allow_devices b ra-secondary.service /loop/d
 on b setpriv --reuid ra --regid ra --groups disk test -r /dev/web1 || die "the rights of the file keep the daemon out"
 check_says '/dev/web1 cannot be opened: Operation not permitted'
 until_true link_is_up
 compare 5 web1
-says 'Operation not permitted'
+says 'remote volume of web1: Operation not permitted'
 
 allow_devices b ra-secondary.service
 until_true link_is_up

@@ -25,8 +25,9 @@ taken()
 	local before
 	before=$(journal "$1" "$2" | grep -c 'read again:')
 	on "$1" systemctl reload "$2" || die "$2 refuses what is good"
-	until_true eval '[ "$(journal "$1" "$2" | grep -c "read again:")" -gt "$before" ]'
+	until_true has_taken "$1" "$2" "$before"
 }
+has_taken() { [ "$(journal "$1" "$2" | grep -c 'read again:')" -gt "$3" ]; }
 
 a_device='limit = 4M'
 pair

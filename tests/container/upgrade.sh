@@ -29,6 +29,7 @@ run=$(property a ra-compare@web1.service MainPID)
 upgrade b ra-secondary.service
 until_true link_is_up
 [ "$(property a ra-compare@web1.service MainPID)" = "$run" ] || die "the run has ended with the secondary"
+until_true on a test -s /var/lib/ra/web1/ledger # the place of the run, which is kept each 3 s
 upgrade a ra-primary.service
 until_true link_is_up
 until_true is_under_way web1
