@@ -50,6 +50,7 @@ for name in v w x; do
 	cp "$name.a" "$name.b"
 done
 two_hosts v w
+sed -i "s/^listen = .*/&, 127.0.0.2:$port/" b.conf
 start_both
 first_link=$(grep -c 'is admitted' b.log)
 
@@ -136,7 +137,7 @@ compare 0 v
 
 # ---- Another address.
 count=$(relinks)
-sed -i "s/^address = .*/address = localhost:$port/" a.conf
+sed -i "s/^address = .*/address = 127.0.0.2:$port/" a.conf
 reload a
 until_true link_is_up
 [ "$(relinks)" = $((count + 1)) ] || die "the link of the other address was not made"

@@ -73,9 +73,9 @@ static void assert_nowhere(const char *part)
 		fail_msg("'%s' in:\n%s", part, text);
 }
 
-#define PRIMARY "{'daemon':'ra-primaryd','version':'0.1.0','uptime_seconds':2.5,'errors':{'TIMEOUT':3},'da':{'queued':4," \
-	"'running':5,'abandoned':6,'read_times':{'buckets':[{'seconds':0.00025,'reads':2},{'seconds':8,'reads':0}," \
-	"{'reads':3}],'seconds':30.5}}}"
+#define PRIMARY "{'daemon':'ra-primaryd','version':'0.1.0','uptime_seconds':2.5,'errors':{'TIMEOUT':3}," \
+	"'da':{'queued':4,'running':5,'abandoned':6,'read_times':{'buckets':[{'seconds':0.00025,'reads':2}," \
+	"{'seconds':8,'reads':0},{'reads':3}],'seconds':30.5}}}"
 #define NO_DEVICES "{'devices':[]}"
 #define NO_LINKS "{'links':[]}"
 
@@ -170,7 +170,8 @@ static void a_secondary_has_a_cache_and_counts_links_by_peer(void **state)
 	(void)state;
 	write_all(json_of("{'daemon':'ra-secondaryd','version':'0.1.0'}"), json_of("{'devices':[{'name':'v','ready':false,"
 		"'read_bytes':9000000000000,'invalid_tracks':5}]}"),
-		json_of("{'links':[{'peer':'a','state':'up','wire_bytes':1}],'peers':[{'name':'a','links':2,'wire_bytes':11}]}"),
+		json_of("{'links':[{'peer':'a','state':'up','wire_bytes':1}],'peers':[{'name':'a','links':2,"
+			"'wire_bytes':11}]}"),
 		json_of("{}"), json_of("{'cache':{'hits':12,'misses':13}}"), NULL);
 	assert_line("ra_device_ready{daemon=\"secondary\",device=\"v\"} 0");
 	assert_line("ra_read_bytes_total{daemon=\"secondary\",device=\"v\"} 9000000000000");

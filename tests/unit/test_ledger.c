@@ -2,6 +2,7 @@
  *
  * The rules of the ledger: when a group is proven, what an unfinished run has, and what of earlier runs is known. Most
  * of it must be the same after the ledger was a file.
+ * check-style: long because each rule of what is remembered has its test.
  */
 #include "storage/ledger.h"
 
