@@ -146,7 +146,7 @@ check-unit: $(UNIT)
 	@BUILD=$(BUILD) SAN=$(SAN) tests/run unit
 
 check: tests
-	@BUILD=$(BUILD) SAN=$(SAN) CC="$(CC)" tests/run static unit corpus functional
+	@BUILD=$(BUILD) SAN=$(SAN) CC="$(CC)" tests/run static unit corpus functional $(if $(RA_LONG),container)
 
 # Units name the programs where they are. All programs go to bin: `ssh HOST ra-secondaryd` finds no sbin for most users.
 DOC := $(DESTDIR)$(PREFIX)/share/doc/ra

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A schedule: the timer of a device starts its comparison, and what came of it is in the journal, in the kept report and
+# in the metrics, which are written for node_exporter without being asked. Then the same with a difference.
+. tests/container/lib.sh
+
+# fire DEVICE: its timer is due, at once.
+fire()
+{
+	local before
+	before=$(property a "ra-compare@$1.service" InvocationID)
+	on a systemctl restart "ra-compare@$1.timer" || die "the timer of $1 does not start"
+	until_true has_fired "$1" "$before"
+	until_true has_ended "$1"
+}
+has_fired() { [ "$(property a "ra-compare@$1.service" InvocationID)" != "$2" ]; }
+# metric LINE: that is in the file which node_exporter reads.
+metric() { grep -qxF -- "$1" "$T/a/var/lib/prometheus/node-exporter/ra-primary.prom" 2>/dev/null; }
+
+pair
+configure web1 web2
+volume web1 20
+volume web2 20
+change b/srv/web2 7654321
+mkdir -p a/var/lib/prometheus/node-exporter
+start_both
+for device in web1 web2; do
+	on a systemctl enable "ra-compare@$device.timer" 2>/dev/null || die "the timer of $device cannot be enabled"
+	printf '[Timer]\nOnCalendar=\nRandomizedDelaySec=0\nOnActiveSec=100ms\nAccuracySec=1ms\n' |
+		drop_in a "ra-compare@$device.timer"
+done
+
+fire web1
+[ "$(property a ra-compare@web1.service Result)" = success ] || die "the run of web1 did not end well"
+until_true journal_says a ra-compare@web1.service '^IDENTICAL: '
+[ "$(ctl a .result report show web1)" = identical ] || die "no report says that web1 is identical"
+until_true metric 'ra_last_run_result{daemon="primary",device="web1",result="identical"} 1'
+
+fire web2
+[ "$(property a ra-compare@web2.service ExecMainStatus)" = 1 ] || die "the run of web2 did not find the difference"
+[ "$(property a ra-compare@web2.service NRestarts)" = 0 ] || die "the run of web2 began again though it is proven different"
+until_true journal_says a ra-compare@web2.service '^DIFFERENT: '
+[ "$(ctl a .result report show web2)" = different ] || die "no report says that web2 is different"
+until_true metric 'ra_last_run_result{daemon="primary",device="web2",result="different"} 1'
+on a ra-ctl metrics >out || die "no metrics"
+says '^ra_last_run_result\{daemon="primary",device="web1",result="identical"\} 1$'
