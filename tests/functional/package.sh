@@ -43,6 +43,8 @@ echo key >root/etc/ra/identity.pem
 mkdir -p root/etc/systemd/system/ra-primary.service.d root/var/lib/ra/web1 root/var/lib/ra-secondary
 echo x >root/etc/systemd/system/ra-primary.service.d/mine.conf
 echo x >root/var/lib/ra/web1/proof
+mkdir -p root/var/lib/prometheus/node-exporter
+touch root/var/lib/prometheus/node-exporter/{ra-primary,other}.prom
 
 package --force-confdef --force-confold --install "$second" || die "it cannot be upgraded"
 grep -q '^# mine' root/etc/ra/primary.conf || die "the upgrade took the configuration away"
@@ -50,6 +52,7 @@ grep -q '^# mine' root/etc/ra/primary.conf || die "the upgrade took the configur
 [ "$(dpkg --root="$T/root" -s ra | sed -n 's/^Version: //p')" != 0.0.9 ] || die "it was not upgraded"
 package --remove ra || die "it cannot be removed"
 [ ! -e root/usr/bin/ra-ctl ] || die "a program is left"
+[ "$(ls root/var/lib/prometheus/node-exporter)" = other.prom ] || die "metrics are left that nobody renews"
 [ -f root/etc/ra/primary.conf ] && [ -f root/var/lib/ra/web1/proof ] || die "removing takes what only a purge may"
 package --purge ra || die "it cannot be purged"
 [ ! -e root/etc/ra/primary.conf ] || die "the purge leaves the configuration"
