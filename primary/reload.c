@@ -81,7 +81,7 @@ static bool read_fresh(struct service *service, struct fresh *fresh)
 	fresh->peers = xcalloc(settings->peer_count, sizeof(struct service_peer *));
 	fresh->tls = xcalloc(settings->peer_count, sizeof(struct tls_context *));
 	fresh->identity = named_identity(settings->daemon.config, MAIN);
-	if (!fresh->identity || !has_room(service, settings))
+	if (!fresh->identity || !named_groups_exist(settings->daemon.config, MAIN) || !has_room(service, settings))
 		return false;
 	for (unsigned i = 0; i < settings->peer_count; i++) {
 		fresh->peers[i] = find_peer(service, settings->peers[i].name);

@@ -61,7 +61,8 @@ static bool read_fresh(struct service *service, struct fresh *fresh)
 		return false;
 	}
 	fresh->identity = named_identity(fresh->settings->daemon.config, MAIN);
-	if (fresh->identity == NULL || !has_room(service, fresh->settings))
+	if (fresh->identity == NULL || !named_groups_exist(fresh->settings->daemon.config, MAIN) ||
+	    !has_room(service, fresh->settings))
 		return false;
 	fresh->tls = secondary_service_tls(service, fresh->settings, fresh->identity);
 	return fresh->tls != NULL;

@@ -65,6 +65,9 @@ cp a.conf.good a.conf
 printf '[peer z]\naddress = 127.0.0.1:1\n' >>a.conf # neither key nor name
 reload_refused a 'needs key'
 cp a.conf.good a.conf
+sed 's/^\[primary\]/&\nadmin-group = no-such-group/' a.conf.good >a.conf
+reload_refused a 'a\.conf:2: .*no-such-group'
+cp a.conf.good a.conf
 echo 'cache = 1M' >>b.conf
 reload_refused b "b\.conf:$(wc -l <b.conf): "
 cp b.conf.good b.conf
