@@ -155,7 +155,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DOC)/examples $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 5 7 8) \
 		$(COMPLETIONS) $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d)
 	install $(addprefix $(BUILD)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
-	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; done
+	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} || exit 1; done
 	for page in $(addsuffix .8,$(notdir $(UNITS) $(EXAMPLE_UNITS))); do \
 		echo .so man7/ra-units.7 | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man8/$$page || exit 1; done
 	for page in primary.conf secondary.conf; do \

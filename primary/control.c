@@ -21,15 +21,6 @@
 #include "primary/show.h"
 #include "storage/invalid_table.h"
 
-static struct service_peer *find_peer(const struct service *service, const char *name)
-{
-	for (unsigned i = 0; i < service->settings->peer_count; i++) {
-		if (strcmp(service->settings->peers[i].name, name) == 0)
-			return service->peers[i];
-	}
-	return NULL;
-}
-
 /* Both: NULL (refused): there is none of this name. */
 static struct service_device *find_device(const struct service *service, struct control_request *request)
 {
@@ -52,7 +43,7 @@ static struct limit_pair *find_limit(struct service *service, struct control_req
 		device = find_device(service, request);
 		return device ? &device->limit : NULL;
 	default:
-		peer = find_peer(service, control->name);
+		peer = service_find_peer(service, control->name);
 		if (!peer)
 			control_refuse(request, STATUS_NO_SUCH_DEVICE, "there is no peer '%s'", control->name);
 		return peer ? &peer->limit : NULL;

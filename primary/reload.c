@@ -30,15 +30,6 @@ struct fresh {
 	struct tls_context **tls;    /* likewise, for them */
 };
 
-static struct service_peer *find_peer(const struct service *service, const char *name)
-{
-	for (unsigned i = 0; i < service->settings->peer_count; i++) {
-		if (strcmp(service->settings->peers[i].name, name) == 0)
-			return service->peers[i];
-	}
-	return NULL;
-}
-
 static void throw_away(struct fresh *fresh)
 {
 	for (unsigned i = 0; fresh->settings && i < fresh->settings->peer_count; i++) {
@@ -84,7 +75,7 @@ static bool read_fresh(struct service *service, struct fresh *fresh)
 	if (!fresh->identity || !named_groups_exist(settings->daemon.config, MAIN) || !has_room(service, settings))
 		return false;
 	for (unsigned i = 0; i < settings->peer_count; i++) {
-		fresh->peers[i] = find_peer(service, settings->peers[i].name);
+		fresh->peers[i] = service_find_peer(service, settings->peers[i].name);
 		if (!fresh->peers[i])
 			fresh->peers[i] = service_peer_new(service, &settings->peers[i]);
 		fresh->tls[i] = service_peer_tls(settings, fresh->identity, fresh->peers[i]);

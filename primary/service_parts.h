@@ -91,6 +91,7 @@ struct tls_context *service_peer_tls(const struct primary_settings *settings, co
 	struct service_peer *peer);
 void service_peer_link(struct service_peer *peer);
 void service_peer_free(struct service_peer *peer); /* no host has a device of it (asserted); NULL is fine */
+struct service_peer *service_find_peer(const struct service *service, const char *name); /* NULL: there is none */
 
 /* service_device.c: the device of the settings with this index, made or known from before. */
 struct service_device *service_device_take(struct service *service, const struct primary_settings *settings,

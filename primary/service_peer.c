@@ -48,6 +48,15 @@ static void *admit(void *arg, const char *key, const struct tls_proof *proof)
 	return judge(peer, key, false, NULL);
 }
 
+struct service_peer *service_find_peer(const struct service *service, const char *name)
+{
+	for (unsigned i = 0; i < service->settings->peer_count; i++) {
+		if (strcmp(service->settings->peers[i].name, name) == 0)
+			return service->peers[i];
+	}
+	return NULL;
+}
+
 struct service_peer *service_peer_new(struct service *service, const struct primary_peer_settings *settings)
 {
 	struct service_peer *peer = xcalloc(1, sizeof(*peer));

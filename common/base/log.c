@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "base/repeats.h"
 
 /* With the line feed; what a pipe takes in one piece. */
@@ -174,14 +176,10 @@ void log_write(enum log_level level, const char *format, ...)
 	va_end(arguments);
 }
 
-/* FNV-1a, of the format's place and the text of about. */
+/* By the format's place and the text of about. */
 static uint64_t kind_of(const char *format, const char *about)
 {
-	uint64_t kind = (0xcbf29ce484222325u ^ (uintptr_t)format) * 0x100000001b3u;
-
-	for (; *about != '\0'; about++)
-		kind = (kind ^ (unsigned char)*about) * 0x100000001b3u;
-	return kind;
+	return XXH3_64bits_withSeed(about, strlen(about), (uintptr_t)format);
 }
 
 static void keep_text(struct repeat *repeat, enum log_level level, const char *format, va_list arguments)

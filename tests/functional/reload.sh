@@ -113,7 +113,6 @@ reload b
 until_true seen_by_b "${key[a]}"
 [ "$(relinks)" = 2 ] || die "the link was made anew $(relinks) times"
 kill -0 "$run" || { cat v.err; die "the run has ended"; }
-"$BUILD/ra-ctl" --socket "$T/a.sock" limit total none >/dev/null || die "no limit can be set"
 ended 0 v
 jq -e '.result == "identical" and .link.relinks == 2' v.json >/dev/null || { cat v.json; die "another verdict"; }
 
