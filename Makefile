@@ -157,9 +157,11 @@ install: all
 	install $(addprefix $(BUILD)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 	for page in $(MANUALS); do install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} || exit 1; done
 	for page in $(addsuffix .8,$(notdir $(UNITS) $(EXAMPLE_UNITS))); do \
-		echo .so man7/ra-units.7 | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man8/$$page || exit 1; done
+		echo .so man7/ra-units.7 >$(DESTDIR)$(PREFIX)/share/man/man8/$$page && \
+		chmod 644 $(DESTDIR)$(PREFIX)/share/man/man8/$$page || exit 1; done
 	for page in primary.conf secondary.conf; do \
-		echo .so man5/ra.conf.5 | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man5/$$page.5 || exit 1; done
+		echo .so man5/ra.conf.5 >$(DESTDIR)$(PREFIX)/share/man/man5/$$page.5 && \
+		chmod 644 $(DESTDIR)$(PREFIX)/share/man/man5/$$page.5 || exit 1; done
 	install -m 644 conf/completion/ra $(COMPLETIONS)/ra-ctl
 	for program in $(filter-out ra-ctl,$(PROGRAMS)); do ln -sf ra-ctl $(COMPLETIONS)/$$program || exit 1; done
 	for unit in $(UNITS); do \

@@ -172,7 +172,8 @@ static void put_in_force(struct service *service, struct fresh *fresh)
 	tls_identity_key(fresh->identity, service->key);
 	expiry_free(service->expiry);
 	service->expiry = expiry_new(service->core.clock, fresh->identity,
-		config_text(settings->daemon.config, MAIN, NULL, "identity"));
+		config_text(settings->daemon.config, MAIN, NULL, "identity"),
+		config_text(settings->daemon.config, MAIN, NULL, "ca"));
 	log_set_level(program_log_level(service->program, settings->daemon.config));
 	if (old != service->started_with)
 		primary_settings_free((struct primary_settings *)old);

@@ -217,7 +217,8 @@ static int build(struct service *service)
 		return 1;
 	}
 	service->expiry = expiry_new(service->core.clock, identity,
-		config_text(settings->daemon.config, MAIN, NULL, "identity"));
+		config_text(settings->daemon.config, MAIN, NULL, "identity"),
+		config_text(settings->daemon.config, MAIN, NULL, "ca"));
 	daemon_raise_descriptors();
 	service->notify = notify_new(service->core.clock, say_status, service);
 	service->proofs = proofs_new(service->core.da);

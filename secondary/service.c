@@ -64,7 +64,8 @@ static bool build_tls(struct service *service)
 		return false;
 	tls_identity_key(identity, service->key);
 	service->tls = secondary_service_tls(service, service->settings, identity);
-	service->expiry = expiry_new(daemon_clock(service->daemon), identity, config_text(config, MAIN, NULL, "identity"));
+	service->expiry = expiry_new(daemon_clock(service->daemon), identity,
+		config_text(config, MAIN, NULL, "identity"), config_text(config, MAIN, NULL, "ca"));
 	return service->tls != NULL && named_groups_exist(config, MAIN);
 }
 

@@ -17,9 +17,15 @@
 struct expiry {
 	uint32_t magic;
 	struct tls_identity *identity;
-	char *path;
+	char *path, *ca_path;
 	struct timer timer;
 };
+
+static void warn_of_ca(const struct expiry *expiry)
+{
+	if (expiry->ca_path[0] != '\0')
+		tls_ca_warn_of_dates(expiry->ca_path);
+}
 
 static void on_day(void *arg)
 {
@@ -27,16 +33,19 @@ static void on_day(void *arg)
 
 	assert(expiry->magic == EXPIRY_MAGIC);
 	tls_identity_warn_of_dates(expiry->identity, expiry->path);
+	warn_of_ca(expiry);
 	timer_set(&expiry->timer, DAY_MS);
 }
 
-struct expiry *expiry_new(struct clock *clock, struct tls_identity *identity, const char *path)
+struct expiry *expiry_new(struct clock *clock, struct tls_identity *identity, const char *path, const char *ca_path)
 {
 	struct expiry *expiry = xcalloc(1, sizeof(*expiry));
 
 	expiry->magic = EXPIRY_MAGIC;
 	expiry->identity = identity;
 	expiry->path = xstrdup(path);
+	expiry->ca_path = xstrdup(ca_path);
+	warn_of_ca(expiry);
 	timer_init(&expiry->timer, clock, on_day, expiry);
 	timer_set(&expiry->timer, DAY_MS);
 	return expiry;
@@ -55,6 +64,7 @@ void expiry_free(struct expiry *expiry)
 	timer_cancel(&expiry->timer);
 	tls_identity_free(expiry->identity);
 	free(expiry->path);
+	free(expiry->ca_path);
 	expiry->magic = 0;
 	free(expiry);
 }

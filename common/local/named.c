@@ -34,15 +34,14 @@ static char *find_in(const char *variable, const char *path)
 	return NULL;
 }
 
-/* As a service this user cannot read the file itself: it gets it as a credential at the start, and for a reload in its
- * runtime folder. */
+/* As a service this user cannot read the file itself: it gets it as a credential at the start, and for a reload in a
+ * folder that the unit names. */
 static int read_identity(const char *path, struct tls_identity **out, char why[DETAIL_MAX + 1])
 {
 	char *credential = find_in("CREDENTIALS_DIRECTORY", path);
-	char *reloaded = credential != NULL ? find_in("RUNTIME_DIRECTORY", path) : NULL;
-	int rc = reloaded != NULL ? tls_identity_from_file(reloaded, out, why) :
-		credential != NULL ? tls_identity_from_credential(credential, out, why) :
-		tls_identity_from_file(path, out, why);
+	char *reloaded = credential != NULL ? find_in("RA_RELOADED_CREDENTIALS", path) : NULL;
+	const char *given = reloaded != NULL ? reloaded : credential;
+	int rc = given != NULL ? tls_identity_from_credential(given, out, why) : tls_identity_from_file(path, out, why);
 
 	free(reloaded);
 	free(credential);
@@ -97,7 +96,10 @@ bool named_are_usable(const struct config *config, const char *section)
 	struct tls_context *context = identity == NULL ? NULL :
 		named_context(config, section, identity, TLS_SERVER, NULL, NULL);
 	bool are_usable = context != NULL && named_groups_exist(config, section);
+	const char *ca = config_text(config, section, NULL, "ca");
 
+	if (context != NULL && ca[0] != '\0')
+		tls_ca_warn_of_dates(ca);
 	tls_context_free(context);
 	tls_identity_free(identity);
 	return are_usable;

@@ -57,6 +57,8 @@ void tls_context_free(struct tls_context *context);
 /* Certificates of this CA (PEM file) prove DNS names; without it tls_proof_has_name is always false. 0, or -errno with
  * words in why that name the file. */
 int tls_context_trust(struct tls_context *context, const char *ca_path, char why[DETAIL_MAX + 1]);
+/* Warns (logged) of each certificate in that file as of an identity's, and when the file is not usable any more. */
+void tls_ca_warn_of_dates(const char *ca_path);
 
 /* fd_in and fd_out may be the same. */
 struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out);

@@ -104,27 +104,30 @@ static void print_time(const ASN1_TIME *time, char text[16])
 		strcpy(text, "an unknown day");
 }
 
-/* A certificate that signed itself proves nothing, so its dates do not matter. */
-void tls_identity_warn_of_dates(const struct tls_identity *identity, const char *path)
+void tls_certificate_warn_of_dates(const X509 *certificate, const char *path, const char *what)
 {
-	X509 *certificate = identity->certificate;
 	const ASN1_TIME *begin = X509_get0_notBefore(certificate), *end = X509_get0_notAfter(certificate);
 	char text[16];
 	int days, seconds;
 
-	if (X509_self_signed(certificate, 0) != 0)
-		return;
 	if (ASN1_TIME_diff(&days, &seconds, NULL, begin) == 1 && (days > 0 || seconds > 0)) {
 		print_time(begin, text);
-		log_warning("%s: its certificate is not valid before %s: no peer takes its name until then", path, text);
+		log_warning("%s: %s is not valid before %s: names are not proven by it until then", path, what, text);
 	}
 	if (ASN1_TIME_diff(&days, &seconds, NULL, end) != 1)
 		return;
 	print_time(end, text);
 	if (days < 0 || seconds < 0)
-		log_warning("%s: its certificate ended on %s: no peer takes its name any more", path, text);
+		log_warning("%s: %s ended on %s: names are not proven by it any more", path, what, text);
 	else if (days < WARN_DAYS)
-		log_warning("%s: its certificate ends on %s, in %d days", path, text, days);
+		log_warning("%s: %s ends on %s, in %d days", path, what, text, days);
+}
+
+/* A certificate that signed itself proves nothing, so its dates do not matter. */
+void tls_identity_warn_of_dates(const struct tls_identity *identity, const char *path)
+{
+	if (X509_self_signed(identity->certificate, 0) == 0)
+		tls_certificate_warn_of_dates(identity->certificate, path, "its certificate");
 }
 
 static int read_identity(const char *path, enum tls_file_kind kind, struct tls_identity **out,

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include <openssl/x509.h>
+
 #include "base/limits.h"
 
 enum tls_file_kind {
@@ -17,5 +19,7 @@ enum tls_file_kind {
 
 /* 0 and the text, to be freed; or -errno with words in why that name the file. */
 int tls_file_read(const char *path, enum tls_file_kind kind, char **text, char why[DETAIL_MAX + 1]);
+/* Warns (logged) when it ended or will in 30 days, or is not valid yet; what: "its certificate". */
+void tls_certificate_warn_of_dates(const X509 *certificate, const char *path, const char *what);
 
 #endif

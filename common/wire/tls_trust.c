@@ -21,6 +21,7 @@
 #include "wire/tls_identity.h"
 
 #define INTERMEDIATES_MAX 4
+#define NAME_BYTES 128
 
 bool tls_proof_has_name(const struct tls_proof *proof, const char *dns_name)
 {
@@ -84,6 +85,27 @@ int tls_trust_load(const char *path, X509_STORE **out, char why[DETAIL_MAX + 1])
 		X509_STORE_free(*out);
 	free(text);
 	return rc;
+}
+
+void tls_ca_warn_of_dates(const char *ca_path)
+{
+	char why[DETAIL_MAX + 1], name[NAME_BYTES], what[NAME_BYTES + 8];
+	X509_STORE *store;
+	STACK_OF(X509_OBJECT) *objects;
+
+	if (tls_trust_load(ca_path, &store, why) != 0) {
+		log_warning("%s", why);
+		return;
+	}
+	objects = X509_STORE_get0_objects(store);
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+
+		X509_NAME_oneline(X509_get_subject_name(certificate), name, sizeof(name));
+		snprintf(what, sizeof(what), "the CA %s", name);
+		tls_certificate_warn_of_dates(certificate, ca_path, what);
+	}
+	X509_STORE_free(store);
 }
 
 bool tls_trust_verify(X509_STORE_CTX *store, int *verdict)

@@ -19,7 +19,8 @@ first=tree/$(make_deb 0.0.9) || exit 1
 cp "$first" . # the next build begins with an empty folder
 second=tree/$(make_deb) || exit 1
 first=$T/${first##*/}
-lintian --no-tag-display-limit --fail-on error "$second" >out 2>&1 || die "lintian finds errors"
+# What lintian leaves at times, it leaves in a folder of the test.
+TMPDIR=$T lintian --no-tag-display-limit --fail-on error "$second" >out 2>&1 || die "lintian finds errors"
 (cd "$T/tree" && scripts/make-deb '1; reboot') >out 2>&1 && die "any version will do"
 says 'is no version'
 
@@ -45,6 +46,8 @@ echo x >root/etc/systemd/system/ra-primary.service.d/mine.conf
 echo x >root/var/lib/ra/web1/proof
 mkdir -p root/var/lib/prometheus/node-exporter
 touch root/var/lib/prometheus/node-exporter/{ra-primary,other}.prom
+mkdir -p root/var/lib/systemd/timers
+touch root/var/lib/systemd/timers/stamp-{ra-compare@web1,other}.timer
 
 package --force-confdef --force-confold --install "$second" || die "it cannot be upgraded"
 grep -q '^# mine' root/etc/ra/primary.conf || die "the upgrade took the configuration away"
@@ -57,5 +60,6 @@ package --remove ra || die "it cannot be removed"
 package --purge ra || die "it cannot be purged"
 [ ! -e root/etc/ra/primary.conf ] || die "the purge leaves the configuration"
 [ ! -e root/var/lib/ra ] && [ ! -e root/var/lib/ra-secondary ] || die "the purge leaves what the daemons wrote"
+[ "$(ls root/var/lib/systemd/timers)" = stamp-other.timer ] || die "the purge leaves what systemd noted of the timers"
 [ -f root/etc/ra/identity.pem ] && [ -f root/etc/systemd/system/ra-primary.service.d/mine.conf ] ||
 	die "the purge takes what the user made"

@@ -110,7 +110,8 @@ seen_by_a_only()
 }
 [ -z "${RA_LONG:-}" ] || for most in 'max-links = 1' 'max-jobs = 4'; do seen_by_a_only "$most"; done
 
-# The link cut again and again at random bytes of either direction.
+# The link cut again and again at random bytes of either direction: where there is something to compare yet, which is
+# asked for in few bytes.
 with_relay()
 {
 	stop a
@@ -122,7 +123,7 @@ with_relay()
 	start a
 }
 [ -z "${RA_LONG:-}" ] || for delivery in disconnect poll hold; do
-	for cut in "data --cut-after $((RANDOM * 20 + 3000))" "data --cut-after-up $((RANDOM % 1600 + 1600))" \
+	for cut in "data --cut-after $((RANDOM * 20 + 3000))" "data --cut-after-up $((RANDOM % 500 + 1600))" \
 		"digest --cut-after $((RANDOM % 3000 + 3000))"; do
 		# shellcheck disable=SC2086
 		with_relay ${cut#* } --cut-times 12

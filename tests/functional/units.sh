@@ -45,18 +45,18 @@ for side in primary secondary; do
 done
 
 # As a service: the key is a credential, which may show the access list of the user as a group; a reload brings another
-# one to the runtime folder; the file that the configuration names is not read.
+# one to a folder of the unit; the file that the configuration names is not read.
 noise v.a 300000
 cp v.a v.b
 two_hosts v
-mkdir credentials runtime
+mkdir credentials reloaded
 cp a.pem credentials/
 chmod 440 credentials/a.pem
 echo nonsense >a.pem
 chmod 600 a.pem
-export CREDENTIALS_DIRECTORY=$T/credentials RUNTIME_DIRECTORY=$T/runtime
+export CREDENTIALS_DIRECTORY=$T/credentials RA_RELOADED_CREDENTIALS=$T/reloaded
 start a
-unset CREDENTIALS_DIRECTORY RUNTIME_DIRECTORY
+unset CREDENTIALS_DIRECTORY RA_RELOADED_CREDENTIALS
 start b
 until_true link_is_up
 compare 0 v
@@ -66,14 +66,15 @@ until_true link_is_up
 sed -i "s/^key = .*/key = $old ${key[c]}/" b.conf
 kill -HUP "${daemon[b]}"
 until_true grep -q 'read again' b.log
-mv c.pem runtime/a.pem
+mv c.pem reloaded/a.pem
+chmod 440 reloaded/a.pem
 kill -HUP "${daemon[a]}"
 until_true grep -q "read again: .*key ${key[c]}" a.log
 compare 0 v
-chmod 444 credentials/a.pem runtime/a.pem
+chmod 444 credentials/a.pem reloaded/a.pem
 kill -HUP "${daemon[a]}"
-until_true grep -q 'runtime/a\.pem: others can read it' a.log
-rm runtime/a.pem
+until_true grep -q 'reloaded/a\.pem: others can read it' a.log
+rm reloaded/a.pem
 kill -HUP "${daemon[a]}"
 until_true grep -q 'credentials/a\.pem: others can read it' a.log
 stop a

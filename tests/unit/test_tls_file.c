@@ -334,8 +334,8 @@ static void end_of_a_certificate_of_a_ca_is_warned_of(void **state)
 	expect_words_for_dates(fixture, root, -1, 30, NULL);
 	expect_words_for_dates(fixture, root, -1, 29, ", in 29 days");
 	expect_words_for_dates(fixture, root, -1, 0, ", in 0 days");
-	expect_words_for_dates(fixture, root, -20, -10, "no peer takes its name any more");
-	expect_words_for_dates(fixture, root, 10, 400, "no peer takes its name until then");
+	expect_words_for_dates(fixture, root, -20, -10, "names are not proven by it any more");
+	expect_words_for_dates(fixture, root, 10, 400, "names are not proven by it until then");
 	tls_identity_free(root);
 }
 
