@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A schedule: the timer of a device starts its comparison, and what came of it is in the journal, in the kept report and
-# in the metrics, which are written for node_exporter without being asked. Then the same with a difference.
+# in the metrics, which are written for node_exporter without being asked. Then the same with a difference. One that is
+# stopped has not failed, and the next goes on where it was.
 . tests/container/lib.sh
 
 # fire DEVICE: its timer is due, at once.
@@ -45,3 +46,13 @@ until_true journal_says a ra-compare@web2.service '^DIFFERENT: '
 until_true metric 'ra_last_run_result{daemon="primary",device="web2",result="different"} 1'
 on a ra-ctl metrics >out || die "no metrics"
 says '^ra_last_run_result\{daemon="primary",device="web1",result="identical"\} 1$'
+
+on a ra-ctl limit device web1 2M >/dev/null || die "no limit"
+begin web1
+on a systemctl stop ra-compare@web1.service || die "it cannot be stopped"
+[ "$(property a ra-compare@web1.service ActiveState) $(property a ra-compare@web1.service ExecMainStatus)" = 'inactive 3' ] ||
+	die "a stopped comparison counts as failed"
+on a ra-ctl limit device web1 none >/dev/null || die "no limit any more"
+on a systemctl start ra-compare@web1.service || die "it does not go on"
+finish 0 web1
+[ "$(ctl a '.resumed_tracks > 0' report show web1)" = true ] || die "it began again"
