@@ -13,8 +13,10 @@ refused()
 	cp "$T/$1$3" good
 	echo "$4" >>"$T/$1$3"
 	line=$(wc -l <"$T/$1$3")
-	on "$1" systemctl reload "$2" # the daemon says so in the journal; systemd 252 does not hear it
+	on "$1" systemctl reload "$2" 2>/dev/null && die "systemctl does not say that $2 refuses its file"
 	until_true journal_says "$1" "$2" "$3:$line: "
+	on "$1" kill -HUP "$pid" # unasked, it refuses it as well
+	until_true journal_says "$1" "$2" "$3 is not taken: "
 	[ "$(property "$1" "$2" MainPID)" = "$pid" ] || die "$2 was started again"
 	[ "$(property "$1" "$2" ActiveState)" = active ] || die "$2 does not run"
 	cp good "$T/$1$3"
