@@ -63,7 +63,7 @@ lose_power()
 
 # ---- The service manager ----
 
-watchdog_s=2
+watchdog_s=1
 # manage NAME: it is heard, and its key is where it cannot read it but as a credential.
 manage()
 {
@@ -159,8 +159,6 @@ for name in a b; do manage $name; done
 serve b
 serve a
 until_true link_is_up
-until_true has_said a 'STATUS=2 devices, 1 of 1 peer linked, 0 hosts$' 1
-until_true has_said b 'STATUS=2 devices, 1 link, 0 jobs$' 1
 
 ctl a limit device web2 none >/dev/null
 compare 0 web2
@@ -170,3 +168,121 @@ compare 1 --json web2
 json '.result + " " + (.ranges | map("\(.offset)+\(.length)") | join(" "))' 'different 4000000+1'
 [ "$(metric a 'ra_last_run_result{daemon="primary",device="web2",result="different"}')" = 1 ] || die "no such metric"
 ctl a limit device web2 1M >/dev/null
+
+# ---- The network stays away: shorter, and longer than one of two runs wants to wait ----
+
+begin web1
+partition
+until_true has_dropped 5
+goes_on web1
+heal
+gets_on web1
+[ "$(relinks)" = 0 ] || die "a short partition has cost the link"
+
+begin web2 --link-timeout 1s
+partition
+until_true has_said a 'STATUS=2 devices, 1 of 1 peer linked, [12] hosts?$' 1
+until_true has_said b 'STATUS=2 devices, 1 link, [1-9][0-9]* jobs?$' 1
+finish 4 web2
+goes_on web1
+heal
+until_true has_relinked 0
+gets_on web1
+
+# ---- b loses its power, and comes back when somebody comes to its socket ----
+
+before=$(relinks)
+lose_power
+until_true link_is_down
+goes_on web1
+alone=${in_namespace[b]}
+! command -v systemd-socket-activate >/dev/null || in_namespace[b]+=" systemd-socket-activate --listen=10.77.0.2:7447
+	-E NOTIFY_SOCKET -E WATCHDOG_USEC -E CREDENTIALS_DIRECTORY -E RUNTIME_DIRECTORY"
+serve b
+in_namespace[b]=$alone
+until_true has_relinked "$before"
+gets_on web1
+
+# ---- Loops that stand still ----
+
+before=$(relinks)
+hang b
+until_true has_relinked "$before"
+gets_on web1
+
+hang a
+finish 4 web1 # the run ends with its daemon, and is begun again where it was
+until_true link_is_up
+begin web1
+
+# ---- New keys on both sides, a reload of a bad file ----
+
+# rotate NAME PEER: no moment at which they would not let each other in.
+rotate()
+{
+	local name=$1 peer=$2 old=${key[$1]}
+
+	mv "$name.key/$name.pem" "$name.key/old.pem"
+	keygen "$name"
+	mv "$name.pem" "$name.key"
+	sed -i "s/^key = .*/key = $old ${key[$name]}/" "$peer.conf"
+	reload "$peer" "$taken"
+	reload "$name" "$taken"
+	[ "$(ctl_json "$name" .key status)" = "${key[$name]}" ] || die "$name does not have its new key"
+	uses "$peer" "$old" || die "the link has not gone on with the old key"
+	sed -i "s/^key = .*/key = ${key[$name]}/" "$peer.conf"
+	reload "$peer" "$taken"
+	until_true uses "$peer" "${key[$name]}"
+	until_true link_is_up
+}
+# uses NAME KEY: the link of that side is up, and its peer has proven this key.
+uses() { [ "$(ctl_json "$1" '.links[0] | .state + .key' links)" = "up$2" ]; }
+rotate b a
+rotate a b
+gets_on web1
+
+# refused NAME LINE: that line at its end is refused, with its number.
+refused()
+{
+	cp "$1.conf" good
+	echo "$2" >>"$1.conf"
+	reload "$1" "$1.conf:$(wc -l <"$1.conf"): .*"
+	grep -q 'stays as it was' "$1.log" || die "$1 does not say what holds now"
+	cp good "$1.conf"
+}
+before=$(relinks)
+refused a 'max-lag = soon'
+refused b 'offset = 7'
+gets_on web1
+[ "$(relinks)" = "$before" ] || die "a file that was refused has cost the link"
+ctl a limit device web1 none >/dev/null
+finish 0 web1
+json_of() { jq -r "$1" web1.json; }
+[ "$(json_of '.result')" = identical ] || die "another verdict"
+[ "$(json_of '.resumed_tracks > 0')" = true ] || die "the run began anew"
+[ "$(json_of .link.relinks)" = 2 ] || die "the run has had its link anew $(json_of .link.relinks) times, not for each key"
+
+# ---- No space for the state ----
+
+stop a
+[ "$ended" = 0 ] || die "a ended with $ended"
+has_said a STOPPING=1 1 || die "a does not say that it ends"
+mount -t tmpfs -o size=128k state a.state || die "no mount"
+head -c 1000000 /dev/zero >a.state/fill 2>/dev/null && die "there is space"
+serve a
+until_true link_is_up
+ctl a limit device web2 none >/dev/null
+compare 1 web2
+says 'the place of this run cannot be kept: .*/web2/ledger: No space left on device'
+says 'this report is not kept .*: No space left on device'
+says '^DIFFERENT: '
+rm a.state/fill
+compare 1 web2
+grep -q 'No space' out err && die "there is space, but the run says that there is none"
+[ "$(ctl_json a .result report show web2)" = different ] || die "no report was kept"
+test -s a.state/web2/ledger || die "no ledger was kept"
+
+for name in a b; do
+	stop $name
+	[ "$ended" = 0 ] || { cat $name.log; die "$name ended with $ended"; }
+done
