@@ -10,16 +10,17 @@ if [ -z "${RA_NAMESPACES-}" ]; then
 		command -v "$program" >/dev/null || { echo "no $program: see scripts/install-deps --test"; exit 77; }
 	done
 	own=(setpriv --pdeathsig KILL)
-	if [ "$(id -u)" = 0 ]; then
+	user=(--reuid 65534 --regid 65534 --clear-groups)
+	if [ "$(id -u)" = 0 ] && setpriv "${user[@]}" true 2>/dev/null; then
 		chown 65534:65534 "$T"
-		own+=(--reuid 65534 --regid 65534 --clear-groups)
-		"${own[@]}" test -x "$BUILD/ra-compare" -a -r "$0" || { echo "an ordinary user cannot reach $BUILD"; exit 77; }
+		own+=("${user[@]}")
 	fi
+	"${own[@]}" test -x "$BUILD/ra-compare" -a -r "$0" || { echo "an ordinary user cannot reach $BUILD"; exit 77; }
 	own+=(unshare --user --map-root-user --net --mount --pid --fork --kill-child --mount-proc)
 	why=$("${own[@]}" mount -t tmpfs none /run 2>&1) || { echo "an ordinary user has no namespaces here: $why"; exit 77; }
 	RA_NAMESPACES=1 "${own[@]}" bash "$0" &
 	inside=$!
-	trap 'kill -KILL "$inside" 2>/dev/null; wait "$inside"' EXIT
+	trap '{ kill -KILL "$inside"; wait "$inside"; } 2>/dev/null' EXIT
 	trap 'exit 130' INT TERM
 	wait "$inside"
 	exit

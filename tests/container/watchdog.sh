@@ -38,4 +38,5 @@ until_true is_under_way web1
 [ "$(restarts a ra-compare@web1.service)" -gt 0 ] || die "the run was not begun again"
 on a ra-ctl limit device web1 none >/dev/null
 finish 0 web1
+[ "$(ctl a '.resumed_tracks > 0' report show web1)" = true ] || die "the run began anew"
 until_true journal_says a ra-compare@web1.service '^IDENTICAL: .*'
