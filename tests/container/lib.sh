@@ -99,11 +99,11 @@ prepare_host()
 	ip -n "$name" link set "v$name" up
 }
 
-# forget_the_host ROOT: what a copy of this host would start, mount, and know of RA. Its programs are what is wanted.
+# forget_the_host ROOT: what a copy of this host would start, forbid to start, mount, and know of RA.
 forget_the_host()
 {
-	rm -rf "$1"/etc/systemd/system/*.{wants,requires} "$1"/etc/rc?.d "$1"/etc/ra "$1"/var/lib/ra{,-secondary} \
-		"$1"/var/log/journal/*
+	rm -rf "$1"/etc/systemd/system/*.{wants,requires} "$1"/etc/rc?.d "$1/usr/sbin/policy-rc.d" "$1/etc/ra" \
+		"$1"/var/lib/ra{,-secondary} "$1"/var/log/journal/*
 	mkdir -p "$1/var/log/journal" # what is said before a loss of power stays
 	: >"$1/etc/fstab"
 }

@@ -3,7 +3,7 @@
 #
 # Without root and without systemd: what the other tests here show of two booted containers, of two network namespaces
 # of an ordinary user, joined by a veth (10.77.0.1 and 10.77.0.2). The test is the service manager: it hears READY,
-# STATUS and WATCHDOG, hands out the keys as credentials, and kills and starts again who does not feed his watchdog.
+# STATUS and WATCHDOG, hands out the keys as credentials, and kills and starts again who does not feed its watchdog.
 # All that it makes is in namespaces, which end with it however it ends.
 if [ -z "${RA_NAMESPACES-}" ]; then
 	for program in unshare setpriv nsenter ip nft jq; do
@@ -65,7 +65,7 @@ lose_power()
 # ---- The service manager ----
 
 watchdog_s=1
-# manage NAME: it is heard, and its key is where it cannot read it but as a credential.
+# manage NAME: it is heard, and its key is to be had as a credential only.
 manage()
 {
 	mkdir -m 700 "$1.credentials" "$1.run" "$1.key"
@@ -148,7 +148,7 @@ metric() { ctl "$1" metrics | awk -v series="$2" '$1 == series { print $2 }'; }
 # ---- Ready, verdicts, metrics ----
 
 networks
-noise web1.a 31457280
+noise web1.a 62914560
 noise web2.a 4194304
 for device in web1 web2; do cp $device.a $device.b; done
 a_device='limit = 1M'
@@ -223,9 +223,8 @@ rotate()
 {
 	local name=$1 peer=$2 old=${key[$1]}
 
-	mv "$name.key/$name.pem" "$name.key/old.pem"
 	keygen "$name"
-	mv "$name.pem" "$name.key"
+	mv -f "$name.pem" "$name.key"
 	sed -i "s/^key = .*/key = $old ${key[$name]}/" "$peer.conf"
 	reload "$peer" "$taken"
 	reload "$name" "$taken"
