@@ -30,7 +30,7 @@ if [ -z "${RA_GROUP-}" ]; then
 	tests/container/prepare >"$T/prepared" 2>&1
 	status=$?
 	[ "$status" = 0 ] || { cat "$T/prepared"; exit "$status"; }
-	RA_GROUP=ra-test-$$ unshare --mount --pid --net --fork --kill-child --mount-proc bash "$0" &
+	RA_GROUP=ra-test-$$ setpriv --pdeathsig KILL unshare --mount --pid --net --fork --kill-child --mount-proc bash "$0" &
 	inside=$!
 	trap undo EXIT
 	trap 'exit 130' INT TERM
