@@ -36,7 +36,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.
 REPLAY := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH := $(addprefix $(BUILD)/bench/,fairness bound_digest bound_tls measure)
 FUZZ := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd replicator)
+TOOLS := $(addprefix $(BUILD)/tests/,relay reader crowd heard replicator)
 PRELOAD := $(patsubst tests/support/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/preload/*.c))
 
 OBJECT = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -77,10 +77,12 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call OBJECT,$(SUPPORT)
 	@mkdir -p $(@D)
 	$(call say,LD $@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
-# Programs of functional tests: what stands between two daemons, an honest primary, strangers, and a replication.
+# Programs of functional tests: what stands between two daemons, an honest primary, strangers, a service manager's ear, and
+# a replication.
 $(BUILD)/tests/relay: $(call OBJECT,tests/support/relay/relay.c) $(BUILD)/libra.a
 $(BUILD)/tests/reader: $(call OBJECT,tests/support/peers/reader.c) $(BUILD)/libra.a
 $(BUILD)/tests/crowd: $(call OBJECT,tests/support/peers/crowd.c) $(BUILD)/libra.a
+$(BUILD)/tests/heard: $(call OBJECT,tests/support/peers/heard.c)
 $(BUILD)/tests/replicator: $(call OBJECT,tests/support/replicator/replicator.c) $(BUILD)/libra.a
 $(TOOLS):
 	@mkdir -p $(@D)

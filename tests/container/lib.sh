@@ -30,7 +30,7 @@ if [ -z "${RA_GROUP-}" ]; then
 	tests/container/prepare >"$T/prepared" 2>&1
 	status=$?
 	[ "$status" = 0 ] || { cat "$T/prepared"; exit "$status"; }
-	RA_GROUP=ra-test-$$ unshare --mount --pid --net --fork --kill-child --mount-proc bash "$0" &
+	RA_GROUP=ra-test-$$ setpriv --pdeathsig KILL unshare --mount --pid --net --fork --kill-child --mount-proc bash "$0" &
 	inside=$!
 	trap undo EXIT
 	trap 'exit 130' INT TERM
@@ -89,6 +89,7 @@ prepare_host()
 	mkdir "$T/.$name/upper" "$T/.$name/work"
 	mount -t overlay overlay -o "lowerdir=$(realpath "$shared/root"),upperdir=$T/.$name/upper,workdir=$T/.$name/work" \
 		"$T/$name"
+	[ "$(realpath "$shared/root")" != / ] || forget_the_host "$T/$name"
 	systemd-id128 new >"$T/$name/etc/machine-id"
 	ln -sf /usr/share/zoneinfo/UTC "$T/$name/etc/localtime"
 	echo "$name" >"$T/$name/etc/hostname"
@@ -98,13 +99,20 @@ prepare_host()
 	ip -n "$name" link set "v$name" up
 }
 
+# forget_the_host ROOT: what a copy of this host would start, forbid to start, mount, and know of RA.
+forget_the_host()
+{
+	rm -rf "$1"/etc/systemd/system/*.{wants,requires} "$1"/etc/rc?.d "$1/usr/sbin/policy-rc.d" "$1/etc/ra" \
+		"$1"/var/lib/ra{,-secondary} "$1"/var/log/journal/*
+	mkdir -p "$1/var/log/journal" # what is said before a loss of power stays
+	: >"$1/etc/fstab"
+}
+
 # boot NAME [ARGUMENT-OF-NSPAWN...]: again, too, after it has lost its power.
 boot()
 {
 	local name=$1 hierarchy
-	local -a target=()
 
-	[ "$(realpath "$shared/root")" != / ] || target=(systemd.unit=basic.target) # what else the host would start
 	(
 		# With --keep-unit the cgroup of a container is below that of its caller.
 		for hierarchy in $hierarchies; do
@@ -114,7 +122,7 @@ boot()
 		# Devices that are not allowed are refused only where the container may load the filter for that.
 		exec env -i PATH="$PATH" SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --directory="$T/$name" --boot \
 			--register=no --keep-unit --console=pipe --resolv-conf=off --timezone=off --link-journal=no -M "$name" \
-			"--network-namespace-path=/run/netns/$name" --system-call-filter=bpf "${@:2}" ${target[@]+"${target[@]}"}
+			"--network-namespace-path=/run/netns/$name" --system-call-filter=bpf "${@:2}"
 	) </dev/null >"$T/$name.console" 2>&1 &
 	nspawn[$name]=$!
 	until_true has_booted "$name"

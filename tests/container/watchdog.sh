@@ -33,9 +33,11 @@ begin web1
 hang b ra-secondary.service
 until_true link_is_up
 is_under_way web1 || die "the run has not gone on without the secondary"
+until_true on a test -s /var/lib/ra/web1/ledger # the place of the run, which is kept each 3 s
 hang a ra-primary.service # the run ends, for its daemon is gone, and its unit begins it again where it was
 until_true is_under_way web1
 [ "$(restarts a ra-compare@web1.service)" -gt 0 ] || die "the run was not begun again"
 on a ra-ctl limit device web1 none >/dev/null
 finish 0 web1
+[ "$(ctl a '.resumed_tracks > 0' report show web1)" = true ] || die "the run began anew"
 until_true journal_says a ra-compare@web1.service '^IDENTICAL: .*'
