@@ -72,7 +72,7 @@ manage()
 	mv "$1.pem" "$1.key"
 	"$BUILD/tests/heard" "$T/$1.notify" >"$1.heard" &
 	in_namespace[$1]="nsenter --net=/run/netns/$1 env NOTIFY_SOCKET=$T/$1.notify WATCHDOG_USEC=$((watchdog_s * 1000000))
-		CREDENTIALS_DIRECTORY=$T/$1.credentials RUNTIME_DIRECTORY=$T/$1.run"
+		CREDENTIALS_DIRECTORY=$T/$1.credentials RA_RELOADED_CREDENTIALS=$T/$1.run"
 	until_true test -S "$1.notify"
 }
 # heard NAME LINE: how often.
@@ -198,7 +198,7 @@ until_true link_is_down
 goes_on web1
 alone=${in_namespace[b]}
 ! command -v systemd-socket-activate >/dev/null || in_namespace[b]+=" systemd-socket-activate --listen=10.77.0.2:7447
-	-E NOTIFY_SOCKET -E WATCHDOG_USEC -E CREDENTIALS_DIRECTORY -E RUNTIME_DIRECTORY"
+	-E NOTIFY_SOCKET -E WATCHDOG_USEC -E CREDENTIALS_DIRECTORY -E RA_RELOADED_CREDENTIALS"
 serve b
 in_namespace[b]=$alone
 until_true has_relinked "$before"
