@@ -18,14 +18,15 @@ far_hosts v large holes
 start_both
 [ "$(plain_ms 1)" -ge $delay_ms ] || die "the relay does not delay"
 
-# By data: the best of three, because plain TCP and the compare are not measured at the same moment.
+# By data: the best of three, because plain TCP and the compare are not measured at the same moment. Sanitizers may need
+# longer than the link.
 for round in 1 2 3; do
 	plain=$(plain_ms 25165824)
 	compare 0 --by data --state none --json v
 	own=$(jq '.seconds * 1000 | floor' out)
 	echo "24 MiB: plain TCP $plain ms, compare by data $own ms: $((100 * plain / own)) %"
 	[ $((100 * plain / own)) -ge 80 ] && break
-	[ $round -lt 3 ] || die "the link is not filled"
+	[ $round -lt 3 ] || [ -n "$SAN" ] || die "the link is not filled"
 done
 json '.wire_bytes < 25165824 * 1.02' true
 
