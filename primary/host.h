@@ -35,6 +35,7 @@ struct primary_device {
 	struct keep *keep;        /* NULL: nothing is kept of it (a private pair) */
 	struct reports *reports;  /* likewise */
 	uint32_t max_lag_ms;      /* how long its copy may be behind */
+	bool is_replaced;         /* the configuration names another volume by now: nobody else opens it */
 };
 
 /* All of it outlives the session. */

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # SIGHUP at both daemons: a bad configuration changes nothing; keys change on both sides under a run that goes on; who is
-# not let in any more is cut; devices, addresses and limits come, change and go; what holds until the next start is named.
+# not let in any more is cut; devices, addresses and limits come, change and go; what holds until the next start is named, and
+# a device whose volume is another one until then is not opened.
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
@@ -37,6 +38,8 @@ run_in_background()
 	until_true has_begun "$1"
 }
 has_begun() { [ "$(ctl_json a "[.runs[] | select(.device == \"$1\" and .done_tracks > 0)] | length" status)" = 1 ]; }
+# replaced NAME: devices of which its configuration names another volume.
+replaced() { ctl_json "$1" '[.devices[] | select(.replaced) | .name] | join(" ")' devices; }
 # ended CODE DEVICE
 ended()
 {
@@ -178,6 +181,8 @@ until_true link_is_up
 [ "$(ctl_json b '[.devices[].name] | join(" ")' devices)" = 'v w' ] || die "b lists x"
 [ "$(ctl_json b '.devices | keys | join(" ")' limit)" = 'v w' ] || die "b has a limit of x"
 wait "$kept" || { cat w.err; die "the run of w has not gone on"; }
+
+# ---- A device of which the configuration names another volume by now: nobody else opens the old one.
 printf '[device x]\nvolume = %s\npeer = b\noffset = 512\n' "$T/x.a" >>a.conf # back, with what cannot change
 printf '[device x]\nvolume = %s\n' "$T/x.b" >>b.conf
 sed -i 's/^devices = .*/& x/' b.conf
@@ -185,6 +190,30 @@ reload b
 reload a
 grep -qE "a\.conf:[0-9]+: offset of \[device x\] holds from the next start" a.log || die "a does not name the offset"
 until_true link_is_up
+compare 2 x
+says 'not permitted by the primary: the volume of x was changed in the configuration: restart ra-primaryd'
+[ "$(replaced a)" = x ] || die "a does not list x as replaced"
+sed -i '/^offset = 512$/d' a.conf
+reload a
+compare 0 x
+ctl a limit total 1M >"$T/out"
+run_in_background x
+sed -i "s|^volume = $T/x.b|volume = $T/w.b|" b.conf
+reload b
+grep -qE "b\.conf:[0-9]+: volume of \[device x\] holds from the next start" b.log || die "b does not name the volume"
+[ "$(replaced b)" = x ] || die "b does not list x as replaced"
+compare 2 x # though the link has x for the run that goes on
+says 'not permitted by the secondary: the volume of x was changed in the configuration: restart ra-secondaryd'
+kill -0 "$run" || { cat x.err; die "the run of x has ended"; }
+compare 3 --tracks 0-3 w
+ctl a limit total none >"$T/out"
+ended 0 x
+jq -e '.result == "identical"' x.json >/dev/null || { cat x.json; die "another verdict"; }
+compare 2 x
+says 'restart ra-secondaryd'
+sed -i "/^\[device x\]/,\$ s|^volume = .*|volume = $T/x.b|" b.conf
+reload b
+[ -z "$(replaced b)" ] || die "b lists x as replaced"
 compare 0 x
 
 # ---- Limits, the level of the log, and what holds until the next start.
