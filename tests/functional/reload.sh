@@ -7,15 +7,6 @@
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
-# reload NAME: it has read its configuration again, and taken it.
-reload()
-{
-	local before
-	before=$(grep -c 'read again:' "$1.log")
-	kill -HUP "${daemon[$1]}"
-	until_true has_read "$1" "$before"
-}
-has_read() { [ "$(grep -c 'read again:' "$1.log")" -gt "$2" ]; }
 # reload_refused NAME WORDS: it has not, and says why.
 reload_refused()
 {
@@ -30,23 +21,8 @@ relinks() { ctl_json a '.links[0].relinks' links; }
 link_is_down() { ! link_is_up; }
 link_has_key() { [ "$(ctl_json a '.links[0] | .state + .key' links)" = "up$1" ]; }
 seen_by_b() { [ "$(ctl_json b '.links[0] | .state + .key' links)" = "up$1" ]; }
-# run_in_background DEVICE: slow enough to last as long as it takes; its number is in $run.
-run_in_background()
-{
-	"$RA" --socket "$T/a.sock" --state none --limit 1M --json "$1" >"$1.json" 2>"$1.err" &
-	run=$!
-	until_true has_begun "$1"
-}
-has_begun() { [ "$(ctl_json a "[.runs[] | select(.device == \"$1\" and .done_tracks > 0)] | length" status)" = 1 ]; }
 # replaced NAME: devices of which its configuration names another volume.
 replaced() { ctl_json "$1" '[.devices[] | select(.replaced) | .name] | join(" ")' devices; }
-# ended CODE DEVICE
-ended()
-{
-	wait "$run"
-	local code=$?
-	[ "$code" = "$1" ] || { cat "$2.err"; die "the run of $2 ended with $code"; }
-}
 
 for name in v w x; do
 	noise "$name.a" 8000000
@@ -88,7 +64,7 @@ compare 0 v
 [ "$(grep -c 'is admitted' b.log)" = "$first_link" ] || die "b has admitted another link"
 
 # ---- New keys, first of b, then of a, under a run.
-run_in_background v
+run_in_background a v --limit 1M
 declare -A old=([a]=${key[a]} [b]=${key[b]})
 mv a.pem a.old.pem
 mv b.pem b.old.pem
@@ -162,9 +138,9 @@ reload a
 link_is_up || die "more rights cut the link"
 compare 0 x
 [ "$(ctl_json a '[.devices[].name] | join(" ")' devices)" = 'v w x' ] || die "a does not list x"
-run_in_background x # while its device goes
+run_in_background a x --limit 1M # while its device goes
 removed=$run
-run_in_background w
+run_in_background a w --limit 1M
 kept=$run
 cp a.conf.good a.conf
 reload a
@@ -196,8 +172,8 @@ says 'not permitted by the primary: the volume of x was changed in the configura
 sed -i '/^offset = 512$/d' a.conf
 reload a
 compare 0 x
-ctl a limit total 1M >"$T/out"
-run_in_background x
+ctl a limit device x 256K >"$T/out"
+run_in_background a x
 sed -i "s|^volume = $T/x.b|volume = $T/w.b|" b.conf
 reload b
 grep -qE "b\.conf:[0-9]+: volume of \[device x\] holds from the next start" b.log || die "b does not name the volume"
@@ -206,7 +182,7 @@ compare 2 x # though the link has x for the run that goes on
 says 'not permitted by the secondary: the volume of x was changed in the configuration: restart ra-secondaryd'
 kill -0 "$run" || { cat x.err; die "the run of x has ended"; }
 compare 3 --tracks 0-3 w
-ctl a limit total none >"$T/out"
+ctl a limit device x none >"$T/out"
 ended 0 x
 jq -e '.result == "identical"' x.json >/dev/null || { cat x.json; die "another verdict"; }
 compare 2 x
