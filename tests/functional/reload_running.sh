@@ -62,7 +62,7 @@ reload a
 logged a 'v: the run of ra-compare.* ends: its device is not configured any more'
 logged a 'peer b is not configured any more: its link ends'
 ended 4 v
-said v 'connection'
+said v 'the configuration of ra-primaryd was changed: its device is not configured any more'
 has_links a "b2 ${key[b2]}" || die "a has other links: $(links a)"
 [ "$(ctl_json a '[.devices[].name] | join(" ")' devices)" = k ] || die "a lists other devices"
 until_true b_is_idle
@@ -77,6 +77,7 @@ sed -i '/^\[device v\]/,/^$/s/^peer = .*/peer = b2/' a.conf
 reload a
 logged a 'v: the run of ra-compare.* ends: its device has another peer now'
 ended 4 v
+said v 'the configuration of ra-primaryd was changed: its device has another peer now'
 until_true b_is_idle
 kept_goes_on
 compare 3 --tracks 0-3 v

@@ -649,6 +649,21 @@ static void host_may_go_while_it_opens(void **state)
 	assert_true(WORLD_UNTIL(f->world, local_is_idle(f->world->local)));
 }
 
+static void finished_host_is_told_and_has_no_device_any_more(void **state)
+{
+	struct host_end *f = *state;
+	host_end_send_read(f, 70, SIDE_REMOTE, 0, 1, 0);
+	host_end_make_job(f, 1);
+	host_end_send_read(f, 71, SIDE_REMOTE, 4, 1, 1);
+	host_finish(f->host, "its device went");
+	assert_null(host_device(f->host));
+	assert_string_equal(host_end_read_reply(f, 70, STATUS_LINK_LOST)->detail, "its device went");
+	assert_string_equal(host_end_read_reply(f, 71, STATUS_LINK_LOST)->detail, "its device went");
+	assert_true(WORLD_UNTIL(f->world, f->closed));
+	assert_true(WORLD_UNTIL(f->world, f->gone == 1));
+	assert_true(WORLD_UNTIL(f->world, local_is_idle(f->device->local)));
+}
+
 static void silent_host_is_dropped(void **state)
 {
 	struct host_end *f = *state;
@@ -701,6 +716,7 @@ int main(void)
 		TEST(next_pass_reads_to_the_new_end),
 		TEST(lost_link_is_told_for_every_request),
 		TEST(host_that_goes_releases_everything),
+		TEST(finished_host_is_told_and_has_no_device_any_more),
 		TEST(host_may_go_between_the_answers_to_a_release),
 		TEST_BARE(host_may_go_while_it_opens),
 		TEST_BARE(silent_host_is_dropped),
