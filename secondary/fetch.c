@@ -341,7 +341,7 @@ void fetch_forget_peer(struct ra *ra, const struct peer *peer)
 		if (fetch->readers != NULL) /* of another peer: a thread had it before, and found no slot */
 			continue;
 		request = fetch->request;
-		fetch->request = NULL;
+		fetch->request = NULL; /* whoever waits for an element is told at once, and must not find it */
 		if (da_cancel_queued(ra->da, request)) {
 			wait_task_free(fetch->wait_task);
 			fetch_free(fetch);
