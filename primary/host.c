@@ -269,6 +269,14 @@ void host_free(struct host *host)
 	free(host);
 }
 
+void host_finish(struct host *host, const char *reason)
+{
+	host_end_remote_reads(host, reason);
+	host_detach(host);
+	host_set_state(host, HOST_GONE, reason);
+	conn_finish(host->conn, reason);
+}
+
 const char *host_owner(const struct host *host)
 {
 	return host->owner;

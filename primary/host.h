@@ -35,6 +35,7 @@ struct primary_device {
 	struct keep *keep;        /* NULL: nothing is kept of it (a private pair) */
 	struct reports *reports;  /* likewise */
 	uint32_t max_lag_ms;      /* how long its copy may be behind */
+	bool is_replaced;         /* the configuration names another volume by now: nobody else opens it */
 };
 
 /* All of it outlives the session. */
@@ -57,6 +58,8 @@ struct host_ops {
 struct host *host_new(const struct host_config *config, int fd, const struct host_ops *ops, void *arg);
 /* Releases everything of the host; memory that a disk or the link may still write stays mapped. NULL is fine. */
 void host_free(struct host *host);
+/* It loses its device, and its reads of the remote side end with these words; its connection ends when it was told. */
+void host_finish(struct host *host, const char *reason);
 /* Takes over a connection that said HostHello, in its frame callback. 0 and the session in *out, which may be ending
  * already; or -EPROTO (logged): nothing was taken over. */
 int host_adopt(const struct host_config *config, struct conn *conn, const struct msg_host_hello *hello,

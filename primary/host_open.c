@@ -202,6 +202,12 @@ void host_on_open(struct host *host, const struct msg_host_open *open)
 		refuse(host, open->tag, SIDE_LOCAL, STATUS_NO_SUCH_DEVICE, "there is no device of this name");
 		return;
 	}
+	if (device->is_replaced) {
+		snprintf(detail, sizeof(detail), "the volume of %s was changed in the configuration: restart ra-primaryd",
+			device->name);
+		refuse(host, open->tag, SIDE_LOCAL, STATUS_NOT_PERMITTED, detail);
+		return;
+	}
 	attach(host, device, open);
 	enum status status = open->reserve ? local_reserve(host->local, open->exclusive, detail) :
 		local_may_use(host->local, detail);

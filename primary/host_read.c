@@ -166,6 +166,17 @@ const char *host_remote_words(enum status status)
 	}
 }
 
+void host_end_remote_reads(struct host *host, const char *reason)
+{
+	for (uint32_t i = 0; i < host->slot_count; i++) {
+		struct host_slot *slot = &host->slots[i];
+		if (slot->use != SLOT_REMOTE)
+			continue;
+		slot->use = SLOT_FREE;
+		refuse_read(host, slot->tag, STATUS_LINK_LOST, "%s", reason);
+	}
+}
+
 /* 62: the host asks for a run of one side. */
 void host_on_read(struct host *host, const struct msg_host_read *read)
 {

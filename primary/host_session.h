@@ -83,5 +83,7 @@ void host_detach(struct host *host);
 /* Why the link cannot be asked. */
 const char *host_remote_words(enum status status);
 void host_on_read(struct host *host, const struct msg_host_read *read);
+/* Those of the remote side end with LINK_LOST. */
+void host_end_remote_reads(struct host *host, const char *reason);
 
 #endif

@@ -49,6 +49,7 @@ static int run_layout(void *arg)
 static void on_finished(void *arg)
 {
 	struct local_layout *self = layout_of(arg);
+	timer_cancel(&self->timer);
 	self->magic = 0;
 	free(self);
 }
@@ -168,13 +169,6 @@ void local_leave_layout(struct local_user *user)
 		return;
 	user->layout = NULL;
 	self->user = NULL;
-	if (da_request_state(self->request) != DA_QUEUED)
-		return;
-	struct local *local = user->local;
-	timer_cancel(&self->timer);
-	/* A thread may have started it since. */
-	if (da_abandon(local->da, self->request))
-		local->stuck++;
-	else
-		local->reads--;
+	if (da_cancel_queued(user->local->da, self->request))
+		user->local->reads--;
 }

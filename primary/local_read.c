@@ -74,6 +74,7 @@ static void sink_publish(void *arg, uint64_t track, const struct da_track *found
 static void sink_finished(void *arg)
 {
 	struct local_read *read = read_of(arg);
+	timer_cancel(&read->timer);
 	shm_unref(read->spec.shm);
 	read->magic = 0;
 	free(read);
@@ -317,25 +318,19 @@ void local_leave_reads(struct local_user *user)
 {
 	struct local *local = user->local;
 	struct local_read *read, *next;
+	struct rate *rates[RATES_MAX];
+	rates_of(user, rates);
 	DL_FOREACH_SAFE(user->reads, read, next) {
-		bool is_queued = read->request && da_request_state(read->request) == DA_QUEUED;
-		if (is_queued)
-			give_back(read, &(struct local_read_result){ 0 });
+		uint64_t bytes = bytes_of(read, 0, read->spec.track_count);
 		DL_DELETE(user->reads, read);
 		read->user = NULL;
 		if (!read->request) {
 			rate_leave(&read->waiter);
 			sink_finished(read);
-			continue;
-		}
-		if (!is_queued)
-			continue;
-		timer_cancel(&read->timer);
-		/* A thread may have started it since. */
-		if (da_abandon(local->da, read->request))
-			local->stuck++;
-		else
+		} else if (da_cancel_queued(local->da, read->request)) {
+			rate_give_back(rates, bytes, 1);
 			local->reads--;
+		}
 	}
 }
 

@@ -5,6 +5,7 @@
  * in force, hosts of a device that goes or moves end before its link does, and old settings are freed when nobody has
  * text of theirs.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,19 +109,22 @@ static void change_peer(struct service_peer *peer, const struct primary_peer_set
 	tls_context_free(old);
 }
 
-static void end_hosts(struct service *service, const struct service_device *device, const char *reason)
+static void end_hosts(const struct service *service, const struct service_device *device, const char *reason)
 {
-	struct service_host *host, *next;
-	DL_FOREACH_SAFE(service->hosts, host, next) {
+	char words[DETAIL_MAX + 1];
+	struct service_host *host;
+	snprintf(words, sizeof(words), "the configuration of ra-primaryd was changed: %s", reason);
+	DL_FOREACH(service->hosts, host) {
 		if (host_device(host->host) != &device->device)
 			continue;
 		log_warning("%s: the run of %s ends: %s", device->device.name, host_owner(host->host), reason);
-		service_end_host(host);
+		host_finish(host->host, words);
 	}
 }
 
 /* Where a device was, and is no more. peers: those of the settings. */
-static void leave_peers(struct service *service, const struct primary_settings *settings, struct service_peer **peers)
+static void leave_peers(const struct service *service, const struct primary_settings *settings,
+	struct service_peer **peers)
 {
 	struct service_device *device;
 	DL_FOREACH(service->made, device) {

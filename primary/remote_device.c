@@ -270,6 +270,10 @@ static void on_asked(struct remote_device *device, const struct msg_device_reply
 		remote_device_settle(device);
 		return;
 	}
+	if (reply->replaced) { /* the session has it because another host had it open before */
+		remote_device_fail_question(device, STATUS_NOT_PERMITTED, reply->detail);
+		return;
+	}
 	if (!device->is_known) { /* the track size of Fig. 10 is fixed from here on */
 		device->track_bytes = reply->track_bytes;
 		take_size(device, reply->volume.size_bytes);

@@ -2,7 +2,8 @@
  *
  * A device that the configuration lists, or once did: its local volume, limit, invalid tracks and what is kept of it.
  * Loop thread only. The hard thing: threads may be in its volume and its files, so one that is listed no more stays as
- * it is, without a peer and out of sight, and is the same again when it is listed again.
+ * it is, without a peer and out of sight, and is the same again when it is listed again; when that names another
+ * volume, nobody can open it.
  */
 #include <string.h>
 
@@ -73,7 +74,7 @@ struct service_device *service_device_take(struct service *service, const struct
 	const struct device_settings *wanted = &settings->daemon.devices[index];
 	struct service_device *device = find_made(service, wanted->name);
 	if (device) {
-		device_settings_warn_fixed(device->made_with, &settings->daemon, wanted);
+		device->device.is_replaced = device_settings_warn_fixed(device->made_with, &settings->daemon, wanted);
 		limit_pair_set(&device->limit, &wanted->limit);
 	} else {
 		device = make(service, wanted);

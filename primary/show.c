@@ -147,6 +147,7 @@ static json_t *device_json(const struct service *service, const struct service_d
 	show_set_count(json, "jobs", json_array_size(jobs));
 	json_object_set_new(json, "reserved_by", view.reserved_by ? show_text(view.reserved_by) : json_null());
 	json_object_set_new(json, "exclusive", json_boolean(view.is_exclusive));
+	json_object_set_new(json, "replaced", json_boolean(device->is_replaced));
 	show_set_text(json, "peer", known->peer->settings->name);
 	json_object_set_new(json, "limit", limit(&known->limit));
 	show_set_count(json, "read_bytes", view.read_bytes);

@@ -42,6 +42,12 @@ struct query {
 
 /* ---- Devices ---- */
 
+static void name_replaced(const struct device_array *devices, uint32_t number, char words[DETAIL_MAX + 1])
+{
+	snprintf(words, DETAIL_MAX + 1, "the volume of %s was changed in the configuration: restart ra-secondaryd",
+		device_array_name(devices, number));
+}
+
 static void reply_device(struct session *session, uint32_t tag, enum status status, uint32_t number,
 	const struct volume_info *info, const char *detail)
 {
@@ -57,6 +63,10 @@ static void reply_device(struct session *session, uint32_t tag, enum status stat
 		reply->digest_only = session->peer->is_digest_only;
 	}
 	snprintf(reply->detail, sizeof(reply->detail), "%s", detail);
+	if (status == STATUS_OK && device_array_listing(session->ra->devices, number) == DEVICE_REPLACED) {
+		reply->replaced = true;
+		name_replaced(session->ra->devices, number, reply->detail);
+	}
 	conn_send(session->conn, &message, NULL, 0, NULL, NULL);
 }
 
@@ -107,6 +117,7 @@ static void on_device_query(struct session *session, const struct msg_device_que
 	const struct post_where where = { .device = message->device, .peer = session_peer(session) };
 	int number = device_array_find(session->ra->devices, message->device);
 	bool may_read = peer_may_read(session->peer, message->device);
+	char words[DETAIL_MAX + 1];
 	struct query *query;
 
 	if (number < 0 || !may_read) {
@@ -114,6 +125,13 @@ static void on_device_query(struct session *session, const struct msg_device_que
 			number < 0 ? "a device that does not exist was asked for" :
 				     "a device that this peer may not read was asked for");
 		reply_device(session, message->tag, STATUS_NO_SUCH_DEVICE, 0, NULL, "there is no such device");
+		return;
+	}
+	if (device_array_listing(session->ra->devices, (uint32_t)number) == DEVICE_REPLACED &&
+	    !session->has_device[number]) {
+		name_replaced(session->ra->devices, (uint32_t)number, words);
+		post_error(session->ra->post, STATUS_NOT_PERMITTED, &where, "%s", words);
+		reply_device(session, message->tag, STATUS_NOT_PERMITTED, 0, NULL, words);
 		return;
 	}
 	if (session->peer->queries >= QUERIES_PER_PEER) {

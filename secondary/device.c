@@ -45,7 +45,7 @@ struct device_array {
 	struct device_slot {
 		char name[DEVICE_NAME_MAX + 1];
 		struct volume *volume;
-		bool is_hidden;
+		enum device_listing listing;
 		struct rate *rate;
 		struct invalid_table *invalid;
 		struct volume_info info; /* while the record is open */
@@ -111,17 +111,17 @@ int device_array_find(const struct device_array *array, const char *name)
 {
 	int number = device_array_find_any(array, name);
 
-	return number < 0 || array->slots[number].is_hidden ? -ENOENT : number;
+	return number < 0 || array->slots[number].listing == DEVICE_NOT_LISTED ? -ENOENT : number;
 }
 
-void device_array_hide(struct device_array *array, uint32_t number, bool is_hidden)
+void device_array_set_listing(struct device_array *array, uint32_t number, enum device_listing listing)
 {
-	array->slots[number].is_hidden = is_hidden;
+	array->slots[number].listing = listing;
 }
 
-bool device_array_is_hidden(const struct device_array *array, uint32_t number)
+enum device_listing device_array_listing(const struct device_array *array, uint32_t number)
 {
-	return array->slots[number].is_hidden;
+	return array->slots[number].listing;
 }
 
 struct device *device_array_record(const struct device_array *array, uint32_t number)

@@ -69,6 +69,13 @@ struct device {
 	struct device_lock lock;
 };
 
+/* In the configuration of now. A device and its number stay as they were made. */
+enum device_listing {
+	DEVICE_LISTED,
+	DEVICE_REPLACED,   /* with another volume: only sessions that have it may go on */
+	DEVICE_NOT_LISTED, /* not there: nobody finds it by name */
+};
+
 struct device_array;
 
 struct device_array *device_array_new(struct ra *ra);
@@ -76,10 +83,9 @@ void device_array_free(struct device_array *array); /* every record must be gone
 /* Makes a device known; volume is taken over. Its number, or -EEXIST, or -ENOSPC when the array is full. It has no
  * limit until one is set. */
 int device_array_add(struct device_array *array, const char *name, struct volume *volume);
-/* Hidden: it is not configured any more, nobody finds it by name; its number stays. */
-void device_array_hide(struct device_array *array, uint32_t number, bool is_hidden);
-bool device_array_is_hidden(const struct device_array *array, uint32_t number);
-int device_array_find_any(const struct device_array *array, const char *name); /* hidden or not: number or -ENOENT */
+void device_array_set_listing(struct device_array *array, uint32_t number, enum device_listing listing);
+enum device_listing device_array_listing(const struct device_array *array, uint32_t number);
+int device_array_find_any(const struct device_array *array, const char *name); /* listed or not: number or -ENOENT */
 uint32_t device_array_count(const struct device_array *array); /* numbers are 0 to count - 1 */
 const char *device_array_name(const struct device_array *array, uint32_t number);
 struct volume *device_array_volume(const struct device_array *array, uint32_t number);

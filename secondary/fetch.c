@@ -177,6 +177,16 @@ static void free_job(struct fetch *fetch)
 	}
 }
 
+static void fetch_free(struct fetch *fetch)
+{
+	struct ra *ra = fetch->ra;
+
+	free_job(fetch);
+	fetch->magic = 0;
+	free(fetch);
+	ra_element_is_free(ra);
+}
+
 /* Step 120 or 190, yes: the disk was read, as far as there were slots. */
 static void fetch_done(void *arg, struct da_request *request, const struct da_result *result)
 {
@@ -295,10 +305,7 @@ void fetch_give_up_if_unwanted(struct fetch *fetch)
 	fetch->request = NULL;
 	if (da_abandon(ra->da, request)) /* 116, 192 */
 		device_request_hangs(fetch->job->shared);
-	free_job(fetch); /* 118 */
-	fetch->magic = 0;
-	free(fetch);
-	ra_element_is_free(ra);
+	fetch_free(fetch); /* 118 */
 }
 
 void fetch_survive(struct fetch *fetch)
@@ -324,16 +331,22 @@ void fetch_forget_peer(struct ra *ra, const struct peer *peer)
 {
 	for (uint32_t i = 0; i < ra->config.jobs; i++) {
 		struct fetch *fetch = job_array_element(ra->jobs, i)->specific.fetch;
+		struct da_request *request;
 
 		if (fetch == NULL || (peer != NULL && fetch->peer != peer))
 			continue;
 		if (fetch->peer != NULL)
 			fetch->peer->fetches--;
 		fetch->peer = NULL;
-		if (da_request_state(fetch->request) != DA_QUEUED)
+		if (fetch->readers != NULL) /* of another peer: a thread had it before, and found no slot */
 			continue;
-		wait_task_free(fetch->wait_task);
-		fetch->wait_task = NULL;
-		fetch_give_up_if_unwanted(fetch);
+		request = fetch->request;
+		fetch->request = NULL; /* whoever waits for an element is told at once, and must not find it */
+		if (da_cancel_queued(ra->da, request)) {
+			wait_task_free(fetch->wait_task);
+			fetch_free(fetch);
+		} else {
+			fetch->request = request;
+		}
 	}
 }

@@ -153,9 +153,9 @@ static void probe_free(struct probe *probe, bool is_late)
 
 		if (read == NULL)
 			continue;
-		if (read->is_paid && (read->request == NULL || da_request_state(read->request) == DA_QUEUED))
-			give_back(read, read->charged_bytes, 1);
-		if (read->request == NULL) {
+		if (read->request == NULL || da_cancel_queued(probe->ra->da, read->request)) {
+			if (read->is_paid)
+				give_back(read, read->charged_bytes, 1);
 			read_free(read);
 			continue;
 		}

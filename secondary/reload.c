@@ -138,7 +138,7 @@ static void change_devices(struct service *service, const struct secondary_setti
 	struct device_array *devices = service->ra->devices;
 
 	for (uint32_t i = 0; i < device_array_count(devices); i++)
-		device_array_hide(devices, i, true);
+		device_array_set_listing(devices, i, DEVICE_NOT_LISTED);
 	for (unsigned i = 0; i < settings->daemon.device_count; i++)
 		secondary_service_take_device(service, settings, i);
 }

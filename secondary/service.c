@@ -118,10 +118,10 @@ void secondary_service_take_device(struct service *service, const struct seconda
 	const struct device_settings *wanted = &settings->daemon.devices[index];
 	int known = device_array_find_any(service->ra->devices, wanted->name);
 	uint32_t number = known >= 0 ? (uint32_t)known : add_device(service, wanted);
+	bool is_replaced = device_settings_warn_fixed(service->made_with[number], &settings->daemon, wanted);
 
-	device_settings_warn_fixed(service->made_with[number], &settings->daemon, wanted);
 	rate_set(device_array_rate(service->ra->devices, number), &wanted->limit);
-	device_array_hide(service->ra->devices, number, false);
+	device_array_set_listing(service->ra->devices, number, is_replaced ? DEVICE_REPLACED : DEVICE_LISTED);
 }
 
 static bool build_ra(struct service *service)

@@ -41,6 +41,8 @@ static json_t *device_json(const struct ra *ra, uint32_t index)
 	show_set_count(json, "jobs", device != NULL ? device->job_count : 0);
 	json_object_set_new(json, "reserved_by", is_reserved ? show_text(device->parameters.owner) : json_null());
 	json_object_set_new(json, "exclusive", json_boolean(is_reserved && device->parameters.is_exclusive));
+	json_object_set_new(json, "replaced",
+		json_boolean(device_array_listing(ra->devices, index) == DEVICE_REPLACED));
 	json_object_set_new(json, "limit", show_rate(device_array_rate(ra->devices, index)));
 	show_set_count(json, "read_bytes", volume_read_bytes(volume));
 	if (volume_yielded_ms(volume) >= 0)
@@ -57,7 +59,7 @@ json_t *secondary_show_devices(const struct ra *ra)
 	json_t *json = json_object(), *devices = json_array();
 
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
-		if (!device_array_is_hidden(ra->devices, i))
+		if (device_array_listing(ra->devices, i) != DEVICE_NOT_LISTED)
 			json_array_append_new(devices, device_json(ra, i));
 	json_object_set_new(json, "devices", devices);
 	return json;
@@ -200,7 +202,7 @@ json_t *secondary_show_limits(const struct ra *ra, const struct peer_list *peers
 
 	json_object_set_new(json, "total", show_rate(ra->total_rate));
 	for (uint32_t i = 0; i < device_array_count(ra->devices); i++)
-		if (!device_array_is_hidden(ra->devices, i))
+		if (device_array_listing(ra->devices, i) != DEVICE_NOT_LISTED)
 			json_object_set_new(devices, device_array_name(ra->devices, i),
 				show_rate(device_array_rate(ra->devices, i)));
 	for (const struct peer *peer = peer_list_first(peers); peer != NULL; peer = peer->next)

@@ -209,24 +209,32 @@ void device_settings_free(struct device_settings *settings)
 	free(settings);
 }
 
-void device_settings_warn_fixed(const struct device_settings *in_force, const struct daemon_settings *fresh,
+bool device_settings_warn_fixed(const struct device_settings *in_force, const struct daemon_settings *fresh,
 	const struct device_settings *wanted)
 {
 	const struct {
 		const char *key;
-		bool is_same;
+		bool is_same, is_how; /* how it is read, not what */
 	} fixed[] = {
-		{ "volume", strcmp(in_force->volume, wanted->volume) == 0 },
-		{ "io", in_force->io == wanted->io },
-		{ "identity", in_force->is_known_by_name == wanted->is_known_by_name },
-		{ "offset", in_force->offset_bytes == wanted->offset_bytes },
-		{ "length", in_force->length_bytes == wanted->length_bytes && in_force->is_common == wanted->is_common },
-		{ "yield", in_force->is_yielding == wanted->is_yielding },
+		{ "volume", strcmp(in_force->volume, wanted->volume) == 0, false },
+		{ "io", in_force->io == wanted->io, true },
+		{ "identity", in_force->is_known_by_name == wanted->is_known_by_name, false },
+		{ "offset", in_force->offset_bytes == wanted->offset_bytes, false },
+		{ "length", in_force->length_bytes == wanted->length_bytes && in_force->is_common == wanted->is_common, false },
+		{ "yield", in_force->is_yielding == wanted->is_yielding, true },
 	};
+	bool is_replaced = false;
 
-	for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		if (!fixed[i].is_same)
-			warn_fixed(fresh->config, "device", wanted->name, fixed[i].key);
+	for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		if (fixed[i].is_same)
+			continue;
+		warn_fixed(fresh->config, "device", wanted->name, fixed[i].key);
+		is_replaced |= !fixed[i].is_how;
+	}
+	if (is_replaced)
+		log_warning("device %s is another one in the configuration: until the daemon is restarted nobody can open it",
+			wanted->name);
+	return is_replaced;
 }
 
 void daemon_settings_free(struct daemon_settings *settings)

@@ -109,8 +109,9 @@ void daemon_settings_warn_fixed(const struct daemon_settings *in_force, const st
 /* Its own, with its own text, as long as the device is there. Freed by device_settings_free, NULL is fine. */
 struct device_settings *device_settings_copy(const struct device_settings *settings);
 void device_settings_free(struct device_settings *settings);
-/* The same for what a device was made with, by name one of fresh. */
-void device_settings_warn_fixed(const struct device_settings *in_force, const struct daemon_settings *fresh,
+/* The same for what a device was made with, by name one of fresh. True: volume, identity, offset or length are others,
+ * so that whoever opened it now would get what the configuration does not say. */
+bool device_settings_warn_fixed(const struct device_settings *in_force, const struct daemon_settings *fresh,
 	const struct device_settings *wanted);
 
 unsigned config_count(const struct config *config, const char *section); /* [section NAME]s */

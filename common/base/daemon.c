@@ -27,6 +27,7 @@
 
 struct signal_handler {
 	uint32_t magic;
+	struct daemon *daemon;
 	struct event *event;
 	void (*fn)(int signal_number, void *arg);
 	void *arg;
@@ -94,7 +95,8 @@ static void on_signal(evutil_socket_t signal_number, short what, void *arg)
 
 	(void)what;
 	assert(handler->magic == SIGNAL_MAGIC);
-	handler->fn((int)signal_number, handler->arg);
+	if (!handler->daemon->is_stopping)
+		handler->fn((int)signal_number, handler->arg);
 }
 
 void daemon_on_signal(struct daemon *daemon, int signal_number, void (*fn)(int signal_number, void *arg), void *arg)
@@ -104,6 +106,7 @@ void daemon_on_signal(struct daemon *daemon, int signal_number, void (*fn)(int s
 	struct signal_handler *handler = &daemon->handlers[daemon->handler_count++];
 
 	handler->magic = SIGNAL_MAGIC;
+	handler->daemon = daemon;
 	handler->fn = fn;
 	handler->arg = arg;
 	handler->event = evsignal_new(daemon->base, signal_number, on_signal, handler);

@@ -15,7 +15,8 @@ struct daemon *daemon_new(void);
 void daemon_free(struct daemon *daemon);
 struct event_base *daemon_base(struct daemon *daemon);
 struct clock *daemon_clock(struct daemon *daemon);
-/* Calls fn on the loop thread at each arrival of the signal. At most 8 signals. */
+/* Calls fn on the loop thread at each arrival of the signal, but for those that come after daemon_stop. At most 8
+ * signals. */
 void daemon_on_signal(struct daemon *daemon, int signal_number, void (*fn)(int signal_number, void *arg), void *arg);
 /* For those that serve until a signal ends them: raises the limit of descriptors as far as it may be, because each
  * connection and each volume takes one. */

@@ -224,6 +224,21 @@ bool da_abandon(struct da *da, struct da_request *request)
 	return state == DA_RUNNING;
 }
 
+bool da_cancel_queued(struct da *da, struct da_request *request)
+{
+	bool is_queued;
+
+	da_lock(da);
+	assert(request->da == da && !request->is_delivered);
+	is_queued = request->state == DA_QUEUED;
+	if (is_queued)
+		DL_DELETE(da->pending, request);
+	da_unlock(da);
+	if (is_queued)
+		free_element(request, "cancelled");
+	return is_queued;
+}
+
 enum da_state da_request_state(const struct da_request *request)
 {
 	enum da_state state;

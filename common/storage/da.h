@@ -120,6 +120,8 @@ void da_release(struct da *da, struct da_request *request);
 /* The owner of a QUEUED or RUNNING request wants it no more. QUEUED: freed at once. RUNNING: see above; returns true
  * then. A DONE request whose done was not called yet is released; done is not called. On false finished was called. */
 bool da_abandon(struct da *da, struct da_request *request);
+/* The owner wants it no more, unless a thread has or had it. True: it was QUEUED and is freed, finished was called. */
+bool da_cancel_queued(struct da *da, struct da_request *request);
 enum da_state da_request_state(const struct da_request *request);
 /* 0 until a thread has started it, then what sink->begin returned. */
 uint64_t da_request_sequence(const struct da_request *request);

@@ -121,6 +121,7 @@ struct msg_device_reply {
 	struct volume_info volume; /* all zero unless status is OK */
 	char detail[DETAIL_MAX + 1];
 	bool digest_only;
+	bool replaced;
 };
 
 struct msg_detach {

@@ -130,6 +130,7 @@ static const struct message_field device_reply_fields[] = {
 	VOLUME(msg_device_reply, volume),
 	TEXT(msg_device_reply, detail),
 	BOOL(msg_device_reply, digest_only),
+	BOOL(msg_device_reply, replaced),
 };
 
 static const struct message_field detach_fields[] = {

@@ -82,7 +82,8 @@ static void explain(const struct check *check, const struct msg_host_open_reply 
 			"that name in devices of the [peer] with key = %s", check->peer, device, device, check->key);
 		break;
 	case STATUS_NOT_PERMITTED:
-		ctl_point_failed(points, CTL_WRONG, device, "%s does not permit it: %s", check->peer, detail);
+		ctl_point_failed(points, CTL_WRONG, device, "%s does not permit it: %s",
+			reply->failed_side == SIDE_LOCAL ? "this daemon" : check->peer, detail);
 		break;
 	case STATUS_BUSY:
 		ctl_point_failed(points, CTL_BUSY, device, "busy: %s. Try again later", detail);

@@ -15,7 +15,8 @@ static void add_device(struct ctl_table *table, const json_t *device)
 	bool hangs = json_is_false(json_object_get(device, "ready")) && ctl_integer_of(device, "users") > 0;
 
 	ctl_table_add(table, "%s", ctl_text_of(device, "name"));
-	ctl_table_add(table, "%s%s", ctl_text_of(device, "state"), hangs ? ", not ready" : "");
+	ctl_table_add(table, "%s%s%s", ctl_text_of(device, "state"), hangs ? ", not ready" : "",
+		json_is_true(json_object_get(device, "replaced")) ? ", to restart" : "");
 	ctl_table_add(table, "%s", volume != NULL ? ctl_bytes(ctl_number_of(volume, "bytes")) : "");
 	ctl_table_add(table, "%s", ctl_text_of(volume, "io"));
 	ctl_table_add(table, "%" PRIu64, ctl_integer_of(device, "users"));

@@ -84,6 +84,36 @@ start_both()
 }
 link_is_up() { [ "$(ctl_json a '.links[0].state' links)" = up ]; }
 
+# reload NAME: it has read its configuration again, and taken it.
+reload()
+{
+	local before
+	before=$(grep -c 'read again:' "$1.log")
+	kill -HUP "${daemon[$1]}"
+	until_true has_read "$1" "$before"
+}
+has_read() { [ "$(grep -c 'read again:' "$1.log")" -gt "$2" ]; }
+
+# run_in_background NAME DEVICE [ARGUMENT...]: ra-compare through that daemon, with what holds it back; returns when it
+# has begun. Its number is in $run.
+run_in_background()
+{
+	"$RA" --socket "$T/$1.sock" --state none --json "${@:3}" "$2" >"$2.json" 2>"$2.err" &
+	run=$!
+	until_true has_begun "$1" "$2"
+}
+has_begun()
+{
+	[ "$(ctl_json "$1" "[.runs[] | select(.device == \"$2\" and .done_tracks > 0)] | length" status)" = 1 ]
+}
+# ended CODE DEVICE: the one in $run has.
+ended()
+{
+	wait "$run"
+	local code=$?
+	[ "$code" = "$1" ] || { cat "$2.err"; die "the run of $2 ended with $code"; }
+}
+
 # compare CODE ARGUMENT...: ra-compare through daemon a.
 compare() { expect "$1" --socket "$T/a.sock" "${@:2}"; }
 # Nothing is left in use at b: no job, lock, fetch or attached device; then it holds no volume open.

@@ -2,19 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # SIGHUP at both daemons: a bad configuration changes nothing; keys change on both sides under a run that goes on; who is
-# not let in any more is cut; devices, addresses and limits come, change and go; what holds until the next start is named.
+# not let in any more is cut; devices, addresses and limits come, change and go; what holds until the next start is named, and
+# a device whose volume is another one until then is not opened.
 . tests/functional/hosts.sh
 . tests/functional/lib.sh
 
-# reload NAME: it has read its configuration again, and taken it.
-reload()
-{
-	local before
-	before=$(grep -c 'read again:' "$1.log")
-	kill -HUP "${daemon[$1]}"
-	until_true has_read "$1" "$before"
-}
-has_read() { [ "$(grep -c 'read again:' "$1.log")" -gt "$2" ]; }
 # reload_refused NAME WORDS: it has not, and says why.
 reload_refused()
 {
@@ -29,21 +21,8 @@ relinks() { ctl_json a '.links[0].relinks' links; }
 link_is_down() { ! link_is_up; }
 link_has_key() { [ "$(ctl_json a '.links[0] | .state + .key' links)" = "up$1" ]; }
 seen_by_b() { [ "$(ctl_json b '.links[0] | .state + .key' links)" = "up$1" ]; }
-# run_in_background DEVICE: slow enough to last as long as it takes; its number is in $run.
-run_in_background()
-{
-	"$RA" --socket "$T/a.sock" --state none --limit 1M --json "$1" >"$1.json" 2>"$1.err" &
-	run=$!
-	until_true has_begun "$1"
-}
-has_begun() { [ "$(ctl_json a "[.runs[] | select(.device == \"$1\" and .done_tracks > 0)] | length" status)" = 1 ]; }
-# ended CODE DEVICE
-ended()
-{
-	wait "$run"
-	local code=$?
-	[ "$code" = "$1" ] || { cat "$2.err"; die "the run of $2 ended with $code"; }
-}
+# replaced NAME: devices of which its configuration names another volume.
+replaced() { ctl_json "$1" '[.devices[] | select(.replaced) | .name] | join(" ")' devices; }
 
 for name in v w x; do
 	noise "$name.a" 8000000
@@ -85,7 +64,7 @@ compare 0 v
 [ "$(grep -c 'is admitted' b.log)" = "$first_link" ] || die "b has admitted another link"
 
 # ---- New keys, first of b, then of a, under a run.
-run_in_background v
+run_in_background a v --limit 1M
 declare -A old=([a]=${key[a]} [b]=${key[b]})
 mv a.pem a.old.pem
 mv b.pem b.old.pem
@@ -159,9 +138,9 @@ reload a
 link_is_up || die "more rights cut the link"
 compare 0 x
 [ "$(ctl_json a '[.devices[].name] | join(" ")' devices)" = 'v w x' ] || die "a does not list x"
-run_in_background x # while its device goes
+run_in_background a x --limit 1M # while its device goes
 removed=$run
-run_in_background w
+run_in_background a w --limit 1M
 kept=$run
 cp a.conf.good a.conf
 reload a
@@ -178,6 +157,8 @@ until_true link_is_up
 [ "$(ctl_json b '[.devices[].name] | join(" ")' devices)" = 'v w' ] || die "b lists x"
 [ "$(ctl_json b '.devices | keys | join(" ")' limit)" = 'v w' ] || die "b has a limit of x"
 wait "$kept" || { cat w.err; die "the run of w has not gone on"; }
+
+# ---- A device of which the configuration names another volume by now: nobody else opens the old one.
 printf '[device x]\nvolume = %s\npeer = b\noffset = 512\n' "$T/x.a" >>a.conf # back, with what cannot change
 printf '[device x]\nvolume = %s\n' "$T/x.b" >>b.conf
 sed -i 's/^devices = .*/& x/' b.conf
@@ -185,6 +166,30 @@ reload b
 reload a
 grep -qE "a\.conf:[0-9]+: offset of \[device x\] holds from the next start" a.log || die "a does not name the offset"
 until_true link_is_up
+compare 2 x
+says 'not permitted by the primary: the volume of x was changed in the configuration: restart ra-primaryd'
+[ "$(replaced a)" = x ] || die "a does not list x as replaced"
+sed -i '/^offset = 512$/d' a.conf
+reload a
+compare 0 x
+ctl a limit device x 256K >"$T/out"
+run_in_background a x
+sed -i "s|^volume = $T/x.b|volume = $T/w.b|" b.conf
+reload b
+grep -qE "b\.conf:[0-9]+: volume of \[device x\] holds from the next start" b.log || die "b does not name the volume"
+[ "$(replaced b)" = x ] || die "b does not list x as replaced"
+compare 2 x # though the link has x for the run that goes on
+says 'not permitted by the secondary: the volume of x was changed in the configuration: restart ra-secondaryd'
+kill -0 "$run" || { cat x.err; die "the run of x has ended"; }
+compare 3 --tracks 0-3 w
+ctl a limit device x none >"$T/out"
+ended 0 x
+jq -e '.result == "identical"' x.json >/dev/null || { cat x.json; die "another verdict"; }
+compare 2 x
+says 'restart ra-secondaryd'
+sed -i "/^\[device x\]/,\$ s|^volume = .*|volume = $T/x.b|" b.conf
+reload b
+[ -z "$(replaced b)" ] || die "b lists x as replaced"
 compare 0 x
 
 # ---- Limits, the level of the log, and what holds until the next start.

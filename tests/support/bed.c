@@ -204,6 +204,7 @@ static int primary_frame(void *arg, const struct message *message, uint32_t payl
 		answer->volume = message->device_reply.volume;
 		answer->track_bytes = message->device_reply.track_bytes;
 		answer->is_digest_only = message->device_reply.digest_only;
+		answer->is_replaced = message->device_reply.replaced;
 		memcpy(answer->detail, message->device_reply.detail, sizeof(answer->detail));
 		break;
 	case MESSAGE_RESERVE_REPLY:

@@ -48,7 +48,7 @@ struct answer {
 	uint32_t payload_bytes;
 	uint32_t track_bytes;
 	struct volume_info volume;
-	bool is_digest_only, by_program;
+	bool is_digest_only, is_replaced, by_program;
 	uint32_t reservation, throttled_ms, disk_ms;
 	uint64_t cpu_ms;
 	char detail[DETAIL_MAX + 1];

@@ -237,6 +237,16 @@ bool da_abandon(struct da *da, struct da_request *request)
 	return is_running;
 }
 
+bool da_cancel_queued(struct da *da, struct da_request *request)
+{
+	bool is_queued = request->state == DA_QUEUED;
+
+	assert(request->da == da);
+	if (is_queued)
+		model_da_drop(request);
+	return is_queued;
+}
+
 enum da_state da_request_state(const struct da_request *request)
 {
 	return request->state;

@@ -211,6 +211,11 @@ static void devices_show_what_is_open(void **state)
 		"'reserved_by':'me','exclusive':true,'limit':{}}]}",
 		"DEVICE  STATE  USERS  JOBS  RESERVED BY     VOLUME\n"
 		"db      open       1     0  me (exclusive)  /w\n");
+	assert_shown(ctl_show_devices, "{'devices':[{'name':'db','path':'/w','state':'closed','replaced':true},"
+		"{'name':'x','path':'/x','state':'closed','replaced':false}]}",
+		"DEVICE  STATE               USERS  JOBS  VOLUME\n"
+		"db      closed, to restart      0     0  /w\n"
+		"x       closed                  0     0  /x\n");
 	assert_shown(ctl_show_devices,
 		"{'devices':[{'name':'web1','path':'/v','state':'closed','invalid_tracks':0},"
 		"{'name':'db','path':'/w','state':'closed','invalid_tracks':17},"

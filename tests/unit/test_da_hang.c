@@ -79,6 +79,55 @@ static void a_queued_request_that_is_given_up_is_free_at_once(void **state)
 	da_bed_free_order(queued);
 }
 
+static void a_queued_request_is_cancelled_and_a_running_one_goes_on(void **state)
+{
+	struct da_order *running[2], *queued;
+
+	(void)state;
+	da_bed_open_volumes();
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	running[0] = da_bed_submit_read(0, 1);
+	running[1] = da_bed_submit_read(0, 1);
+	queued = da_bed_submit_read(0, 1);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	assert_true(da_cancel_queued(da_bed.da, queued->request));
+	assert_int_equal(track_sink_count(queued->sink).finished, 1);
+	assert_false(da_cancel_queued(da_bed.da, running[0]->request));
+	assert_int_equal(da_request_state(running[0]->request), DA_RUNNING);
+	assert_int_equal(da_bed_count().elements_used, 2);
+	assert_int_equal(da_bed_count().abandoned, 0);
+	faulty_volume_hang_reads(da_bed.faulty[0], false);
+	da_bed_finish_read(running[0]);
+	da_bed_finish_read(running[1]);
+	assert_int_equal(queued->done + queued->returned, 0);
+	assert_int_equal(track_sink_count(queued->sink).begun, 0);
+	da_bed_free_order(queued);
+}
+
+/* Threads are about to take what is cancelled. */
+static void a_request_is_cancelled_or_done_and_nothing_between(void **state)
+{
+	unsigned cancelled = 0;
+
+	(void)state;
+	da_bed_open_volumes();
+	for (unsigned i = 0; i < 2000; i++) {
+		struct da_order *order = da_bed_submit_read(0, 1);
+
+		for (unsigned spins = i % 64 * 32; spins > 0; spins--)
+			(void)da_request_state(order->request);
+		if (!da_cancel_queued(da_bed.da, order->request)) {
+			da_bed_finish_read(order);
+			continue;
+		}
+		cancelled++;
+		assert_int_equal(track_sink_count(order->sink).begun, 0);
+		da_bed_free_order(order);
+	}
+	assert_int_equal(da_bed_count().elements_used, 0);
+	assert_int_equal(da_bed_count().reads_started, 2000 - cancelled);
+}
+
 static void a_running_request_that_is_given_up_keeps_its_memory_until_it_returns(void **state)
 {
 	struct da_order *order;
@@ -254,6 +303,8 @@ int main(void)
 		TEST(a_volume_gets_at_most_half_of_the_threads),
 		TEST(the_third_volume_goes_on_while_two_hang),
 		TEST(a_queued_request_that_is_given_up_is_free_at_once),
+		TEST(a_queued_request_is_cancelled_and_a_running_one_goes_on),
+		TEST(a_request_is_cancelled_or_done_and_nothing_between),
 		TEST(a_running_request_that_is_given_up_keeps_its_memory_until_it_returns),
 		TEST(what_was_published_before_giving_up_stays),
 		TEST(a_result_that_is_given_up_before_it_is_told_is_never_told),

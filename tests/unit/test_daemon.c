@@ -117,6 +117,32 @@ static void each_arrival_of_a_signal_calls_its_handler(void **state)
 	assert_int_equal(arrivals.terms, 2);
 }
 
+static void on_child(int signal_number, void *arg)
+{
+	int *count = arg;
+
+	(void)signal_number;
+	++*count;
+}
+
+static void on_term(int signal_number, void *arg)
+{
+	(void)signal_number;
+	daemon_stop(arg, 0);
+}
+
+static void signals_after_the_stop_are_not_told(void **state)
+{
+	int children = 0;
+
+	daemon_on_signal(*state, SIGCHLD, on_child, &children);
+	daemon_on_signal(*state, SIGTERM, on_term, *state);
+	raise(SIGCHLD);
+	raise(SIGTERM); /* goes first: its number is lower */
+	assert_int_equal(daemon_run(*state), 0);
+	assert_int_equal(children, 0);
+}
+
 static void writing_to_a_closed_pipe_is_an_error_and_no_signal(void **state)
 {
 	int ends[2];
@@ -193,7 +219,7 @@ int main(void)
 		DAEMON_TEST(the_first_stop_decides_the_code),
 		DAEMON_TEST(a_run_after_a_stop_waits_for_the_next_stop),
 		DAEMON_TEST(each_arrival_of_a_signal_calls_its_handler),
-		DAEMON_TEST(a_service_may_use_all_descriptors),
+		DAEMON_TEST(signals_after_the_stop_are_not_told),
 		DAEMON_TEST(a_service_may_use_all_descriptors),
 		DAEMON_TEST(counts_of_the_log_are_told_in_time),
 		DAEMON_TEST(writing_to_a_closed_pipe_is_an_error_and_no_signal),

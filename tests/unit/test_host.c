@@ -211,6 +211,28 @@ static void unknown_device_is_refused(void **state)
 	assert_int_equal(host_end_reply(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply.status, STATUS_NO_SUCH_DEVICE);
 }
 
+static void replaced_device_is_refused_and_served_when_it_is_not_any_more(void **state)
+{
+	struct host_end *f = *state;
+	host_end_hello(f);
+	f->device->is_replaced = true;
+	host_end_send_open(f, "volume");
+	const struct msg_host_open_reply *open = &host_end_reply(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply;
+	assert_int_equal(open->status, STATUS_NOT_PERMITTED);
+	assert_int_equal(open->failed_side, SIDE_LOCAL);
+	assert_string_equal(open->detail, "the volume of volume was changed in the configuration: restart ra-primaryd");
+	assert_true(local_is_idle(f->device->local));
+	f->device->is_replaced = false;
+	host_end_send_open(f, "volume");
+	fake_secondary_volume(f->secondary, host_end_expect(f, MESSAGE_DEVICE_QUERY)->device_query.tag, SIZE_BYTES, TRACK);
+	assert_int_equal(host_end_reply(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply.status, STATUS_OK);
+	f->device->is_replaced = true; /* it goes on */
+	host_end_out(f, MESSAGE_HOST_STATUS)->host_status.tag = 60;
+	host_end_send(f);
+	fake_secondary_volume(f->secondary, host_end_expect(f, MESSAGE_DEVICE_QUERY)->device_query.tag, SIZE_BYTES, TRACK);
+	assert_int_equal(host_end_reply(f, MESSAGE_HOST_OPEN_REPLY)->host_open_reply.status, STATUS_OK);
+}
+
 static void status_tells_the_sizes_of_now(void **state)
 {
 	struct host_end *f = *state;
@@ -627,6 +649,21 @@ static void host_may_go_while_it_opens(void **state)
 	assert_true(WORLD_UNTIL(f->world, local_is_idle(f->world->local)));
 }
 
+static void finished_host_is_told_and_has_no_device_any_more(void **state)
+{
+	struct host_end *f = *state;
+	host_end_send_read(f, 70, SIDE_REMOTE, 0, 1, 0);
+	host_end_make_job(f, 1);
+	host_end_send_read(f, 71, SIDE_REMOTE, 4, 1, 1);
+	host_finish(f->host, "its device went");
+	assert_null(host_device(f->host));
+	assert_string_equal(host_end_read_reply(f, 70, STATUS_LINK_LOST)->detail, "its device went");
+	assert_string_equal(host_end_read_reply(f, 71, STATUS_LINK_LOST)->detail, "its device went");
+	assert_true(WORLD_UNTIL(f->world, f->closed));
+	assert_true(WORLD_UNTIL(f->world, f->gone == 1));
+	assert_true(WORLD_UNTIL(f->world, local_is_idle(f->device->local)));
+}
+
 static void silent_host_is_dropped(void **state)
 {
 	struct host_end *f = *state;
@@ -658,6 +695,7 @@ int main(void)
 		TEST_BARE(unequal_track_sizes_are_named),
 		TEST_BARE(failure_names_its_side),
 		TEST_BARE(unknown_device_is_refused),
+		TEST_BARE(replaced_device_is_refused_and_served_when_it_is_not_any_more),
 		TEST(status_tells_the_sizes_of_now),
 		TEST_BARE(requests_before_open_are_bad),
 		TEST(second_open_is_bad),
@@ -678,6 +716,7 @@ int main(void)
 		TEST(next_pass_reads_to_the_new_end),
 		TEST(lost_link_is_told_for_every_request),
 		TEST(host_that_goes_releases_everything),
+		TEST(finished_host_is_told_and_has_no_device_any_more),
 		TEST(host_may_go_between_the_answers_to_a_release),
 		TEST_BARE(host_may_go_while_it_opens),
 		TEST_BARE(silent_host_is_dropped),

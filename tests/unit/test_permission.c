@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include "base/post.h"
+#include "secondary/device.h"
 #include "secondary/job.h"
 #include "secondary/peer.h"
+#include "secondary/ra.h"
 #include "secondary/session.h"
 #include "tests/support/bed.h"
 #include "wire/conn.h"
@@ -118,6 +120,36 @@ static void digest_only_peer_gets_digests(void **state)
 		assert_digests(bed, primary_wait(other, 3), &read);
 	}
 	assert_int_equal(post_count(bed->post, STATUS_NOT_PERMITTED), 0);
+	primary_drop(other);
+}
+
+static void replaced_device_is_only_for_sessions_that_have_it(void **state)
+{
+	const char *words = "the volume of d1 was changed in the configuration: restart ra-secondaryd";
+	struct primary *other = primary_new(bed);
+	const struct answer *before = primary_query(primary, 2, "d1"), *answer;
+
+	(void)state;
+	assert_int_equal(before->status, STATUS_OK);
+	assert_false(before->is_replaced);
+	assert_string_equal(before->detail, "");
+	device_array_set_listing(bed->ra->devices, before->number, DEVICE_REPLACED);
+	answer = primary_query(other, 2, "d1");
+	assert_int_equal(answer->status, STATUS_NOT_PERMITTED);
+	assert_string_equal(answer->detail, words);
+	assert_string_equal(post_recent(bed->post, 0)->text, words);
+	answer = primary_query(primary, 3, "d1"); /* the sizes at the end of its run, or another host's question */
+	assert_int_equal(answer->status, STATUS_OK);
+	assert_true(answer->is_replaced);
+	assert_string_equal(answer->detail, words);
+	primary_link(primary, before->number);
+	assert_int_equal(primary_detach(primary, before->number), STATUS_OK);
+	assert_int_equal(primary_query(primary, 4, "d1")->status, STATUS_NOT_PERMITTED);
+	assert_int_equal(primary_query(other, 4, "d0")->status, STATUS_OK);
+	device_array_set_listing(bed->ra->devices, before->number, DEVICE_LISTED);
+	answer = primary_query(primary, 5, "d1");
+	assert_int_equal(answer->status, STATUS_OK);
+	assert_false(answer->is_replaced);
 	primary_drop(other);
 }
 
@@ -250,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = { T(device_that_a_peer_may_not_read_does_not_exist_for_it),
 		T(device_of_another_peer_cannot_be_used_by_its_number), T(digest_only_peer_is_told_and_gets_no_data),
 		T(digest_only_peer_gets_digests),
+		T(replaced_device_is_only_for_sessions_that_have_it),
 		T(link_too_many_is_closed_and_counted), T(peers_do_not_count_for_each_other),
 		T(link_that_never_came_up_is_not_counted), T(job_too_many_is_refused_with_words_and_posted),
 		T(job_that_the_array_has_no_room_for_is_not_counted), T(queries_of_a_peer_are_limited_over_all_its_links) };

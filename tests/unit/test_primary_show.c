@@ -296,6 +296,7 @@ static void devices_tell_their_volume_while_it_is_open(void **state)
 	assert_text(device, "state", "open");
 	assert_text(device, "peer", "b");
 	assert_true(json_is_true(at(device, "ready")));
+	assert_false(json_is_true(at(device, "replaced")));
 	assert_count(device, "users", 1);
 	assert_count(device, "jobs", 0);
 	assert_true(json_is_null(at(device, "reserved_by")));
@@ -310,6 +311,8 @@ static void devices_tell_their_volume_while_it_is_open(void **state)
 	assert_text(device, "state", "closed");
 	assert_count(device, "users", 0);
 	assert_null(json_object_get(device, "volume"));
+	f->end->device->is_replaced = true;
+	assert_true(json_is_true(at(only(ask(f, VERB_DEVICES, ""), "devices"), "replaced")));
 }
 
 static void device_names_who_reserved_it(void **state)

@@ -166,6 +166,37 @@ static void second_host_reads_by_the_size_of_the_first_one_while_that_reads(void
 	assert_int_equal(remote_end_bytes(bed->hosts[1].device), size_bytes + 5000);
 }
 
+static void replaced_device_is_refused_to_hosts_that_did_not_have_it(void **state)
+{
+	struct relink_bed *bed = *state;
+	struct relink_host *first = &bed->hosts[0], *second = &bed->hosts[1];
+	relink_open(first, PATIENCE_MS, false);
+	bed->volume.replaced = true;
+	strcpy(bed->volume.detail, "restart it");
+	relink_query(first);
+	relink_settle(bed);
+	assert_int_equal(first->info_status, STATUS_OK);
+	relink_attach(second, PATIENCE_MS, false);
+	relink_query(second);
+	relink_settle(bed);
+	assert_int_equal(second->info_status, STATUS_NOT_PERMITTED);
+	assert_string_equal(second->info_detail, "restart it");
+	relink_give_up(second);
+	relink_settle(bed);
+	assert_int_equal(bed->detaches, 0); /* the first one has it */
+	relink_read(first, 0, 0, 1, DELIVERY_HOLD);
+	relink_settle(bed);
+	relink_expect_read(first, 0, 1, STATUS_OK);
+	relink_attach(second, PATIENCE_MS, false);
+	relink_query(second);
+	relink_settle(bed);
+	relink_give_up(first); /* the other one's session has it too, and is what gives it back */
+	relink_settle(bed);
+	relink_give_up(second);
+	relink_settle(bed);
+	assert_int_equal(bed->detaches, 1);
+}
+
 /* ---- Reservation ---- */
 
 static void reservation_is_taken_again_and_given_back_at_the_end(void **state)
@@ -428,6 +459,7 @@ int main(void)
 		cmocka_unit_test(volume_that_came_back_as_another_one_ends_its_reads),
 		TEST(device_that_is_not_there_any_more_ends_the_reads_and_may_come_back),
 		TEST(second_host_reads_by_the_size_of_the_first_one_while_that_reads),
+		TEST(replaced_device_is_refused_to_hosts_that_did_not_have_it),
 		TEST(reservation_is_taken_again_and_given_back_at_the_end),
 		TEST(device_of_somebody_else_is_busy),
 		TEST(reservation_that_is_taken_after_a_loss_is_asked_for_again),

@@ -281,6 +281,15 @@ static void names_that_are_not_known_are_refused(void **state)
 		STATUS_NO_SUCH_DEVICE, "no peer d1");
 }
 
+static void a_replaced_device_is_not_probed(void **state)
+{
+	(void)state;
+	device_array_set_listing(bed->ra->devices, 1, DEVICE_REPLACED);
+	assert_refused((struct msg_control){ .verb = VERB_PROBE, .name = "d1" }, STATUS_NOT_PERMITTED,
+		"the volume of d1 was changed in the configuration: restart ra-secondaryd");
+	assert_int_equal(faulty_volume_count(bed->volumes[1]).opens, 0);
+}
+
 static void a_limit_is_changed_one_value_at_a_time(void **state)
 {
 	json_t *json;
@@ -547,6 +556,7 @@ int main(void)
 		TEST(each_verb_has_its_answer),
 		TEST(jobs_are_of_one_device_or_of_all),
 		TEST(names_that_are_not_known_are_refused),
+		TEST(a_replaced_device_is_not_probed),
 		TEST(a_limit_is_changed_one_value_at_a_time),
 		TEST(a_change_is_logged_once_it_was_made),
 		TEST(the_log_level_is_told_and_changed),

@@ -63,6 +63,37 @@ static void assert_refused(const char *text, const char *expected)
 	free(whole);
 }
 
+static void device_is_replaced_when_what_is_read_is_another_and_not_when_how_is(void **state)
+{
+	static const struct {
+		const char *keys;
+		bool is_replaced;
+	} cases[] = {
+		{ "volume = /v\n", false },
+		{ "volume = /v\nio = direct\n", false },
+		{ "volume = /v\nyield = on\n", false },
+		{ "volume = /v\nlimit = 1M\n", false },
+		{ "volume = /w\n", true },
+		{ "volume = /v\nidentity = name\n", true },
+		{ "volume = /v\noffset = 512\n", true },
+		{ "volume = /v\nlength = 1M\n", true },
+		{ "volume = /v\nlength = common\n", true },
+	};
+	struct device_settings *made_with;
+	char text[512];
+
+	(void)state;
+	assert_good(PEER_A "[device d]\nvolume = /v\n");
+	made_with = device_settings_copy(&settings->daemon.devices[0]);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), PEER_A "[device d]\n%s", cases[i].keys);
+		assert_good(text);
+		assert_int_equal(device_settings_warn_fixed(made_with, &settings->daemon, &settings->daemon.devices[0]),
+			cases[i].is_replaced);
+	}
+	device_settings_free(made_with);
+}
+
 static void the_defaults_are_those_of_the_manual(void **state)
 {
 	(void)state;
@@ -186,6 +217,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(the_defaults_are_those_of_the_manual),
+		TEST(device_is_replaced_when_what_is_read_is_another_and_not_when_how_is),
 		TEST(every_key_reaches_its_field),
 		TEST(a_device_that_a_peer_lists_is_there),
 		TEST(the_cache_has_room_for_every_thread),

@@ -108,12 +108,13 @@ static void devices_are_shown_with_state_users_jobs_and_owner(void **state)
 	primary_reserve(primary, 2, device, "ra-compare[7] on a");
 	json = secondary_show_devices(bed->ra);
 	assert_int_equal(json_array_size(json_object_get(json, "devices")), BED_DEVICES);
-	assert_keys(at(json, "devices", 0), "name number state ready users jobs reserved_by exclusive limit read_bytes");
+	assert_keys(at(json, "devices", 0),
+		"name number state ready users jobs reserved_by exclusive replaced limit read_bytes");
 	assert_string_equal(words(at(json, "devices", 0), "name"), "d0");
 	assert_string_equal(words(at(json, "devices", 0), "state"), "closed");
 	assert_true(json_is_null(json_object_get(at(json, "devices", 0), "reserved_by")));
 	d1 = at(json, "devices", 1);
-	assert_keys(d1, "name number state ready users jobs reserved_by exclusive limit read_bytes volume");
+	assert_keys(d1, "name number state ready users jobs reserved_by exclusive replaced limit read_bytes volume");
 	assert_int_equal(integer(d1, "number"), device);
 	assert_string_equal(words(d1, "state"), "open");
 	assert_true(is_true(d1, "ready"));
@@ -128,6 +129,11 @@ static void devices_are_shown_with_state_users_jobs_and_owner(void **state)
 	assert_int_equal(primary_wait(primary, 2)->status, STATUS_OK);
 	json = secondary_show_devices(bed->ra);
 	assert_true(is_true(at(json, "devices", 1), "exclusive"));
+	assert_false(is_true(at(json, "devices", 1), "replaced"));
+	json_decref(json);
+	device_array_set_listing(bed->ra->devices, device, DEVICE_REPLACED);
+	json = secondary_show_devices(bed->ra);
+	assert_true(is_true(at(json, "devices", 1), "replaced"));
 	json_decref(json);
 }
 
