@@ -40,7 +40,7 @@ const char options_help[] =
 	"  --digest NAME         xxh3-128 or sha256 (xxh3-128)\n"
 	"  --limit RATE          bytes a second from each volume at most, such as 100M\n"
 	"  --delivery WAY        disconnect, poll or hold (disconnect)\n"
-	"  --jobs N              reads at a time, 1 to 64 (8)\n"
+	"  --jobs N              reads at a time, 1 to 64 (8; by data 4)\n"
 	"  --run N               tracks in one read: by digest 1 to 1024 (adapts), by data 1 to 64 (4 MiB worth)\n"
 	"  --io MODE             auto, buffered or direct (auto); not DEVICE\n"
 	"  --cache SIZE          memory of the remote side, 16M or more (32M); not DEVICE\n"

@@ -15,6 +15,10 @@
 #include "primary/compare/options_value.h"
 #include "wire/message.h"
 
+/* Unless --jobs says another, by measurement. Fewer of data: what is under way then still fits the processor's cache. */
+#define JOBS_DIGEST 8u
+#define JOBS_DATA 4u
+
 static void refuse_option(struct options_parser *parser, int code, char *const argv[])
 {
 	/* A long option stands one before optind; a short one may stand among others in the same word. */
@@ -215,6 +219,8 @@ static void check_by(struct options_parser *parser)
 			RUN_TRACKS_MAX);
 	if (!parser->is_by_data && options->digest == DIGEST_NONE)
 		options->digest = DIGEST_XXH3_128;
+	if (options->jobs == 0)
+		options->jobs = parser->is_by_data ? JOBS_DATA : JOBS_DIGEST;
 }
 
 /* Not for DEVICE: its track size comes later, and options_run_tracks judges then. */
@@ -276,7 +282,6 @@ enum options_result options_parse(int argc, char *argv[], struct options *option
 
 	*options = (struct options){
 		.delivery = DELIVERY_DISCONNECT,
-		.jobs = 8,
 		.track_bytes = TRACK_BYTES_DEFAULT,
 		.retry_delay_ms = RETRY_DELAY_MS,
 		.read_timeout_ms = 60000,

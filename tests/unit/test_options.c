@@ -45,6 +45,9 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(options.path_remote, "b");
 	assert_int_equal(options.delivery, DELIVERY_DISCONNECT);
 	assert_int_equal(options.jobs, 8);
+	assert_int_equal(PARSE("--by=data", "a", "b"), OPTIONS_RUN);
+	assert_int_equal(options.jobs, 4);
+	assert_int_equal(PARSE("a", "b"), OPTIONS_RUN);
 	assert_int_equal(options.track_bytes, 65536);
 	assert_int_equal(options.digest, DIGEST_XXH3_128);
 	assert_int_equal(options.run_tracks, 0);
