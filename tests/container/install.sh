@@ -20,6 +20,11 @@ start_both
 for name in a b; do
 	[ "$(on $name systemctl is-system-running)" = running ] || die "a unit of $name has failed"
 done
+# Whether both volumes are one, of one host, is told by this.
+for name in a b; do
+	on $name nsenter -m -t "$(property $name "ra-$([ $name = a ] && echo primary || echo secondary).service" MainPID)" \
+		test -r /proc/sys/kernel/random/boot_id || die "the daemon of $name cannot tell its host"
+done
 on a ra-ctl check web1 >out || die "check finds something wrong"
 compare 0 web1
 says '^IDENTICAL: '

@@ -148,7 +148,7 @@ metric() { ctl "$1" metrics | awk -v series="$2" '$1 == series { print $2 }'; }
 # ---- Ready, verdicts, metrics ----
 
 networks
-noise web1.a 62914560
+noise web1.a 268435456
 noise web2.a 4194304
 for device in web1 web2; do cp $device.a $device.b; done
 a_device='limit = 1M'
@@ -180,6 +180,7 @@ heal
 gets_on web1
 [ "$(relinks)" = 0 ] || die "a short partition has cost the link"
 
+ctl a limit device web2 256K >/dev/null
 begin web2 --link-timeout 1s
 partition
 until_true has_said a 'STATUS=2 devices, 1 of 1 peer linked, [12] hosts?$' 1

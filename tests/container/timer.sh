@@ -3,7 +3,8 @@
 #
 # A schedule: the timer of a device starts its comparison, and what came of it is in the journal, in the kept report and
 # in the metrics, which are written for node_exporter without being asked. Then the same with a difference. One that is
-# stopped has not failed, and the next goes on where it was.
+# stopped has not failed, and the next goes on where it was. A nightly piece ends when its time is over; who is to be
+# called is called; and the metrics come by their own timer, too.
 . tests/container/lib.sh
 
 # fire DEVICE: its timer is due, at once.
@@ -38,7 +39,10 @@ until_true journal_says a ra-compare@web1.service '^IDENTICAL: '
 [ "$(ctl a .result report show web1)" = identical ] || die "no report says that web1 is identical"
 until_true metric 'ra_last_run_result{daemon="primary",device="web1",result="identical"} 1'
 
+cp a/usr/share/doc/ra/examples/ra-alert@.service a/etc/systemd/system/
+printf '[Unit]\nOnFailure=ra-alert@%%i.service\n' | drop_in a ra-compare@.service
 fire web2
+until_true journal_says a ra-alert@web2.service 'web2 is not proven: see ra-ctl report show web2'
 [ "$(property a ra-compare@web2.service ExecMainStatus)" = 1 ] || die "the run of web2 did not find the difference"
 [ "$(property a ra-compare@web2.service NRestarts)" = 0 ] || die "the run of web2 began again though it is proven different"
 until_true journal_says a ra-compare@web2.service '^DIFFERENT: '
@@ -56,3 +60,19 @@ on a ra-ctl limit device web1 none >/dev/null || die "no limit any more"
 on a systemctl start ra-compare@web1.service || die "it does not go on"
 finish 0 web1
 [ "$(ctl a '.resumed_tracks > 0' report show web1)" = true ] || die "it began again"
+
+on a ra-ctl limit device web1 2M >/dev/null || die "no limit"
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/ra-compare --max-duration 2s %%i\n' | drop_in a ra-compare-nightly@.service
+on a systemctl start ra-compare-nightly@web1.service || die "no nightly piece"
+has_ended_piece() { [ "$(property a ra-compare-nightly@web1.service ActiveState)" = inactive ]; }
+until_true has_ended_piece
+[ "$(property a ra-compare-nightly@web1.service ExecMainStatus)" = 3 ] || die "the piece was not ended by its time"
+[ "$(property a ra-compare-nightly@web1.service NRestarts)" = 0 ] || die "the piece was begun again"
+
+rm a/var/lib/prometheus/node-exporter/ra-primary.prom
+on a systemctl start ra-metrics@primary.timer || die "no timer for the metrics"
+on b mkdir -p /var/lib/prometheus/node-exporter
+on b systemctl start ra-metrics@secondary.timer || die "no timer for the metrics of b"
+for file in a/var/lib/prometheus/node-exporter/ra-primary.prom b/var/lib/prometheus/node-exporter/ra-secondary.prom; do
+	until_true test -s $file
+done

@@ -46,7 +46,10 @@ echo x >root/etc/systemd/system/ra-primary.service.d/mine.conf
 echo x >root/var/lib/ra/web1/proof
 mkdir -p root/var/lib/prometheus/node-exporter
 touch root/var/lib/prometheus/node-exporter/{ra-primary,other}.prom
-mkdir -p root/var/lib/systemd/timers
+mkdir -p root/var/lib/systemd/timers root/etc/systemd/system/{multi-user,timers}.target.wants
+ln -s /lib/systemd/system/ra-primary.service root/etc/systemd/system/multi-user.target.wants/
+ln -s /lib/systemd/system/ra-compare@.timer root/etc/systemd/system/timers.target.wants/ra-compare@web1.timer
+ln -s /lib/systemd/system/other.timer root/etc/systemd/system/timers.target.wants/
 touch root/var/lib/systemd/timers/stamp-{ra-compare@web1,other}.timer
 
 package --force-confdef --force-confold --install "$second" || die "it cannot be upgraded"
@@ -60,6 +63,8 @@ package --remove ra || die "it cannot be removed"
 package --purge ra || die "it cannot be purged"
 [ ! -e root/etc/ra/primary.conf ] || die "the purge leaves the configuration"
 [ ! -e root/var/lib/ra ] && [ ! -e root/var/lib/ra-secondary ] || die "the purge leaves what the daemons wrote"
+[ "$(cd root/etc/systemd/system && echo *.wants/*)" = timers.target.wants/other.timer ] ||
+	die "the purge leaves what was enabled"
 [ "$(ls root/var/lib/systemd/timers)" = stamp-other.timer ] || die "the purge leaves what systemd noted of the timers"
 [ -f root/etc/ra/identity.pem ] && [ -f root/etc/systemd/system/ra-primary.service.d/mine.conf ] ||
 	die "the purge takes what the user made"

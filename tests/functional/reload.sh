@@ -64,7 +64,7 @@ compare 0 v
 [ "$(grep -c 'is admitted' b.log)" = "$first_link" ] || die "b has admitted another link"
 
 # ---- New keys, first of b, then of a, under a run.
-run_in_background a v --limit 1M
+run_in_background a v --limit 512K
 declare -A old=([a]=${key[a]} [b]=${key[b]})
 mv a.pem a.old.pem
 mv b.pem b.old.pem

@@ -15,9 +15,9 @@ kept_goes_on() { kill -0 "$kept" 2>/dev/null || { cat k.err; die "the run of k h
 links() { ctl_json "$1" '[.links[] | select(.state == "up") | .peer + " " + .key] | sort | join(" ")' links; }
 has_links() { [ "$(links "$1")" = "$2" ]; }
 
-noise v.a 8000000
-noise w.a 8000000
-noise k.a 32000000
+noise v.a 32000000
+noise w.a 32000000
+noise k.a 128000000
 for name in v w k; do cp $name.a $name.b; done
 two_hosts v
 keygen b2
