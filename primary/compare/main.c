@@ -298,7 +298,8 @@ static void count(void *arg, struct pace_input *input)
 		input->settling_tracks = engine_settling_tracks(compare->engine);
 		input->compared_bytes = figures->compared_bytes;
 		input->waits = figures->link.waits;
-		input->is_one_host = figures->setup.local.host_id == figures->setup.remote.host_id;
+		input->is_one_host = figures->setup.local.host_id != 0 &&
+			figures->setup.local.host_id == figures->setup.remote.host_id;
 	}
 	input->cpu_ms = clock_thread_cpu_ms();
 	input->phase = phase_of(input, is_running);

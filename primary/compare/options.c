@@ -15,7 +15,7 @@
 #include "primary/compare/options_value.h"
 #include "wire/message.h"
 
-/* Unless --jobs says another, by measurement. Fewer of data: what is under way then still fits the processor's cache. */
+/* Unless --jobs says another, by measurement. Fewer of data: what is under way then fits the processor's cache. */
 #define JOBS_DIGEST 8u
 #define JOBS_DATA 4u
 
