@@ -16,6 +16,7 @@ done
 # part TRACKS: until so many are done
 part()
 {
+	rm -f status.out # what the part before it said
 	"$RA" --json --limit 512K --status-fd 5 --state place a b 5>status.out >out 2>err &
 	run=$!
 	until_true has_come "$1"
