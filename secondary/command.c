@@ -44,8 +44,7 @@ struct query {
 
 static void name_replaced(const struct device_array *devices, uint32_t number, char words[DETAIL_MAX + 1])
 {
-	snprintf(words, DETAIL_MAX + 1, "the volume of %s was changed in the configuration: restart ra-secondaryd",
-		device_array_name(devices, number));
+	snprintf(words, DETAIL_MAX + 1, DEVICE_REPLACED_WORDS, device_array_name(devices, number));
 }
 
 static void reply_device(struct session *session, uint32_t tag, enum status status, uint32_t number,

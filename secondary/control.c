@@ -245,8 +245,7 @@ static void on_probe(struct control *control, struct control_request *request)
 	if (!find_device(control, request, &device))
 		return;
 	if (device_array_listing(control->service->ra->devices, device) == DEVICE_REPLACED) {
-		control_refuse(request, STATUS_NOT_PERMITTED, "the volume of %s was changed in the configuration: restart "
-			"ra-secondaryd", control_message(request)->name);
+		control_refuse(request, STATUS_NOT_PERMITTED, DEVICE_REPLACED_WORDS, control_message(request)->name);
 		return;
 	}
 	DL_FOREACH(control->probes, asked)

@@ -69,6 +69,9 @@ struct device {
 	struct device_lock lock;
 };
 
+/* Why a DEVICE_REPLACED is refused; %s is its name. */
+#define DEVICE_REPLACED_WORDS "the volume of %s was changed in the configuration: restart ra-secondaryd"
+
 /* In the configuration of now. A device and its number stay as they were made. */
 enum device_listing {
 	DEVICE_LISTED,

@@ -57,17 +57,26 @@ static void the_third_volume_goes_on_while_two_hang(void **state)
 
 /* ---- Giving up ---- */
 
+/* Two reads that hang have all threads of their volume, and one waits for them. */
+static struct da_order *queue_behind_two(struct da_order *running[2])
+{
+	struct da_order *queued;
+
+	faulty_volume_hang_reads(da_bed.faulty[0], true);
+	running[0] = da_bed_submit_read(0, 1);
+	running[1] = da_bed_submit_read(0, 1);
+	queued = da_bed_submit_read(0, 1);
+	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	return queued;
+}
+
 static void a_queued_request_that_is_given_up_is_free_at_once(void **state)
 {
 	struct da_order *running[2], *queued;
 
 	(void)state;
 	da_bed_open_volumes();
-	faulty_volume_hang_reads(da_bed.faulty[0], true);
-	running[0] = da_bed_submit_read(0, 1);
-	running[1] = da_bed_submit_read(0, 1);
-	queued = da_bed_submit_read(0, 1);
-	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	queued = queue_behind_two(running);
 	assert_false(da_abandon(da_bed.da, queued->request));
 	assert_int_equal(track_sink_count(queued->sink).finished, 1);
 	assert_int_equal(da_bed_count().elements_used, 2);
@@ -85,11 +94,7 @@ static void a_queued_request_is_cancelled_and_a_running_one_goes_on(void **state
 
 	(void)state;
 	da_bed_open_volumes();
-	faulty_volume_hang_reads(da_bed.faulty[0], true);
-	running[0] = da_bed_submit_read(0, 1);
-	running[1] = da_bed_submit_read(0, 1);
-	queued = da_bed_submit_read(0, 1);
-	assert_true(faulty_volume_wait_stuck(da_bed.faulty[0], 2, DA_BED_WAIT_MS));
+	queued = queue_behind_two(running);
 	assert_true(da_cancel_queued(da_bed.da, queued->request));
 	assert_int_equal(track_sink_count(queued->sink).finished, 1);
 	assert_false(da_cancel_queued(da_bed.da, running[0]->request));
