@@ -27,6 +27,7 @@
 #define ONCE_DEVICE "volume"
 #define HOST_FD STDIN_FILENO
 #define LINK_FD 3
+#define RETURN_FD 4 /* with Setup.return_pipe: where the secondary's bytes come */
 
 struct once {
 	struct core core;
@@ -73,19 +74,29 @@ static void on_dump(int signal_number, void *arg)
 	remote_dump(once->device.remote);
 }
 
+static int prepare(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
 static int build_link(struct once *once, const struct msg_setup *setup)
 {
 	struct tls_identity *identity = NULL;
-	int flags = fcntl(LINK_FD, F_GETFL);
-	if (flags < 0 || fcntl(LINK_FD, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(LINK_FD, F_SETFD, FD_CLOEXEC) < 0)
-		return -errno;
-	int error = tls_identity_from_pem(setup->identity_pem, &identity);
+	int fd_in = setup->return_pipe ? RETURN_FD : LINK_FD;
+	int error = prepare(LINK_FD);
+	if (error == 0)
+		error = prepare(fd_in);
+	if (error == 0)
+		error = tls_identity_from_pem(setup->identity_pem, &identity);
 	if (error)
 		return error;
 	memcpy(once->peer_key, setup->peer_key, sizeof(once->peer_key));
 	once->tls_context = tls_context_new(identity, TLS_CLIENT, admit, once);
 	tls_identity_free(identity);
-	struct tls *tls = once->tls_context ? tls_new(once->tls_context, LINK_FD, LINK_FD) : NULL;
+	struct tls *tls = once->tls_context ? tls_new(once->tls_context, fd_in, LINK_FD) : NULL;
 	if (!tls)
 		return -EPROTO;
 	struct remote_config config = {
@@ -95,7 +106,7 @@ static int build_link(struct once *once, const struct msg_setup *setup)
 		.peer_key = once->peer_key,
 		.throttle = once->core.throttle,
 	};
-	once->device.remote = remote_new(&config, tls, LINK_FD, LINK_FD);
+	once->device.remote = remote_new(&config, tls, fd_in, LINK_FD);
 	return 0;
 }
 

@@ -108,6 +108,8 @@ static bool build(struct once *once, const struct msg_setup *setup)
 	tls = tls_new(once->tls, STDIN_FILENO, STDOUT_FILENO);
 	if (tls == NULL)
 		return false;
+	if (setup->return_pipe)
+		tls_lend_pages(tls);
 	session = session_new(once->ra, "standard input", NULL, link_ended, once);
 	session_start(session, conn_new_tls(daemon_base(once->daemon), daemon_clock(once->daemon), tls, STDIN_FILENO,
 		STDOUT_FILENO, ONCE_PEER, &session_conn_ops, session));

@@ -344,6 +344,7 @@ struct msg_setup {
 	enum io_mode io;
 	bool verbose;
 	uint32_t protocol;
+	bool return_pipe;
 };
 
 struct msg_setup_reply {

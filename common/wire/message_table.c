@@ -348,6 +348,7 @@ static const struct message_field setup_fields[] = {
 	NUMBER(msg_setup, io, IO_MODE_BUFFERED, IO_MODE_COUNT - 1),
 	BOOL(msg_setup, verbose),
 	U32(msg_setup, protocol),
+	BOOL(msg_setup, return_pipe),
 };
 
 static const struct message_field setup_reply_fields[] = {

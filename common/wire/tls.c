@@ -22,9 +22,9 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "wire/tls_identity.h"
+#include "wire/tls_sink.h"
 #include "wire/tls_trust.h"
 
-#define WRITE_BUFFER_BYTES (128 * 1024)
 #define READ_AHEAD_BYTES (64u * KIB)
 #define PEER_CERTIFICATES_BYTES_MAX (16 * 1024)
 
@@ -39,13 +39,11 @@ struct tls_context {
 struct tls {
 	SSL *ssl;
 	BIO *in, *out; /* on the descriptors; owned by ssl */
-	BIO *buffer;   /* before out; owned by ssl */
 	tls_admit_fn *admit;
 	void *admit_arg;
 	bool wants_write;
 	bool is_dead;
 	bool is_output_closed; /* the peer takes no more; what it sent before can still be read */
-	bool is_flushing;      /* tls_flush, not OpenSSL, flushes the buffer */
 	bool is_refused;       /* admit said no */
 	bool has_ca;
 	int verdict; /* of the CA on the peer's certificate: an X509_V_ code */
@@ -131,20 +129,6 @@ int tls_context_trust(struct tls_context *context, const char *ca_path, char why
 	return 0;
 }
 
-/* OpenSSL flushes after each of its own messages, and mistakes a full pipe for an error. What stays in the buffer then
- * is not lost: the next tls_flush sends it. */
-static long on_buffer(BIO *buffer, int operation, const char *unused, size_t length, int command, long argument, int rc,
-	size_t *processed)
-{
-	const struct tls *tls = (const void *)BIO_get_callback_arg(buffer);
-
-	(void)unused, (void)length, (void)argument, (void)processed;
-	if (operation == (BIO_CB_CTRL | BIO_CB_RETURN) && command == BIO_CTRL_FLUSH && rc <= 0 &&
-	    BIO_should_retry(buffer) && !tls->is_flushing)
-		return 1;
-	return rc;
-}
-
 struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out)
 {
 	struct tls *tls = xcalloc(1, sizeof(*tls));
@@ -154,21 +138,21 @@ struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out)
 	tls->admit_arg = context->admit_arg;
 	tls->ssl = SSL_new(context->ssl);
 	tls->in = BIO_new_fd(fd_in, BIO_NOCLOSE);
-	tls->out = BIO_new_fd(fd_out, BIO_NOCLOSE);
-	tls->buffer = BIO_new(BIO_f_buffer());
-	if (tls->ssl == NULL || tls->in == NULL || tls->out == NULL || tls->buffer == NULL ||
-	    BIO_set_write_buffer_size(tls->buffer, WRITE_BUFFER_BYTES) != 1)
+	tls->out = tls_sink_new(fd_out);
+	if (tls->ssl == NULL || tls->in == NULL || tls->out == NULL)
 		log_abort("TLS: no memory for a session");
-	BIO_push(tls->buffer, tls->out);
-	BIO_set_callback_ex(tls->buffer, on_buffer);
-	BIO_set_callback_arg(tls->buffer, (char *)tls);
-	SSL_set_bio(tls->ssl, tls->in, tls->buffer);
+	SSL_set_bio(tls->ssl, tls->in, tls->out);
 	SSL_set_app_data(tls->ssl, tls);
 	if (context->role == TLS_SERVER)
 		SSL_set_accept_state(tls->ssl);
 	else
 		SSL_set_connect_state(tls->ssl);
 	return tls;
+}
+
+void tls_lend_pages(struct tls *tls)
+{
+	tls_sink_lend_pages(tls->out);
 }
 
 void tls_free(struct tls *tls)
@@ -307,19 +291,13 @@ ssize_t tls_write(struct tls *tls, const void *data, size_t bytes)
 
 int tls_flush(struct tls *tls)
 {
-	long rc;
+	int rc;
 
 	assert(!tls->is_output_closed);
 	begin(tls);
-	tls->is_flushing = true;
-	rc = BIO_flush(tls->buffer);
-	tls->is_flushing = false;
-	if (rc == 1)
-		return 0;
-	if (!BIO_should_retry(tls->buffer))
-		return output_result(tls, errno);
-	tls->wants_write = true;
-	return -EAGAIN;
+	rc = tls_sink_flush(tls->out);
+	tls->wants_write = rc == -EAGAIN;
+	return rc == 0 || rc == -EAGAIN ? rc : output_result(tls, -rc);
 }
 
 int tls_handshake(struct tls *tls)
@@ -387,10 +365,10 @@ const char *tls_error(const struct tls *tls)
 
 uint64_t tls_sent_bytes(const struct tls *tls)
 {
-	return BIO_number_written(tls->out);
+	return tls_sink_sent_bytes(tls->out);
 }
 
 uint64_t tls_wire_bytes(const struct tls *tls)
 {
-	return BIO_number_read(tls->in) + BIO_number_written(tls->out);
+	return BIO_number_read(tls->in) + tls_sink_sent_bytes(tls->out);
 }

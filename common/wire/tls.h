@@ -62,6 +62,8 @@ void tls_ca_warn_of_dates(const char *ca_path);
 
 /* fd_in and fd_out may be the same. */
 struct tls *tls_new(struct tls_context *context, int fd_in, int fd_out);
+/* Before the handshake: see tls_sink_lend_pages. */
+void tls_lend_pages(struct tls *tls);
 void tls_free(struct tls *tls); /* sends close_notify when the session is still good */
 
 /* All return bytes > 0 or 0 (handshake, flush, update done), or

@@ -20,8 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,14 +27,13 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "primary/compare/ends.h"
 #include "primary/compare/options.h"
 #include "primary/compare/setup.h"
 
 #define GRACE_MS 2000  /* for ending by themselves */
 #define KILLED_MS 1000 /* after SIGKILL; one in uninterruptible sleep is left to the system */
 #define LOOK_MS 1
-#define SEND_BUFFER_BYTES (4 * 1024 * 1024) /* by measurement: a run of data */
-#define LINK_FD 3 /* of the primary */
 #define NOT_FOUND 127 /* exit status of a shell for a command that it does not find */
 #define SSH_FAILED 255 /* exit status of ssh for its own failures */
 
@@ -57,49 +54,9 @@ struct pair {
 /* How a child is started. */
 struct launch {
 	char *const *argv;
-	int fd0, fd1, fd3; /* fd3 may be -1 */
+	int fd0, fd1, fd3, fd4; /* the last two may be -1 */
 	const sigset_t *mask;
 };
-
-/* One end of a socket pair each, and the signals that wait. -1: closed or given away. */
-struct ends {
-	int host, primary_host;           /* ra-compare and primary */
-	int primary_link, secondary_link; /* primary and secondary */
-	int signal;
-};
-
-static void close_end(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-/* Away from the low numbers, which a child gives new meanings. */
-static void move_up(int *fd)
-{
-	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, LINK_FD + 1);
-
-	close(*fd);
-	*fd = moved;
-}
-
-static int make_pair(int *a, int *b)
-{
-	const int buffer_bytes = SEND_BUFFER_BYTES;
-	int fds[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
-		return -errno;
-	/* A part of it, or none, changes nothing but how often the ends wait for each other. */
-	(void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
-	(void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
-	move_up(&fds[0]);
-	move_up(&fds[1]);
-	*a = fds[0];
-	*b = fds[1];
-	return *a < 0 || *b < 0 ? -EMFILE : 0;
-}
 
 /* Beside this program, or where an installation has it. The caller frees it; NULL with words in why. */
 static char *find_program(const char *name, char why[PAIR_WHY_BYTES])
@@ -247,7 +204,9 @@ _Noreturn static void become(const struct launch *launch, bool is_ssh, int error
 		_exit(NOT_FOUND); /* the parent died before the prctl */
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(launch->fd0, STDIN_FILENO) >= 0 && dup2(launch->fd1, STDOUT_FILENO) >= 0 &&
-		(launch->fd3 < 0 || dup2(launch->fd3, LINK_FD) >= 0) && sigprocmask(SIG_SETMASK, launch->mask, NULL) == 0)
+		(launch->fd3 < 0 || dup2(launch->fd3, ENDS_LINK_FD) >= 0) &&
+		(launch->fd4 < 0 || dup2(launch->fd4, ENDS_RETURN_FD) >= 0) &&
+		sigprocmask(SIG_SETMASK, launch->mask, NULL) == 0)
 		execvp(launch->argv[0], launch->argv);
 	error = errno;
 	(void)!write(error_fd, &error, sizeof(error));
@@ -261,13 +220,13 @@ static int start_child(struct child *child, const struct launch *launch)
 
 	if (pipe2(fds, O_CLOEXEC) != 0)
 		return -errno;
-	move_up(&fds[1]);
+	ends_move_up(&fds[1]);
 	pid = fds[1] < 0 ? -1 : fork();
 	if (pid == 0)
 		become(launch, child->is_ssh, fds[1], parent);
 	if (pid < 0)
 		error = errno;
-	close_end(&fds[1]);
+	ends_close(&fds[1]);
 	if (pid > 0 && read(fds[0], &error, sizeof(error)) != (ssize_t)sizeof(error))
 		error = 0; /* the pipe was closed by exec */
 	close(fds[0]);
@@ -335,13 +294,15 @@ static int start_secondary(struct pair *pair, struct ends *ends, const char *pat
 	const struct launch launch = {
 		.argv = (char *const *)(uintptr_t)(pair->secondary.is_ssh ? ssh : local),
 		.fd0 = ends->secondary_link,
-		.fd1 = ends->secondary_link,
+		.fd1 = pair->secondary.is_ssh ? ends->secondary_link : ends->return_out,
 		.fd3 = -1,
+		.fd4 = -1,
 		.mask = mask,
 	};
 	int rc = start_or_say(&pair->secondary, &launch, why);
 
-	close_end(&ends->secondary_link);
+	ends_close(&ends->secondary_link);
+	ends_close(&ends->return_out);
 	return rc;
 }
 
@@ -354,6 +315,7 @@ static int start_primary(struct pair *pair, struct ends *ends, const char *path,
 		.argv = (char *const *)(uintptr_t)argv,
 		.fd0 = ends->primary_host,
 		.fd3 = ends->primary_link,
+		.fd4 = ends->return_in,
 		.mask = mask,
 	};
 
@@ -362,26 +324,11 @@ static int start_primary(struct pair *pair, struct ends *ends, const char *path,
 		snprintf(why, PAIR_WHY_BYTES, "cannot start %.300s: /dev/null: %s", path, strerror(-rc));
 		return rc;
 	}
-	move_up(&null_fd);
+	ends_move_up(&null_fd);
 	launch.fd1 = null_fd;
 	rc = start_or_say(&pair->primary, &launch, why);
-	close_end(&null_fd);
-	close_end(&ends->primary_host);
-	return rc;
-}
-
-static int make_ends(struct ends *ends, const sigset_t *signals, char why[PAIR_WHY_BYTES])
-{
-	int rc = make_pair(&ends->host, &ends->primary_host);
-
-	if (rc == 0)
-		rc = make_pair(&ends->primary_link, &ends->secondary_link);
-	if (rc == 0) {
-		ends->signal = signalfd(-1, signals, SFD_CLOEXEC);
-		rc = ends->signal < 0 ? -errno : 0;
-	}
-	if (rc != 0)
-		snprintf(why, PAIR_WHY_BYTES, "cannot prepare the two daemons: %s", strerror(-rc));
+	ends_close(&null_fd);
+	ends_close(&ends->primary_host);
 	return rc;
 }
 
@@ -408,8 +355,10 @@ static int set_up_both(struct pair *pair, const struct options *options, struct 
 	}
 	rc = send_setup(setup, options, SIDE_REMOTE, ends->primary_link, why);
 	if (rc == 0)
-		rc = await_answer(pair, &pair->secondary, ends->primary_link, ends, why);
-	close_end(&ends->primary_link);
+		rc = await_answer(pair, &pair->secondary, pair->secondary.is_ssh ? ends->primary_link : ends->return_in, ends,
+			why);
+	ends_close(&ends->primary_link);
+	ends_close(&ends->return_in);
 	if (rc == 0)
 		rc = send_setup(setup, options, SIDE_LOCAL, ends->host, why);
 	if (rc == 0)
@@ -449,7 +398,7 @@ static int start_both(struct pair *pair, struct ends *ends, const sigset_t *mask
 int pair_start(const struct options *options, struct pair **out, int *host_fd, char why[PAIR_WHY_BYTES])
 {
 	struct pair *pair = xcalloc(1, sizeof(*pair));
-	struct ends ends = { -1, -1, -1, -1, -1 };
+	struct ends ends;
 	sigset_t signals, mask;
 	int rc;
 
@@ -461,21 +410,20 @@ int pair_start(const struct options *options, struct pair **out, int *host_fd, c
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, &mask);
-	rc = make_ends(&ends, &signals, why);
+	rc = ends_make(&ends, pair->secondary.is_ssh, &signals);
+	if (rc != 0)
+		snprintf(why, PAIR_WHY_BYTES, "cannot prepare the two daemons: %s", strerror(-rc));
 	if (rc == 0)
 		rc = start_both(pair, &ends, &mask, why);
 	if (rc == 0)
 		rc = set_up_both(pair, options, &ends, why);
-	close_end(&ends.primary_host);
-	close_end(&ends.primary_link);
-	close_end(&ends.secondary_link);
-	close_end(&ends.signal);
+	ends_close_children(&ends);
 	if (rc == 0) {
 		*host_fd = ends.host;
 		*out = pair;
 	} else {
 		stop_early(pair); /* before a primary that waits for its Setup complains that none comes */
-		close_end(&ends.host);
+		ends_close(&ends.host);
 	}
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	return rc;

@@ -71,6 +71,7 @@ static void fill(struct msg_setup *out, const struct setup *setup, const struct 
 	out->io = options->io;
 	out->verbose = options->verbose;
 	out->protocol = RA_PROTOCOL_VERSION;
+	out->return_pipe = options->form != FORM_SSH;
 	explicit_bzero(pem, strlen(pem));
 	free(pem);
 }
