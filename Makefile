@@ -105,8 +105,9 @@ $(BUILD)/tests/test_record $(BUILD)/tests/test_proof: LDFLAGS += -Wl,--wrap=stat
 $(BUILD)/tests/test_record $(BUILD)/tests/test_local_layout: LDFLAGS += -Wl,--wrap=layout_probe
 # This one holds reads and writes of a state file, or lets them fail.
 $(BUILD)/tests/test_invalid_table: LDFLAGS += -Wl,--wrap=state_read,--wrap=state_write,--wrap=state_lock
-# And this one says itself what a certificate proves.
+# This one counts what is lent to pipes, and lets it fail.
 $(BUILD)/tests/test_tls_sink: LDFLAGS += -Wl,--wrap=vmsplice
+# And this one says itself what a certificate proves.
 $(BUILD)/tests/test_peer: LDFLAGS += -Wl,--wrap=tls_proof_has_name
 
 # What is measured by hand, and what scripts/bench takes.

@@ -76,10 +76,12 @@ static void on_dump(int signal_number, void *arg)
 
 static int prepare(int fd)
 {
-	int flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return -errno;
-	return 0;
+	int flags = fcntl(fd, F_GETFL), error;
+	if (flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) >= 0)
+		return 0;
+	error = -errno;
+	log_error("the link on descriptor %d cannot be used: %s", fd, strerror(-error));
+	return error;
 }
 
 static int build_link(struct once *once, const struct msg_setup *setup)
@@ -87,7 +89,7 @@ static int build_link(struct once *once, const struct msg_setup *setup)
 	struct tls_identity *identity = NULL;
 	int fd_in = setup->return_pipe ? RETURN_FD : LINK_FD;
 	int error = prepare(LINK_FD);
-	if (error == 0)
+	if (error == 0 && setup->return_pipe)
 		error = prepare(fd_in);
 	if (error == 0)
 		error = tls_identity_from_pem(setup->identity_pem, &identity);
@@ -142,10 +144,8 @@ static int build(struct once *once, const struct msg_setup *setup)
 	once->device.local = core_add_local(&once->core, ONCE_DEVICE, setup->volume_path,
 		volume_new(setup->volume_path, setup->io), setup->track_bytes, NULL, NULL);
 	error = build_link(once, setup);
-	if (error) {
-		log_error("the link on descriptor %d cannot be used: %s", LINK_FD, strerror(-error));
+	if (error)
 		return error;
-	}
 	build_host(once);
 	return 0;
 }

@@ -2,11 +2,11 @@
  *
  * A ring of bytes, at most GATHER_BYTES of which wait to be given away.
  *
- * The hard thing is lent pages: they are the pipe's until its other end has read them, and nobody says when. But each
- * piece of a page that is lent takes one of the pipe's places, and the ring has as many pages as the pipe has places,
- * and those besides that may wait. So when the ring comes round to a page again, the pipe has taken in as many pieces
- * after it as it can hold: that page has left it. The ring is a mapping of its own, for what is unmapped stays as it is
- * while the pipe has it, and what is freed would be used for something else.
+ * The hard thing is lent pages: they are the pipe's until its other end has read them, and nobody says when. But a pipe
+ * never holds more than pipe_bytes, and those are the last that it was given. The ring is longer than what may wait by
+ * just so much: where it comes round to a byte again, pipe_bytes others were given after that, so it was read. The ring
+ * is a mapping of its own, for what is unmapped stays as it is while the pipe has it, and what is freed would be used
+ * for something else.
  */
 #include "wire/tls_sink.h"
 
@@ -59,7 +59,7 @@ static int push(struct sink *sink)
 {
 	ssize_t given = give(sink);
 
-	if (given < 0 && sink->lends && given != -EAGAIN) {
+	if (given < 0 && sink->lends && given != -EAGAIN && given != -EPIPE) {
 		log_debug("pages cannot be lent to the pipe: %s", strerror((int)-given));
 		sink->lends = false;
 		given = give(sink);
@@ -129,9 +129,10 @@ static long sink_ctrl(BIO *bio, int command, long argument, void *pointer)
 		return (long)sink->waiting_bytes;
 	if (command != BIO_CTRL_FLUSH)
 		return 0;
-	/* OpenSSL flushes after each of its own messages, and mistakes a full pipe for an error. */
+	BIO_clear_retry_flags(bio);
 	rc = push_all(sink);
 	errno = -rc;
+	/* OpenSSL flushes after each of its own messages, and would take a full pipe for a failure. */
 	return rc == 0 || rc == -EAGAIN ? 1 : -1;
 }
 
@@ -192,7 +193,7 @@ BIO *tls_sink_new(int fd)
 void tls_sink_lend_pages(BIO *bio)
 {
 	struct sink *sink = BIO_get_data(bio);
-	int pipe_bytes = fcntl(sink->fd, F_GETPIPE_SZ); /* a page for each of its places */
+	int pipe_bytes = fcntl(sink->fd, F_GETPIPE_SZ);
 
 	assert(sink->waiting_bytes == 0 && sink->sent_bytes == 0);
 	sink->lends = pipe_bytes > 0 && map_ring(sink, (size_t)pipe_bytes + GATHER_BYTES);

@@ -6,15 +6,15 @@
 #ifndef RA_WIRE_TLS_SINK_H
 #define RA_WIRE_TLS_SINK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include <openssl/types.h>
 
 /* fd stays the caller's and must be non-blocking. NULL: no memory. */
 BIO *tls_sink_new(int fd);
-/* While nothing was written yet. If fd is a pipe, and where the system lets it; else it goes on to copy. Whoever reads
- * the pipe must do so by read(), not by splice() or tee(): pages that have left the pipe are written anew. */
+/* While nothing was written yet. If fd is a pipe, and where the system lets it; else it goes on to copy. Nobody may
+ * make the pipe larger after that, and whoever reads it must do so by read(), not by splice() or tee(): what has left
+ * the pipe is written anew. */
 void tls_sink_lend_pages(BIO *sink);
 /* 0 when all is given to the descriptor, -EAGAIN when not yet, or another -errno. OpenSSL's own BIO_flush also tries,
  * and leaves what does not go to this. */

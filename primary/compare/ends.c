@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define SEND_BUFFER_BYTES (4 * 1024 * 1024) /* a run of data */
-#define RETURN_PIPE_BYTES (1024 * 1024)     /* what the system lets everybody have */
+#define RETURN_PIPE_BYTES (1024 * 1024)
+#define RETURN_PIPE_BYTES_MIN (64 * 1024) /* a user who has many pipes gets small ones: a socket is better */
 
 void ends_close(int *fd)
 {
@@ -56,7 +57,11 @@ static int make_pipe(int *in, int *out)
 	if (pipe2(fds, O_CLOEXEC) != 0)
 		return -errno;
 	(void)fcntl(fds[1], F_SETPIPE_SZ, RETURN_PIPE_BYTES);
-	return take(fds, in, out);
+	if (fcntl(fds[1], F_GETPIPE_SZ) >= RETURN_PIPE_BYTES_MIN)
+		return take(fds, in, out);
+	close(fds[0]);
+	close(fds[1]);
+	return 0;
 }
 
 int ends_make(struct ends *ends, bool is_ssh, const sigset_t *signals)

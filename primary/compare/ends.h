@@ -16,7 +16,7 @@
 struct ends {
 	int host, primary_host;           /* a socket pair of ra-compare and the primary */
 	int primary_link, secondary_link; /* one of the primary and the secondary */
-	int return_in, return_out;        /* not with ssh: a pipe for what the secondary sends */
+	int return_in, return_out;        /* a pipe for what the secondary sends; -1 with ssh, or where none is to be had */
 	int signal;                       /* the signals that wait */
 };
 

@@ -294,7 +294,7 @@ static int start_secondary(struct pair *pair, struct ends *ends, const char *pat
 	const struct launch launch = {
 		.argv = (char *const *)(uintptr_t)(pair->secondary.is_ssh ? ssh : local),
 		.fd0 = ends->secondary_link,
-		.fd1 = pair->secondary.is_ssh ? ends->secondary_link : ends->return_out,
+		.fd1 = ends->return_out >= 0 ? ends->return_out : ends->secondary_link,
 		.fd3 = -1,
 		.fd4 = -1,
 		.mask = mask,
@@ -347,7 +347,7 @@ static int send_setup(const struct setup *setup, const struct options *options, 
 static int set_up_both(struct pair *pair, const struct options *options, struct ends *ends, char why[PAIR_WHY_BYTES])
 {
 	struct setup *setup;
-	int rc = setup_new(&setup);
+	int rc = setup_new(ends->return_in >= 0, &setup);
 
 	if (rc != 0) {
 		snprintf(why, PAIR_WHY_BYTES, "cannot make keys for the two daemons: %s", strerror(-rc));
@@ -355,7 +355,7 @@ static int set_up_both(struct pair *pair, const struct options *options, struct 
 	}
 	rc = send_setup(setup, options, SIDE_REMOTE, ends->primary_link, why);
 	if (rc == 0)
-		rc = await_answer(pair, &pair->secondary, pair->secondary.is_ssh ? ends->primary_link : ends->return_in, ends,
+		rc = await_answer(pair, &pair->secondary, ends->return_in >= 0 ? ends->return_in : ends->primary_link, ends,
 			why);
 	ends_close(&ends->primary_link);
 	ends_close(&ends->return_in);

@@ -32,13 +32,15 @@ struct answer {
 
 struct setup {
 	struct tls_identity *identities[SIDE_COUNT];
+	bool return_pipe;
 };
 
-int setup_new(struct setup **out)
+int setup_new(bool return_pipe, struct setup **out)
 {
 	struct setup *setup = xcalloc(1, sizeof(*setup));
 	int rc = tls_identity_generate(&setup->identities[SIDE_LOCAL]);
 
+	setup->return_pipe = return_pipe;
 	if (rc == 0)
 		rc = tls_identity_generate(&setup->identities[SIDE_REMOTE]);
 	if (rc != 0) {
@@ -71,7 +73,7 @@ static void fill(struct msg_setup *out, const struct setup *setup, const struct 
 	out->io = options->io;
 	out->verbose = options->verbose;
 	out->protocol = RA_PROTOCOL_VERSION;
-	out->return_pipe = options->form != FORM_SSH;
+	out->return_pipe = setup->return_pipe;
 	explicit_bzero(pem, strlen(pem));
 	free(pem);
 }

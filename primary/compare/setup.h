@@ -13,8 +13,8 @@
 struct options;
 struct setup;
 
-/* The keys of both daemons. 0 or -errno. */
-int setup_new(struct setup **out);
+/* The keys of both daemons. return_pipe: what the secondary sends goes through one. 0 or -errno. */
+int setup_new(bool return_pipe, struct setup **out);
 void setup_free(struct setup *setup); /* NULL is fine */
 /* Writes its Setup to the daemon of that side; it fits into the buffer of a socket. 0, also when the daemon has ended
  * already, or -errno. */

@@ -93,7 +93,7 @@ static void each_daemon_gets_its_volume_and_the_key_of_the_other(void **state)
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	assert_int_equal(setup_new(&setup), 0);
+	assert_int_equal(setup_new(true, &setup), 0);
 	assert_int_equal(setup_send(setup, &options, SIDE_LOCAL, fds[0]), 0);
 	assert_int_equal(setup_send(setup, &options, SIDE_REMOTE, f->ours), 0);
 	setup_free(setup);
@@ -108,6 +108,7 @@ static void each_daemon_gets_its_volume_and_the_key_of_the_other(void **state)
 	assert_int_equal(secondary->setup.io, IO_MODE_DIRECT);
 	assert_int_equal(secondary->setup.protocol, RA_PROTOCOL_VERSION);
 	assert_true(primary->setup.verbose);
+	assert_true(primary->setup.return_pipe && secondary->setup.return_pipe);
 	close(fds[0]);
 	close(fds[1]);
 	free(primary);
@@ -121,7 +122,7 @@ static void that_a_daemon_has_ended_is_left_to_the_wait(void **state)
 		.io = IO_MODE_AUTO };
 	struct setup *setup;
 
-	assert_int_equal(setup_new(&setup), 0);
+	assert_int_equal(setup_new(false, &setup), 0);
 	hang_up(f);
 	assert_int_equal(setup_send(setup, &options, SIDE_REMOTE, f->ours), 0);
 	assert_int_equal(await(f), SETUP_ENDED);

@@ -35,19 +35,24 @@ struct fixture {
 	size_t written_bytes, read_bytes;
 };
 
-static unsigned splices;
-static int splice_error;
+static unsigned splices; /* that lent something */
+static int splice_error; /* of the next ones; 0: they are the system's */
 
 ssize_t __real_vmsplice(int fd, const struct iovec *iov, size_t count, unsigned flags);
 ssize_t __wrap_vmsplice(int fd, const struct iovec *iov, size_t count, unsigned flags);
 
 ssize_t __wrap_vmsplice(int fd, const struct iovec *iov, size_t count, unsigned flags)
 {
-	splices++;
-	if (splice_error == 0)
-		return __real_vmsplice(fd, iov, count, flags);
-	errno = splice_error;
-	return -1;
+	ssize_t lent;
+
+	if (splice_error != 0) {
+		errno = splice_error;
+		return -1;
+	}
+	lent = __real_vmsplice(fd, iov, count, flags);
+	assert_true(lent > 0 || errno == EAGAIN || errno == EPIPE);
+	splices += lent > 0;
+	return lent;
 }
 
 static int set_up(void **state)
@@ -104,7 +109,7 @@ static void use_pipe(struct fixture *fixture, int bytes)
 	int fds[2];
 
 	assert_int_equal(pipe(fds), 0);
-	assert_true(fcntl(fds[1], F_SETPIPE_SZ, bytes) >= bytes);
+	(void)fcntl(fds[1], F_SETPIPE_SZ, bytes); /* a user who has many pipes gets a small one */
 	use(fixture, fds);
 	tls_sink_lend_pages(fixture->sink);
 }
@@ -248,20 +253,24 @@ static void lent_pages_survive_at_random(void **state)
 static void lent_pages_outlive_the_sink(void **state)
 {
 	struct fixture *fixture = *state;
-	void *other;
+	void *other, *blocks[8];
 
 	use_pipe(fixture, 65536);
 	put(fixture, 65536);
 	assert_int_equal(tls_sink_flush(fixture->sink), 0);
 	BIO_free(fixture->sink);
 	fixture->sink = NULL;
-	/* Where the ring was. */
+	/* Where the ring was, be it a mapping or not. */
+	for (unsigned i = 0; i < 8; i++)
+		blocks[i] = memset(xcalloc(48 * KIB << (i % 4), 1), 'x', 48 * KIB << (i % 4));
 	other = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(other != MAP_FAILED);
 	memset(other, 'x', MIB);
 	while (get(fixture, 65536) > 0)
 		continue;
 	munmap(other, MIB);
+	for (unsigned i = 0; i < 8; i++)
+		free(blocks[i]);
 	assert_int_equal(fixture->read_bytes, 65536);
 }
 
@@ -275,7 +284,28 @@ static void where_pages_cannot_be_lent_they_are_copied(void **state)
 		splice_error = errors[i];
 		use_pipe(fixture, 65536);
 		pass_text_with_late_reads(fixture, 16406, 5000);
-		assert_int_equal(splices, 1);
+		assert_int_equal(splices, 0);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
+/* The pipe still has lent pages then. */
+static void lending_may_end_in_the_middle(void **state)
+{
+	struct fixture *fixture;
+
+	for (unsigned rounds = 1; rounds <= 40; rounds++) {
+		fixture = *state;
+		use_pipe(fixture, 65536);
+		for (unsigned i = 0; i < rounds; i++) {
+			while (put(fixture, 16406) > 0)
+				continue;
+			get(fixture, 30000);
+		}
+		assert_true(splices > 0);
+		splice_error = ENOMEM;
+		pass_text_with_late_reads(fixture, 16406, 5000);
 		tear_down(state);
 		set_up(state);
 	}
@@ -291,18 +321,18 @@ static void a_socket_gets_copies(void **state)
 	assert_int_equal(splices, 0);
 }
 
-/* OpenSSL takes 0 for the end of the session. */
+/* Its handshakes take anything below 1 for a failure. */
 static void flush_by_openssl_of_a_full_pipe_is_no_error(void **state)
 {
 	struct fixture *fixture = *state;
 
 	use_pipe(fixture, 4096);
-	put(fixture, 100000);
+	put(fixture, GATHERED_BYTES);
 	assert_int_equal(BIO_flush(fixture->sink), 1);
 	assert_int_equal(tls_sink_flush(fixture->sink), -EAGAIN);
-	assert_int_equal(get(fixture, 65536), 4096);
+	assert_true(get(fixture, 65536) > 0);
 	assert_int_equal(BIO_flush(fixture->sink), 1);
-	assert_int_equal(get(fixture, 65536), 4096);
+	assert_true(get(fixture, 65536) > 0);
 }
 
 static void reader_that_is_gone_is_an_error(void **state)
@@ -340,6 +370,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lent_pages_survive_at_random, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lent_pages_outlive_the_sink, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(where_pages_cannot_be_lent_they_are_copied, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lending_may_end_in_the_middle, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_socket_gets_copies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(flush_by_openssl_of_a_full_pipe_is_no_error, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reader_that_is_gone_is_an_error, set_up, tear_down),
