@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The private pair: ra-primaryd --once and ra-secondaryd --once as children, the second perhaps by ssh on another host,
- * joined by socket pairs, with identities that exist for this run only. The children end with their connections; they
- * are killed when ra-compare dies.
+ * joined by sockets and a pipe, with identities that exist for this run only. The children end with their connections;
+ * they are killed when ra-compare dies.
  */
 #ifndef RA_COMPARE_PAIR_H
 #define RA_COMPARE_PAIR_H
