@@ -41,7 +41,8 @@ struct faulty_volume {
 	pthread_cond_t changed; /* a hang switch, or stuck */
 	struct switches now;
 	struct faulty_counts counts;
-	unsigned reads_inside, reads_let_go;
+	unsigned reads_inside;
+	uint64_t reads_hung, reads_let_go; /* since the start; the oldest are let go first */
 	bool hangs_reads, hangs_open, hangs_locks;
 	bool is_open, is_locked;
 };
@@ -64,17 +65,28 @@ static void unlock(struct faulty_volume *faulty)
 	assert(error == 0);
 }
 
-/* let_go: so many need not wait, although it hangs; may be NULL. */
-static void hang_while(struct faulty_volume *faulty, const bool *hangs, unsigned *let_go)
+static void hang_while(struct faulty_volume *faulty, const bool *hangs)
 {
 	if (!*hangs)
 		return;
 	faulty->counts.stuck++;
 	pthread_cond_broadcast(&faulty->changed);
-	while (*hangs && (let_go == NULL || *let_go == 0))
+	while (*hangs)
 		pthread_cond_wait(&faulty->changed, &faulty->mutex);
-	if (*hangs)
-		--*let_go;
+	faulty->counts.stuck--;
+}
+
+static void hang_read(struct faulty_volume *faulty)
+{
+	uint64_t number;
+
+	if (!faulty->hangs_reads)
+		return;
+	number = faulty->reads_hung++;
+	faulty->counts.stuck++;
+	pthread_cond_broadcast(&faulty->changed);
+	while (number >= faulty->reads_let_go)
+		pthread_cond_wait(&faulty->changed, &faulty->mutex);
 	faulty->counts.stuck--;
 }
 
@@ -127,7 +139,7 @@ static int faulty_open(void *arg, struct volume_info *info)
 	int error;
 
 	faulty->counts.opens++;
-	hang_while(faulty, &faulty->hangs_open, NULL);
+	hang_while(faulty, &faulty->hangs_open);
 	error = faulty->now.open_error;
 	if (!error) {
 		assert(!faulty->is_open);
@@ -151,7 +163,7 @@ static int faulty_size(void *arg, uint64_t *size_bytes)
 	struct faulty_volume *faulty = lock(arg);
 
 	faulty->counts.sizes++;
-	hang_while(faulty, &faulty->hangs_open, NULL);
+	hang_while(faulty, &faulty->hangs_open);
 	*size_bytes = faulty->now.size_bytes;
 	unlock(faulty);
 	return 0;
@@ -179,7 +191,7 @@ static ssize_t faulty_read(void *arg, const struct iovec *iov, int iov_count, ui
 	faulty->reads_inside++;
 	if (faulty->counts.reads_at_once < faulty->reads_inside)
 		faulty->counts.reads_at_once = faulty->reads_inside;
-	hang_while(faulty, &faulty->hangs_reads, &faulty->reads_let_go);
+	hang_read(faulty);
 	now = faulty->now;
 	unlock(faulty);
 
@@ -226,7 +238,7 @@ static int faulty_lock(void *arg, char holder[HOLDER_BYTES])
 
 	assert(faulty->is_open && !faulty->is_locked);
 	faulty->counts.locks++;
-	hang_while(faulty, &faulty->hangs_locks, NULL);
+	hang_while(faulty, &faulty->hangs_locks);
 	error = faulty->now.lock_error;
 	faulty->is_locked = !error;
 	if (error == EBUSY)
@@ -371,6 +383,8 @@ void faulty_volume_set_size(struct faulty_volume *faulty, uint64_t size_bytes)
 void faulty_volume_hang_reads(struct faulty_volume *faulty, bool on)
 {
 	lock(faulty)->hangs_reads = on;
+	if (!on && faulty->reads_let_go < faulty->reads_hung)
+		faulty->reads_let_go = faulty->reads_hung;
 	pthread_cond_broadcast(&faulty->changed);
 	unlock(faulty);
 }

@@ -48,7 +48,7 @@ void faulty_volume_set_size(struct faulty_volume *faulty, uint64_t size_bytes);
 
 /* While on, reads (opens and sizes; locks) do not return; off lets those that hang go on. */
 void faulty_volume_hang_reads(struct faulty_volume *faulty, bool on);
-/* Of the reads that hang, or will hang, so many more return. */
+/* Of the reads that hang, or will hang, so many more return, the oldest first. */
 void faulty_volume_let_go(struct faulty_volume *faulty, unsigned reads);
 void faulty_volume_hang_open(struct faulty_volume *faulty, bool on);
 void faulty_volume_hang_locks(struct faulty_volume *faulty, bool on);
