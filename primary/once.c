@@ -26,8 +26,6 @@
 
 #define ONCE_DEVICE "volume"
 #define HOST_FD STDIN_FILENO
-#define LINK_FD 3
-#define RETURN_FD 4 /* with Setup.return_pipe: where the secondary's bytes come */
 
 struct once {
 	struct core core;
@@ -74,12 +72,11 @@ static void on_dump(int signal_number, void *arg)
 	remote_dump(once->device.remote);
 }
 
-static int prepare(int fd)
+static int take_link_fd(int fd)
 {
-	int flags = fcntl(fd, F_GETFL), error;
-	if (flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) >= 0)
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
 		return 0;
-	error = -errno;
+	int error = -errno;
 	log_error("the link on descriptor %d cannot be used: %s", fd, strerror(-error));
 	return error;
 }
@@ -87,10 +84,10 @@ static int prepare(int fd)
 static int build_link(struct once *once, const struct msg_setup *setup)
 {
 	struct tls_identity *identity = NULL;
-	int fd_in = setup->return_pipe ? RETURN_FD : LINK_FD;
-	int error = prepare(LINK_FD);
-	if (error == 0 && setup->return_pipe)
-		error = prepare(fd_in);
+	int fd_in = setup->return_pipe ? SETUP_RETURN_FD : SETUP_LINK_FD;
+	int error = take_link_fd(SETUP_LINK_FD);
+	if (error == 0)
+		error = take_link_fd(fd_in);
 	if (error == 0)
 		error = tls_identity_from_pem(setup->identity_pem, &identity);
 	if (error)
@@ -98,7 +95,7 @@ static int build_link(struct once *once, const struct msg_setup *setup)
 	memcpy(once->peer_key, setup->peer_key, sizeof(once->peer_key));
 	once->tls_context = tls_context_new(identity, TLS_CLIENT, admit, once);
 	tls_identity_free(identity);
-	struct tls *tls = once->tls_context ? tls_new(once->tls_context, fd_in, LINK_FD) : NULL;
+	struct tls *tls = once->tls_context ? tls_new(once->tls_context, fd_in, SETUP_LINK_FD) : NULL;
 	if (!tls)
 		return -EPROTO;
 	struct remote_config config = {
@@ -108,7 +105,7 @@ static int build_link(struct once *once, const struct msg_setup *setup)
 		.peer_key = once->peer_key,
 		.throttle = once->core.throttle,
 	};
-	once->device.remote = remote_new(&config, tls, fd_in, LINK_FD);
+	once->device.remote = remote_new(&config, tls, fd_in, SETUP_LINK_FD);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The primary of a private pair: one host on descriptor 0, one link on descriptor 3, one device.
+ * The primary of a private pair: one host on standard input, one link, one device.
  */
 #ifndef RA_PRIMARY_ONCE_H
 #define RA_PRIMARY_ONCE_H

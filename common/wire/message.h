@@ -335,6 +335,10 @@ struct msg_host_release {
 	uint32_t tag;
 };
 
+/* Descriptors of a primary started with --once, beside its standard input. */
+#define SETUP_LINK_FD 3
+#define SETUP_RETURN_FD 4 /* with return_pipe: what the secondary sends */
+
 struct msg_setup {
 	char volume_path[PATH_BYTES_MAX];
 	char identity_pem[IDENTITY_PEM_BYTES_MAX];

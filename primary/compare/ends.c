@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "wire/message.h"
+
 #define SEND_BUFFER_BYTES (4 * 1024 * 1024) /* a run of data */
 #define RETURN_PIPE_BYTES (1024 * 1024)
 #define RETURN_PIPE_BYTES_MIN (64 * 1024) /* a user who has many pipes gets small ones: a socket is better */
@@ -23,7 +25,7 @@ void ends_close(int *fd)
 
 void ends_move_up(int *fd)
 {
-	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, ENDS_RETURN_FD + 1);
+	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, SETUP_RETURN_FD + 1);
 
 	close(*fd);
 	*fd = moved;

@@ -9,10 +9,6 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/* What the children call them, beside standard input and output. */
-#define ENDS_LINK_FD 3   /* of the primary */
-#define ENDS_RETURN_FD 4 /* of the primary, where there is a return pipe */
-
 struct ends {
 	int host, primary_host;           /* a socket pair of ra-compare and the primary */
 	int primary_link, secondary_link; /* one of the primary and the secondary */

@@ -30,6 +30,7 @@
 #include "primary/compare/ends.h"
 #include "primary/compare/options.h"
 #include "primary/compare/setup.h"
+#include "wire/message.h"
 
 #define GRACE_MS 2000  /* for ending by themselves */
 #define KILLED_MS 1000 /* after SIGKILL; one in uninterruptible sleep is left to the system */
@@ -204,8 +205,8 @@ _Noreturn static void become(const struct launch *launch, bool is_ssh, int error
 		_exit(NOT_FOUND); /* the parent died before the prctl */
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(launch->fd0, STDIN_FILENO) >= 0 && dup2(launch->fd1, STDOUT_FILENO) >= 0 &&
-		(launch->fd3 < 0 || dup2(launch->fd3, ENDS_LINK_FD) >= 0) &&
-		(launch->fd4 < 0 || dup2(launch->fd4, ENDS_RETURN_FD) >= 0) &&
+		(launch->fd3 < 0 || dup2(launch->fd3, SETUP_LINK_FD) >= 0) &&
+		(launch->fd4 < 0 || dup2(launch->fd4, SETUP_RETURN_FD) >= 0) &&
 		sigprocmask(SIG_SETMASK, launch->mask, NULL) == 0)
 		execvp(launch->argv[0], launch->argv);
 	error = errno;

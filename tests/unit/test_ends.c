@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "tests/support/pair.h"
+#include "wire/message.h"
 
 static int pipe_bytes; /* of each pipe; 0: what the system says */
 
@@ -55,7 +56,7 @@ static void expect_joined(int from, int to)
 
 static void expect_for_children(int fd)
 {
-	assert_true(fd > ENDS_RETURN_FD);
+	assert_true(fd > SETUP_RETURN_FD);
 	assert_int_equal(fcntl(fd, F_GETFD, 0) & FD_CLOEXEC, FD_CLOEXEC);
 }
 

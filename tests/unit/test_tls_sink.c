@@ -86,6 +86,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void start_again(void **state)
+{
+	tear_down(state);
+	set_up(state);
+}
+
 static void use(struct fixture *fixture, const int fds[2])
 {
 	fixture->read_fd = fds[0];
@@ -215,8 +221,7 @@ static void lent_pages_survive_a_full_pipe(void **state)
 		use_pipe(fixture, pipe_bytes[i]);
 		pass_text_with_late_reads(fixture, 16406, 5000);
 		assert_true(splices > 0);
-		tear_down(state);
-		set_up(state);
+		start_again(state);
 	}
 }
 
@@ -245,8 +250,7 @@ static void lent_pages_survive_at_random(void **state)
 		use_pipe(fixture, 4096 << seed);
 		pass_text_at_random(fixture, seed);
 		assert_true(splices > 0);
-		tear_down(state);
-		set_up(state);
+		start_again(state);
 	}
 }
 
@@ -285,8 +289,7 @@ static void where_pages_cannot_be_lent_they_are_copied(void **state)
 		use_pipe(fixture, 65536);
 		pass_text_with_late_reads(fixture, 16406, 5000);
 		assert_int_equal(splices, 0);
-		tear_down(state);
-		set_up(state);
+		start_again(state);
 	}
 }
 
@@ -306,8 +309,7 @@ static void lending_may_end_in_the_middle(void **state)
 		assert_true(splices > 0);
 		splice_error = ENOMEM;
 		pass_text_with_late_reads(fixture, 16406, 5000);
-		tear_down(state);
-		set_up(state);
+		start_again(state);
 	}
 }
 
@@ -354,8 +356,7 @@ static void reader_that_is_gone_is_an_error(void **state)
 		assert_int_equal(BIO_write_ex(fixture->sink, "x", 1, &taken), 0);
 		assert_int_equal(errno, EPIPE);
 		assert_false(BIO_should_retry(fixture->sink));
-		tear_down(state);
-		set_up(state);
+		start_again(state);
 	}
 }
 
